@@ -1,0 +1,2 @@
+EXTRA_DIST += \
+	include/aigated/tbl/verdicts.h

@@ -1,0 +1,77 @@
+#include "base/hash.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include <openssl/evp.h>
+
+#ifdef __x86_64__
+#include <nmmintrin.h>
+#endif
+
+void
+ag_sha256(const void *p, size_t n, uint8_t out[AG_SHA256_LEN])
+{
+	static EVP_MD_CTX *ctx; /* kept for the life of the process: fetching it costs 5x a hash */
+	static EVP_MD *md;
+	int ok;
+
+	if (!ctx) {
+		ctx = EVP_MD_CTX_new();
+		md = EVP_MD_fetch(NULL, "SHA256", NULL);
+		assert(ctx && md);
+	}
+	ok = EVP_DigestInit_ex(ctx, md, NULL) && EVP_DigestUpdate(ctx, p, n) &&
+	    EVP_DigestFinal_ex(ctx, out, NULL);
+	assert(ok);
+}
+
+static uint32_t
+crc32c_portable(uint32_t crc, const uint8_t *p, size_t n)
+{
+	static uint32_t table[256];
+	static bool is_ready;
+
+	if (!is_ready) {
+		for (uint32_t i = 0; i < 256; i++) {
+			uint32_t c = i;
+
+			for (int k = 0; k < 8; k++)
+				c = (c >> 1) ^ (c & 1 ? UINT32_C(0x82f63b78) : 0);
+			table[i] = c;
+		}
+		is_ready = true;
+	}
+	while (n-- > 0)
+		crc = (crc >> 8) ^ table[(crc ^ *p++) & 0xff];
+	return crc;
+}
+
+#ifdef __x86_64__
+__attribute__((target("sse4.2"))) static uint32_t
+crc32c_sse42(uint32_t crc, const uint8_t *p, size_t n)
+{
+	uint64_t c = crc;
+
+	for (; n >= 8; n -= 8, p += 8) {
+		uint64_t word;
+
+		memcpy(&word, p, 8);
+		c = _mm_crc32_u64(c, word);
+	}
+	for (; n > 0; n--)
+		c = _mm_crc32_u8((uint32_t)c, *p++);
+	return (uint32_t)c;
+}
+#endif
+
+uint32_t
+ag_crc32c(uint32_t crc, const void *p, size_t n)
+{
+#ifdef __x86_64__
+	if (__builtin_cpu_supports("sse4.2"))
+		return ~crc32c_sse42(~crc, p, n);
+#endif
+	return ~crc32c_portable(~crc, p, n);
+}

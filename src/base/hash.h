@@ -1,0 +1,40 @@
+/* hash.h - SHA-256 for keys, CRC-32C for records, a mixer for table indices. */
+#ifndef AG_BASE_HASH_H
+#define AG_BASE_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+#define AG_SHA256_LEN 32
+
+/* One shot; keeps a context per process (not per thread), so that a call costs no fetch. */
+void ag_sha256(const void *p, size_t n, uint8_t out[AG_SHA256_LEN]);
+
+/* Castagnoli polynomial, as in RFC 3720; crc starts at 0 and chains. */
+uint32_t ag_crc32c(uint32_t crc, const void *p, size_t n);
+
+/* Bijective 64-bit finaliser: neighbours end far apart. */
+static inline uint64_t
+ag_mix64(uint64_t x)
+{
+	x ^= x >> 30;
+	x *= UINT64_C(0xbf58476d1ce4e5b9);
+	x ^= x >> 27;
+	x *= UINT64_C(0x94d049bb133111eb);
+	return x ^ (x >> 31);
+}
+
+/* FNV-1a, 64 bits: for tables over trusted names, not against an attacker. */
+static inline uint64_t
+ag_fnv1a(struct ag_str s)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < s.n; i++)
+		h = (h ^ (uint8_t)s.p[i]) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+#endif

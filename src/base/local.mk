@@ -1,0 +1,15 @@
+noinst_LIBRARIES += src/base/libbase.a
+src_base_libbase_a_SOURCES = \
+	src/base/arena.c src/base/arena.h \
+	src/base/atomic.h src/base/attr.h \
+	src/base/buf.c src/base/buf.h \
+	src/base/clock.c src/base/clock.h \
+	src/base/err.c src/base/err.h \
+	src/base/fd.c src/base/fd.h \
+	src/base/hash.c src/base/hash.h \
+	src/base/list.h \
+	src/base/log.c src/base/log.h \
+	src/base/money.c src/base/money.h \
+	src/base/num.c src/base/num.h \
+	src/base/str.c src/base/str.h
+EXTRA_DIST += src/base/README.md
