@@ -1,0 +1,284 @@
+/* shm_layout.h - what the processes share, byte by byte.
+ *
+ * One segment, created by the master, mapped by every process, outliving all of them.  Only
+ * fixed-width integers, indices and offsets; atomics through base/atomic.h.  Every field says
+ * who writes it (W) and who reads it (R).  Any change of size, order or meaning bumps
+ * AG_SHM_LAYOUT: a segment of another layout is refused by name, never guessed at.
+ *
+ * The functions that work on these structs live in src/shm and src/limit. */
+#ifndef AIGATED_SHM_LAYOUT_H
+#define AIGATED_SHM_LAYOUT_H
+
+#include <stdint.h>
+
+#include "base/atomic.h"
+#include "base/attr.h"
+#include "base/hash.h"
+
+#define AG_SHM_MAGIC  UINT64_C(0x6169676174656431) /* "aigated1" */
+#define AG_SHM_LAYOUT 1u
+
+#define AG_WORKERS_MAX     64u
+#define AG_KEY_METERS_MAX  8u   /* meters of one API key */
+#define AG_HOLDS_MAX       24u  /* meters one request may stand on, all levels together */
+#define AG_DRAFT_BYTES     3072u /* a ledger record with its strings and charges */
+#define AG_LAST_WORDS      256u
+#define AG_NONE_IX         UINT32_MAX
+
+/* ---- header ------------------------------------------------------------------------------ */
+
+/* Sizes asked for by the configuration; a segment is re-attached only when all agree. */
+struct ag_shm_sizes {
+	uint32_t workers;        /* worker slots and rings */
+	uint32_t inflight;       /* in-flight slots per worker */
+	uint32_t keys;           /* key slots, a power of two, twice the number of keys allowed */
+	uint32_t meters;         /* meter slots, a power of two */
+	uint32_t blob_units;     /* 64-byte units of key metadata */
+	uint32_t counters;       /* counters per process: from tbl/counters.h */
+	uint64_t ring_bytes;     /* data bytes of one usage ring, a power of two */
+	uint64_t catalog_bytes;  /* bytes of one of the two catalogue areas */
+};
+
+enum ag_shm_state {
+	AG_SHM_COLD = 0,  /* fresh: limits and spend not loaded yet; workers refuse with 503 */
+	AG_SHM_READY = 1, /* keys, catalogue and meters stand */
+};
+
+struct ag_shm_hdr {
+	uint64_t magic;            /* W: master, published last  R: all */
+	uint32_t layout;           /* W: master  R: all */
+	uint32_t hdr_size;
+	uint64_t total_size;
+	struct ag_shm_sizes sizes;
+	uint64_t procs_off;        /* struct ag_proc_slot[2 + workers]: control, flusher, workers */
+	uint64_t counters_off;     /* struct ag_a64[2 + workers][counters], rows padded to a line */
+	uint64_t keys_off;         /* struct ag_key_slot[keys] */
+	uint64_t blobs_off;        /* key metadata, 64-byte units */
+	uint64_t meters_off;       /* struct ag_meter[meters] */
+	uint64_t catalog_off;      /* struct ag_catalog_hdr, then two areas */
+	uint64_t inflight_off;     /* struct ag_inflight[workers][inflight] */
+	uint64_t rings_off;        /* struct ag_ring_hdr + data, per worker */
+	uint64_t boot_id;          /* random, > 0, per creation: names the record streams (W: master) */
+	struct ag_a32 state;       /* enum ag_shm_state  W: control  R: all */
+	struct ag_a32 key_epoch;   /* bumped by control on every key change  R: people */
+	struct ag_a64 created_at_us; /* wall */
+	struct ag_a64 pg_down_since_us; /* wall, 0 = reachable  W: flusher  R: workers (/readyz) */
+	struct ag_a32 intake_closed; /* 1: journal and rings full, refuse new requests  W: flusher */
+	struct ag_a32 reserved[11]; /* zero */
+};
+static_assert(sizeof(struct ag_shm_hdr) % 64 == 0, "what follows the header is line-aligned");
+
+/* ---- processes --------------------------------------------------------------------------- */
+
+enum ag_role { AG_ROLE_NONE, AG_ROLE_CONTROL, AG_ROLE_FLUSHER, AG_ROLE_WORKER };
+
+#define AG_PROC_CONTROL      0u
+#define AG_PROC_FLUSHER      1u
+#define AG_PROC_WORKER(ix)   (2u + (ix))
+
+/* W: the process itself, but for pid and incarnation (master, before the fork returns to work) */
+struct ag_proc_slot {
+	struct ag_a32 role;
+	struct ag_a32 pid;          /* 0 when none */
+	struct ag_a32 incarnation;  /* grows with every fork of this slot  W: master */
+	struct ag_a32 is_serving;   /* 1 once the process does its work */
+	struct ag_a64 heartbeat_us; /* wall, once a second */
+	struct ag_a64 started_at_us;
+	struct ag_a32 inflight;     /* workers: requests in flight */
+	struct ag_a32 connections;  /* workers: client connections open */
+	struct ag_a32 catalog_gen;  /* workers: generation of the catalogue in use */
+	struct ag_a32 reserved[3];
+	char last_words[AG_LAST_WORDS]; /* W: crash path, async-signal-safe  R: master */
+};
+static_assert(sizeof(struct ag_proc_slot) == 320, "process slots are five lines");
+
+/* ---- API keys ---------------------------------------------------------------------------- */
+
+enum ag_key_state {
+	AG_KEY_FREE = 0,
+	AG_KEY_TOMB = 1,      /* freed; probing goes on past it */
+	AG_KEY_ACTIVE = 2,
+	AG_KEY_DISABLED = 3,  /* archived, or its workspace is: answers 401 */
+};
+
+enum ag_key_kind {
+	AG_KEY_ORG_SERVICE = 1,
+	AG_KEY_WORKSPACE_SERVICE = 2,
+	AG_KEY_WORKSPACE_USER = 3,
+};
+
+/* The content of a key slot, copied as 64-bit words under the slot's seqlock. */
+struct ag_key {
+	uint8_t hash[AG_SHA256_LEN]; /* SHA-256 of the key's bytes */
+	int64_t id;                  /* api_key.id */
+	int64_t org_id;
+	int64_t workspace_id;        /* 0 for organisation keys */
+	int64_t user_id;             /* 0 for service keys */
+	int64_t expires_at_us;       /* wall; INT64_MAX = never */
+	uint64_t scopes[2];          /* bit = row of tbl/scopes.h */
+	uint8_t uuid[16];
+	uint32_t state;              /* enum ag_key_state */
+	uint32_t kind;               /* enum ag_key_kind */
+	uint32_t blob_unit;          /* first 64-byte unit of the metadata JSON text */
+	uint32_t blob_bytes;         /* its length, 0 = none */
+	uint32_t n_meters;
+	uint32_t meters[AG_KEY_METERS_MAX]; /* indices into the meter table */
+	uint32_t flags;
+	int64_t config_id;           /* default config, 0 = none */
+	uint64_t reserved[2];
+};
+static_assert(sizeof(struct ag_key) % 8 == 0, "a key is copied by words");
+#define AG_KEY_WORDS (sizeof(struct ag_key) / 8)
+
+/* W: control only. R: all, seqlock: seq odd while it changes. */
+struct ag_key_slot {
+	struct ag_a32 seq;
+	uint32_t reserved;
+	struct ag_a64 word[AG_KEY_WORDS];
+} AG_ALIGNED(64);
+
+/* ---- meters ------------------------------------------------------------------------------ */
+
+enum ag_meter_kind {
+	AG_METER_FREE = 0,
+	AG_METER_BUDGET = 1, /* used <= limit over a calendar period */
+	AG_METER_RATE = 2,   /* strict sliding window */
+	AG_METER_GAUGE = 3,  /* at most limit at a time */
+};
+
+enum ag_unit { AG_UNIT_NUSD = 1, AG_UNIT_TOKENS = 2, AG_UNIT_REQUESTS = 3 };
+
+enum ag_scope_kind {
+	AG_LEVEL_KEY = 1,
+	AG_LEVEL_WORKSPACE = 2,
+	AG_LEVEL_GRANT = 3,    /* integration x workspace */
+	AG_LEVEL_PROVIDER = 4, /* virtual key */
+	AG_LEVEL_ORG = 5,
+	AG_LEVEL_POLICY = 6,
+};
+
+enum ag_period_kind {
+	AG_PERIOD_NONE = 0,
+	AG_PERIOD_WEEKLY = 1,  /* Sunday 00:00 UTC */
+	AG_PERIOD_MONTHLY = 2, /* the 1st, 00:00 UTC */
+	AG_PERIOD_DAYS = 3,    /* every period_days from anchor_day */
+	AG_PERIOD_WEEKLY_MONDAY = 4, /* policies */
+};
+
+#define AG_RATE_SLICES  16 /* capacity comes back at most 1/16 of a window late */
+#define AG_RATE_BUCKETS (AG_RATE_SLICES + 2)
+
+/* How one meter is set up.  Written by control while kind is FREE or, for limits, field by field
+ * with single stores; id is the row in table meter.  See src/limit/README. */
+struct ag_meter {
+	/* line 0: identity and limits, read-mostly.  W: control  R: all */
+	struct ag_a64 id;          /* meter.id, 0 = never used, -1 = freed */
+	struct ag_a64 limit;       /* in unit; a budget of INT64_MAX is unlimited but counted */
+	struct ag_a64 alert_at;    /* in unit; INT64_MAX = none */
+	struct ag_a64 window_us;   /* rate: length of the window */
+	struct ag_a32 kind;        /* enum ag_meter_kind, published last */
+	struct ag_a32 unit;        /* enum ag_unit */
+	struct ag_a32 level;       /* enum ag_scope_kind */
+	struct ag_a32 period_kind; /* enum ag_period_kind */
+	struct ag_a32 period_days;
+	struct ag_a32 anchor_day;  /* days since 1970, for AG_PERIOD_DAYS */
+	struct ag_a32 resets;      /* times the usage was reset: shifts the period number */
+	struct ag_a32 suspect;     /* 1: a process died inside an operation; flusher checks and clears */
+
+	/* line 1 on: hot.  W: workers (and recovery) */
+	union {
+		struct {
+			/* hi = number of the period, lo = used (settled + held); slot = period & 1 */
+			struct ag_a128 account[2];
+			/* settled part of the account, for people and the reconciler: held = used - settled */
+			struct ag_a64 settled[2];
+			struct ag_a64 reserved[2];
+		} budget;
+		struct {
+			/* hi = number of the slice * 2 + sealed, lo = admitted in it */
+			struct ag_a128 bucket[AG_RATE_BUCKETS];
+		} rate;
+		struct {
+			struct ag_a64 used;
+		} gauge;
+	} AG_ALIGNED(64);
+};
+static_assert(sizeof(struct ag_meter) == 384, "a meter is six lines");
+
+/* ---- requests in flight ------------------------------------------------------------------ */
+
+/* What one request holds of one meter. */
+struct ag_hold {
+	int64_t meter_id;   /* guards against an index that changed hands */
+	uint32_t meter_ix;
+	uint32_t unit;      /* enum ag_unit */
+	int64_t period;     /* budget: number of the account; rate: number of the slice */
+	int64_t amount;     /* in unit */
+};
+static_assert(sizeof(struct ag_hold) == 32, "two holds a line");
+
+enum ag_inflight_state {
+	AG_INFLIGHT_FREE = 0,
+	AG_INFLIGHT_TAKING = 1,   /* holds are being taken: progress = how many surely are */
+	AG_INFLIGHT_HELD = 2,     /* all taken, nothing sent to a provider */
+	AG_INFLIGHT_SENT = 3,     /* bytes may have reached the provider: must be charged and recorded */
+	AG_INFLIGHT_RECORDING = 4, /* the final record is going to the ring as number rec_seq */
+	AG_INFLIGHT_SETTLING = 5, /* recorded; holds are being settled: progress = how many surely are */
+	AG_INFLIGHT_RELEASING = 6, /* refused or never sent: holds are being given back, no record */
+};
+
+/* What a request costs, in each unit a meter may count. */
+struct ag_amounts {
+	int64_t nusd;
+	int64_t tokens;
+	int64_t requests;
+};
+
+/* W: the worker that owns the slot; after its death its successor, before it accepts. */
+struct ag_inflight {
+	struct ag_a32 state;    /* enum ag_inflight_state */
+	struct ag_a32 progress;
+	uint32_t n_holds;
+	uint32_t draft_bytes;   /* valid bytes of the draft */
+	uint64_t rec_seq;       /* sequence number the final record has or will have */
+	uint32_t incarnation;   /* of the worker that took the slot */
+	uint32_t reserved;
+	struct ag_amounts actual; /* what to settle, written before RECORDING */
+	struct ag_amounts held;   /* what was held, for the sweep */
+	uint64_t reserved2[6];
+	struct ag_hold holds[AG_HOLDS_MAX];
+	/* The ledger record under construction (record.h), complete enough at any moment after
+	 * SENT that a successor can finish it without knowing anything else. */
+	uint8_t draft[AG_DRAFT_BYTES];
+} AG_ALIGNED(64);
+static_assert(sizeof(struct ag_inflight) == 128 + 768 + AG_DRAFT_BYTES, "no hidden padding");
+
+/* ---- usage rings ------------------------------------------------------------------------- */
+
+/* Single producer (the worker with this index, or its successor), single consumer (flusher).
+ * head and tail count bytes for ever; position in data = count & (ring_bytes - 1). */
+struct ag_ring_hdr {
+	struct ag_a64 head;      /* W: worker, published after the record  R: flusher */
+	struct ag_a64 next_seq;  /* W: worker: number the next record gets, from 1; stored before head */
+	struct ag_a64 reserved_w[6];
+	struct ag_a64 tail;      /* W: flusher, published after the record is safe  R: worker */
+	struct ag_a64 safe_seq;  /* W: flusher: last number that is safe (journal or PostgreSQL) */
+	struct ag_a64 stored_seq; /* W: flusher: last number committed in PostgreSQL */
+	struct ag_a64 reserved_r[5];
+};
+static_assert(sizeof(struct ag_ring_hdr) == 128, "producer and consumer on lines of their own");
+
+/* ---- catalogue --------------------------------------------------------------------------- */
+
+/* Two areas take turns.  control writes area (generation + 1) & 1 after storing `writing`, then
+ * publishes generation.  A reader copies area generation & 1 and keeps the copy only when
+ * `writing` is still below generation + 2.  Blob format: catalog.h. */
+struct ag_catalog_hdr {
+	struct ag_a32 generation;  /* W: control  R: workers, at the start of each request */
+	struct ag_a32 writing;     /* generation being written */
+	struct ag_a64 bytes[2];    /* length of the blob in each area */
+	struct ag_a64 reserved[5];
+};
+static_assert(sizeof(struct ag_catalog_hdr) == 64, "one line, then the areas");
+
+#endif

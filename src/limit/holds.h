@@ -1,0 +1,52 @@
+/* holds.h - all the meters of one request, taken and given back as one.
+ *
+ * The in-flight slot in shared memory is the journal: what is about to happen is written there
+ * before it happens, so that whoever finds the slot of a dead worker can finish.  Order on every
+ * path: intent -> holds -> (sent) -> record -> meters -> slot free.  Where a death leaves it
+ * open whether the last step happened, the sweep errs towards refusing: a hold that may have been
+ * taken is not given back, a settlement that may have been done is repeated only when it adds;
+ * the meter is marked suspect and the flusher's reconciler restores the exact value.
+ *
+ * One owner: the worker process, one slot per request, never shared between threads. */
+#ifndef AG_LIMIT_HOLDS_H
+#define AG_LIMIT_HOLDS_H
+
+#include "aigated/record.h"
+#include "limit/meter.h"
+#include "shm/ring.h"
+#include "shm/segment.h"
+
+/* Takes amounts (each meter its unit) on n meters, all or none.  Slot must be FREE.
+ * AG_TAKE_DENIED: *out_denied = position in meters[] of the first that refused; nothing is held,
+ * the slot is FREE again.  AG_TAKE_OK: state HELD.  Meters that are gone are left out; duplicates
+ * in meters[] are taken once.  n <= AG_HOLDS_MAX. */
+enum ag_take ag_holds_take(const struct ag_shm *shm, struct ag_inflight *slot, uint32_t incarnation,
+    const uint32_t *meters, uint32_t n, const struct ag_amounts *amounts, int64_t now_us,
+    uint32_t *out_denied) AG_MUST_CHECK;
+
+/* HELD -> SENT: from here on a death is charged.  The draft must be complete (draft_bytes). Called
+ * before the first byte goes to the provider. */
+void ag_holds_sent(struct ag_inflight *slot);
+
+/* HELD -> gone: nothing was sent, everything goes back, no record. */
+void ag_holds_release(const struct ag_shm *shm, struct ag_inflight *slot);
+
+/* SENT -> gone: pushes rec (which is the final record; its charges are filled in here from the
+ * budget holds and `actual`) and settles the meters.  -ENOSPC: the ring has no room, nothing
+ * was done (admission keeps room for every slot, so this is a bug or a mis-sized ring). */
+int ag_holds_settle(const struct ag_shm *shm, struct ag_ring *ring, struct ag_inflight *slot,
+    struct ag_record *rec, const struct ag_str strs[AG_RS_COUNT], const struct ag_amounts *actual,
+    int64_t now_us) AG_MUST_CHECK;
+
+/* A failed attempt that will be followed by another: pushes a record without charges; holds stay. */
+int ag_holds_record_attempt(struct ag_ring *ring, struct ag_inflight *slot, struct ag_record *rec,
+    const struct ag_str strs[AG_RS_COUNT]) AG_MUST_CHECK;
+
+struct ag_sweep { unsigned returned, charged, finished, suspect; };
+
+/* By the successor of a dead worker before it accepts: every slot of worker_ix is brought to
+ * FREE.  Not sent: returned.  Sent: charged the hold (AG_USAGE_UNKNOWN, AG_OUT_WORKER_DIED) and
+ * recorded from the draft.  Recorded: settled. */
+void ag_holds_sweep(const struct ag_shm *shm, uint32_t worker_ix, int64_t now_us, struct ag_sweep *out);
+
+#endif

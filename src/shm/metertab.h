@@ -1,0 +1,48 @@
+/* metertab.h - where a meter's slot is: open addressing over meter.id, claimed by one
+ * compare-and-exchange, so control and (for meters made on first use) workers may both insert.
+ * A freed slot may be claimed again only when no in-flight slot refers to it any more. */
+#ifndef AG_SHM_METERTAB_H
+#define AG_SHM_METERTAB_H
+
+#include "shm/segment.h"
+
+/* How a meter is to stand; units as in struct ag_meter. */
+struct ag_meter_def {
+	int64_t id;
+	enum ag_meter_kind kind;
+	enum ag_unit unit;
+	enum ag_scope_kind level;
+	int64_t limit;
+	int64_t alert_at;     /* INT64_MAX none */
+	int64_t window_us;    /* rates */
+	enum ag_period_kind period_kind;
+	uint32_t period_days, anchor_day;
+	uint32_t resets;
+};
+
+/* -ENOENT. */
+int ag_metertab_find(const struct ag_shm *shm, int64_t id, uint32_t *out_ix) AG_MUST_CHECK;
+
+/* Finds or claims the slot of def->id and makes limits, window and period as def says; `used`
+ * is never touched on an existing slot.  A kind or unit that differs from what stands is
+ * -EINVAL (a meter never changes its nature: control makes a new row).  -ENOSPC when full. */
+int ag_metertab_put(const struct ag_shm *shm, const struct ag_meter_def *def,
+    uint32_t *out_ix, bool *out_is_new) AG_MUST_CHECK;
+
+/* Recovery only, before the segment is READY: the settled spend of a period from the ledger. */
+void ag_metertab_restore(const struct ag_shm *shm, uint32_t ix, int64_t period, int64_t settled);
+
+/* Takes the slot out of use.  Its index is claimed again only by ag_metertab_put() calls that
+ * come after ag_metertab_sweep_freed() saw no hold on it. */
+void ag_metertab_free(const struct ag_shm *shm, uint32_t ix);
+/* control, once in a while: releases freed slots that nobody holds; returns how many. */
+uint32_t ag_metertab_sweep_freed(const struct ag_shm *shm);
+
+static inline struct ag_meter *
+ag_metertab_at(const struct ag_shm *shm, uint32_t ix)
+{
+	assert(ix < shm->hdr->sizes.meters);
+	return &shm->meters[ix];
+}
+
+#endif
