@@ -64,7 +64,7 @@ struct ag_shm_hdr {
 	struct ag_a64 created_at_us; /* wall */
 	struct ag_a64 pg_down_since_us; /* wall, 0 = reachable  W: flusher  R: workers (/readyz) */
 	struct ag_a32 intake_closed; /* 1: journal and rings full, refuse new requests  W: flusher */
-	struct ag_a32 reserved[11]; /* zero */
+	struct ag_a32 reserved[7]; /* zero */
 };
 static_assert(sizeof(struct ag_shm_hdr) % 64 == 0, "what follows the header is line-aligned");
 
@@ -87,7 +87,7 @@ struct ag_proc_slot {
 	struct ag_a32 inflight;     /* workers: requests in flight */
 	struct ag_a32 connections;  /* workers: client connections open */
 	struct ag_a32 catalog_gen;  /* workers: generation of the catalogue in use */
-	struct ag_a32 reserved[3];
+	struct ag_a32 reserved[5];
 	char last_words[AG_LAST_WORDS]; /* W: crash path, async-signal-safe  R: master */
 };
 static_assert(sizeof(struct ag_proc_slot) == 320, "process slots are five lines");
