@@ -1,6 +1,10 @@
 EXTRA_DIST += \
+	include/aigated/catalog.h \
 	include/aigated/record.h \
+	include/aigated/role.h \
 	include/aigated/shm_layout.h \
 	include/aigated/usage.h \
+	include/aigated/vault.h \
 	include/aigated/tbl/counters.h \
+	include/aigated/tbl/directives.h \
 	include/aigated/tbl/verdicts.h

@@ -64,7 +64,9 @@ struct ag_shm_hdr {
 	struct ag_a64 created_at_us; /* wall */
 	struct ag_a64 pg_down_since_us; /* wall, 0 = reachable  W: flusher  R: workers (/readyz) */
 	struct ag_a32 intake_closed; /* 1: journal and rings full, refuse new requests  W: flusher */
-	struct ag_a32 reserved[7]; /* zero */
+	struct ag_a32 ledger_ready;  /* 1: PostgreSQL holds all that earlier segments left in the journal,
+	                                so budget_state is true  W: flusher  R: control */
+	struct ag_a32 reserved[6]; /* zero */
 };
 static_assert(sizeof(struct ag_shm_hdr) % 64 == 0, "what follows the header is line-aligned");
 

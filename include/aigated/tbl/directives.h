@@ -1,0 +1,98 @@
+/* directives.h - one row is the whole truth of a directive: field of struct ag_conf, parser,
+ * check, `aigated -T` (configuration in force), sample file and aigated.conf(5).
+ *
+ * D(name, TYPE, default, min, max, RELOAD, text)
+ * TYPE: STRING (char *), PATH (char *), LISTEN (list), SIZE (uint64_t bytes: 64k 8m 1g), UINT
+ * (uint32_t), DURATION (int64_t us: 200ms 5s 1m 1h 1d), BOOL (on|off), ENUM_x (uint32_t).
+ * RELOAD: NOW (running processes take it at HUP), NEW (new connections or requests), RESTART.
+ * Included many times: no guard. */
+D(listen, LISTEN, "127.0.0.1:8787", "", "", RESTART,
+  "Address and port to accept clients on; may be given several times, up to 16.  Append tls to speak TLS there.  Port 0 takes any free port; it is written to run_dir/ports.")
+D(tls_certificate, PATH, "", "", "", NEW,
+  "PEM file with the certificate chain for listeners marked tls.  Re-read at HUP.")
+D(tls_certificate_key, PATH, "", "", "", NEW,
+  "PEM file with the key of tls_certificate.  Must be readable by user.  Re-read at HUP.")
+D(user, STRING, "aigated", "", "", RESTART,
+  "Account all processes change to when started as root.")
+D(workers, UINT, "0", "0", "64", RESTART,
+  "Number of worker processes; 0 means one a core.")
+D(run_dir, PATH, "/run/aigated", "", "", RESTART,
+  "Directory of the control socket, the operators' socket, the pid file and the file of bound ports.")
+D(log_file, PATH, "stderr", "", "", NOW,
+  "File the log goes to, or stderr.  Reopened at USR1.")
+D(log_level, ENUM_LOG_LEVEL, "info", "", "", NOW,
+  "Least important messages written: error, warn, notice, info or debug.")
+D(database, STRING, "", "", "", RESTART,
+  "Connection string of PostgreSQL, as libpq takes it.")
+D(master_key_file, PATH, "", "", "", RESTART,
+  "File with the 256-bit key that seals provider credentials: 64 hexadecimal digits, readable by user alone.")
+D(journal_dir, PATH, "/var/lib/aigated/journal", "", "", RESTART,
+  "Directory of the journal that holds ledger records while PostgreSQL is slow or away.")
+D(journal_sync, DURATION, "200ms", "0", "10s", NOW,
+  "Longest time a record waits before it is synced to disk: what a power cut may cost.")
+D(journal_max, SIZE, "4g", "1m", "1t", NOW,
+  "Ceiling of the journal's size.  When it is reached and the rings are full, full_ring decides.")
+D(full_ring, ENUM_FULL_RING, "refuse", "", "", NOW,
+  "What to do with requests that could not be recorded: refuse (503) or serve (unrecorded, counted).")
+D(flush_interval, DURATION, "100ms", "1ms", "10s", NOW,
+  "Longest time a record waits in a ring before the flusher takes it.")
+D(flush_batch, UINT, "5000", "1", "100000", NOW,
+  "Most records committed to PostgreSQL in one transaction.")
+D(shm_name, STRING, "/aigated", "", "", RESTART,
+  "Name of the shared memory segment.")
+D(shm_replace, BOOL, "off", "", "", RESTART,
+  "Whether a segment whose layout or sizes differ may be replaced at start; its meters are rebuilt from PostgreSQL and the journal, holds in it are given up.")
+D(max_keys, UINT, "65536", "16", "8388608", RESTART,
+  "API keys that fit in shared memory.")
+D(max_meters, UINT, "262144", "64", "33554432", RESTART,
+  "Budgets and rate limits that fit in shared memory.")
+D(max_inflight, UINT, "1024", "1", "65536", RESTART,
+  "Requests one worker may have in flight; more are refused with 503.")
+D(ring_size, SIZE, "16m", "64k", "1g", RESTART,
+  "Size of each worker's usage ring; rounded up to a power of two.")
+D(catalog_size, SIZE, "16m", "64k", "1g", RESTART,
+  "Room for the catalogue of organisations, workspaces, integrations, models and prices.")
+D(max_connections, UINT, "4096", "1", "1000000", NEW,
+  "Client connections one worker keeps open; more are closed at once.")
+D(max_head, SIZE, "32k", "1k", "1m", NEW,
+  "Longest request line and headers.")
+D(max_body, SIZE, "32m", "1k", "1g", NEW,
+  "Longest request body.")
+D(client_head_timeout, DURATION, "10s", "100ms", "10m", NEW,
+  "Time a client has to send a whole request head.")
+D(client_body_timeout, DURATION, "60s", "100ms", "1h", NEW,
+  "Longest silence while a client sends a body.")
+D(client_write_timeout, DURATION, "60s", "100ms", "1h", NEW,
+  "Longest time a client may leave an answer unread before it is cut.")
+D(keepalive_timeout, DURATION, "75s", "0", "1d", NEW,
+  "Time an idle client connection is kept.")
+D(keepalive_requests, UINT, "100000", "1", "4294967295", NEW,
+  "Requests served on one client connection before it is closed.")
+D(shutdown_timeout, DURATION, "30s", "0", "1h", NOW,
+  "Longest time a process may take to finish what is in flight when told to drain.")
+D(upstream_connect_timeout, DURATION, "5s", "10ms", "10m", NEW,
+  "Time to connect to a provider, TLS included.")
+D(upstream_first_byte_timeout, DURATION, "10m", "10ms", "1h", NEW,
+  "Time a provider has to begin its answer.  A client asks for less by x-portkey-request-timeout.")
+D(stream_idle_timeout, DURATION, "60s", "100ms", "1h", NEW,
+  "Longest silence allowed between two pieces of an answer.")
+D(upstream_keepalive, UINT, "64", "0", "10000", NEW,
+  "Idle connections each worker keeps to one provider host.")
+D(upstream_keepalive_timeout, DURATION, "60s", "0", "1d", NEW,
+  "Time an idle provider connection is kept.")
+D(upstream_ca_file, PATH, "", "", "", NEW,
+  "PEM file of authorities providers are verified against; empty: those of the system.")
+D(trusted_hosts, STRING, "", "", "", NOW,
+  "Comma-separated hosts (or host:port) that custom_host may name although they are private, loopback or internal.")
+D(default_max_tokens, UINT, "8192", "1", "10000000", NEW,
+  "Output limit written into a request that carries none and stands on a money or token budget.")
+D(default_max_tokens_reasoning, UINT, "32000", "1", "10000000", NEW,
+  "The same for reasoning models.")
+D(fit_min_tokens, UINT, "256", "1", "1000000", NEW,
+  "Least output limit a request is fitted down to before it is refused.")
+D(unpriced_model, ENUM_UNPRICED, "refuse", "", "", NEW,
+  "What to do with a model without a price under a money budget: refuse, or flat.")
+D(unpriced_flat_usd, USD, "0.10", "0", "1000", NEW,
+  "US dollars charged for a request to an unpriced model when unpriced_model is flat.")
+D(govern, BOOL, "on", "", "", RESTART,
+  "off: an ungoverned relay for measurements; keys are looked up, but no meters are taken and no records written.  Never for customers.")
