@@ -117,7 +117,7 @@ struct ag_key {
 	int64_t workspace_id;        /* 0 for organisation keys */
 	int64_t user_id;             /* 0 for service keys */
 	int64_t expires_at_us;       /* wall; INT64_MAX = never */
-	uint64_t scopes[2];          /* bit = row of tbl/scopes.h */
+	uint64_t scopes[3];          /* bit = row of tbl/scopes.h */
 	uint8_t uuid[16];
 	uint32_t state;              /* enum ag_key_state */
 	uint32_t kind;               /* enum ag_key_kind */
@@ -127,7 +127,7 @@ struct ag_key {
 	uint32_t meters[AG_KEY_METERS_MAX]; /* indices into the meter table */
 	uint32_t flags;
 	int64_t config_id;           /* default config, 0 = none */
-	uint64_t reserved[2];
+	uint64_t reserved[1];
 };
 static_assert(sizeof(struct ag_key) % 8 == 0, "a key is copied by words");
 #define AG_KEY_WORDS (sizeof(struct ag_key) / 8)
