@@ -1,0 +1,58 @@
+-- grants.sql - what each role may do.  Run again after every migration; idempotent.
+-- The roles are groups without login: grant them to the accounts the processes use.  Where the
+-- one who migrates may not create roles they must be made beforehand.
+
+do $$
+declare
+	wanted text;
+begin
+	foreach wanted in array array['aigate_flusher', 'aigate_control', 'aigate_ops'] loop
+		if not exists (select from pg_catalog.pg_roles where rolname = wanted) then
+			begin
+				execute format('create role %I nologin', wanted);
+			exception when duplicate_object or unique_violation then
+				null; -- another database of the cluster was faster
+			end;
+		end if;
+	end loop;
+end
+$$;
+
+revoke all on schema aigate from public;
+revoke all on all tables in schema aigate from public;
+revoke all on all functions in schema aigate from public;
+revoke all on all tables in schema aigate from aigate_flusher, aigate_control, aigate_ops;
+grant usage on schema aigate to aigate_flusher, aigate_control, aigate_ops;
+
+-- flusher: adds to the ledger, reads what it must compare
+grant insert on aigate.ledger, aigate.ledger_quarantine, aigate.ledger_gap to aigate_flusher;
+grant select, insert, update on aigate.usage_hour, aigate.budget_state, aigate.ledger_position
+	to aigate_flusher;
+grant select on aigate.meter, aigate.schema_migration to aigate_flusher;
+grant execute on function aigate.ensure_partitions(int) to aigate_flusher;
+
+-- control: tenants, prices, audit; reads the ledger
+grant select, insert, update, delete on aigate.organisation, aigate.app_user, aigate.workspace,
+	aigate.api_key, aigate.integration, aigate.integration_model, aigate.integration_workspace,
+	aigate.provider, aigate.meter, aigate.price to aigate_control;
+grant select, insert on aigate.audit_log to aigate_control;
+grant select on aigate.schema_migration, aigate.ledger, aigate.usage_hour, aigate.budget_state,
+	aigate.ledger_position, aigate.ledger_quarantine, aigate.ledger_gap to aigate_control;
+grant select on aigate.v_spend_by_day, aigate.v_spend_by_key, aigate.v_spend_by_workspace,
+	aigate.v_spend_by_model, aigate.v_spend_by_tier, aigate.v_spend_today, aigate.v_budget,
+	aigate.v_errors, aigate.v_unknown_usage to aigate_control;
+
+-- operators: read all but hashes and sealed credentials
+grant select on aigate.schema_migration, aigate.organisation, aigate.app_user, aigate.workspace,
+	aigate.integration_model, aigate.integration_workspace, aigate.provider, aigate.meter,
+	aigate.price, aigate.audit_log, aigate.ledger, aigate.usage_hour, aigate.budget_state,
+	aigate.ledger_position, aigate.ledger_quarantine, aigate.ledger_gap to aigate_ops;
+grant select (id, uuid, organisation_id, workspace_id, user_id, kind, name, description, key_mask,
+	scopes, metadata, config_id, allow_config_override, expires_at, usage_limits, rate_limits,
+	alert_emails, creation_mode, status, created_at, updated_at) on aigate.api_key to aigate_ops;
+grant select (id, uuid, organisation_id, workspace_id, slug, name, family, description, key_mask,
+	configurations, custom_host, allow_all_models, global_access, status, created_at, updated_at)
+	on aigate.integration to aigate_ops;
+grant select on aigate.v_spend_by_day, aigate.v_spend_by_key, aigate.v_spend_by_workspace,
+	aigate.v_spend_by_model, aigate.v_spend_by_tier, aigate.v_spend_today, aigate.v_budget,
+	aigate.v_errors, aigate.v_unknown_usage to aigate_ops;

@@ -1,0 +1,13 @@
+sqldir = $(pkgdatadir)/sql
+dist_sql_DATA = sql/grants.sql
+sqlmigrationsdir = $(pkgdatadir)/sql/migrations
+dist_sqlmigrations_DATA = \
+	sql/migrations/0001_tenant.sql \
+	sql/migrations/0002_price.sql \
+	sql/migrations/0003_ledger.sql
+sqlviewsdir = $(pkgdatadir)/sql/views
+dist_sqlviews_DATA = \
+	sql/views/budget.sql \
+	sql/views/spend.sql \
+	sql/views/trouble.sql
+EXTRA_DIST += sql/README.md
