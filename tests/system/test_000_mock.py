@@ -180,6 +180,10 @@ def test_completion_tokens_stay_within_the_limit_of_the_request(provider):
     liar = post(provider, chat(user="mock: tokens=50 ignore_max", max_tokens=7)).json
     assert liar["usage"]["completion_tokens"] == 50
     assert [e["max_tokens"] for e in provider.log()] == [7, 7, 3, 7]
+    for tokens, finish in ((7, "stop"), (8, "length")):
+        body = post(provider, chat(user=f"mock: tokens={tokens}", max_tokens=7)).json
+        assert body["usage"]["completion_tokens"] == 7
+        assert body["choices"][0]["finish_reason"] == finish
 
 
 def test_choices_multiply_the_tokens(provider):
@@ -753,7 +757,7 @@ def test_sums_agree_with_the_answers(provider):
 
 
 def test_a_request_that_outlives_a_reset_disturbs_nothing(provider, raw):
-    raw.send(whole(chat(user="mock: wait=x")))
+    raw.send(whole(chat(user="mock: wait=x cut_after_chunks=0")))
     provider.wait_stat("waiting", 1)
     provider.reset()
     post(provider, chat())
