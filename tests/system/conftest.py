@@ -49,7 +49,7 @@ def mock_factory():
     started = []
 
     def start(*args, **kwargs):
-        started.append(Mock(*args, **kwargs))
+        started.append(Mock.start(*args, **kwargs))
         return started[-1]
     yield start
     for one in started:

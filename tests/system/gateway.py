@@ -34,7 +34,7 @@ def build_dir():
     if chosen:
         return os.path.abspath(chosen)
     for place in (os.path.join(TOP, "build"), TOP):
-        if os.path.exists(os.path.join(place, "aigated")):
+        if os.path.exists(os.path.join(place, "aigatectl")):
             return place
     raise RuntimeError("cannot find aigated: build it, or set AIGATED_BUILD")
 
@@ -530,8 +530,8 @@ def _auth(key):
 
 
 def mock_url(mock):
-    """Base URL of a mock provider: the object of mock.py, or an URL."""
-    return mock if isinstance(mock, str) else mock.url
+    """What custom_host is for a mock provider: the object of mock.py, or an URL."""
+    return mock if isinstance(mock, str) else mock.url + "/v1"
 
 
 def usage_limits(budget_usd=None, budget_tokens=None, period=None, alert=None):
