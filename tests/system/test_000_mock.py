@@ -454,7 +454,7 @@ def test_tls(tmp_path):
         conn = provider.connect()
         for _ in range(3):
             assert len(post(provider, chat(user="mock: body_bytes=1000000"), conn=conn).text) == 1_000_000
-        big = chat(messages=[{"role": "user", "content": "z" * 1_000_000}])
+        big = chat(messages=[{"role": "user", "content": "z" * 5_000_000}])
         assert post(provider, big, conn=conn).status == 200
         text = post(provider, stream(user="mock: split_writes"), conn=conn).text
         assert len(content(chunks(text)).split()) == 16
