@@ -254,19 +254,14 @@ class Gateway:
     # -- requests --------------------------------------------------------------------------
 
     def ports(self):
-        """[(host, port, is_tls)] as bound."""
+        """[(address, port, is_tls)] as bound."""
         try:
             with open(self._path("run", "ports")) as f:
                 text = f.read()
         except OSError:
             return []
-        found = []
-        for line in text.splitlines():
-            match = re.search(r"(\[[0-9a-f:]+\]|[0-9.*]+):(\d+)(\s+tls)?", line)
-            if match:
-                found.append((match.group(1).strip("[]"), int(match.group(2)),
-                              bool(match.group(3))))
-        return found
+        lines = [line.split() for line in text.splitlines()]
+        return [(ip, int(port), how == "tls") for ip, port, how in lines]
 
     @property
     def address(self):
