@@ -1,13 +1,10 @@
 # The roles, and below them what they stand on; each archive before those it needs.
 AG_ROLE_LIBS = \
 	src/worker/libworker.a \
-	src/flusher/libflusher.a \
-	src/control/libcontrol.a \
 	src/policy/libpolicy.a \
 	src/provider/libprovider.a \
 	src/http/libhttp.a \
 	src/catalog/libcatalog.a \
-	src/ipc/libipc.a \
 	src/limit/liblimit.a
 AG_MASTER_LIBS = \
 	src/sandbox/libsandbox.a \

@@ -4,6 +4,7 @@
 #define AG_WORKER_METADATA_H
 
 #include "base/arena.h"
+#include "base/attr.h"
 
 #define AG_METADATA_MAX 2048
 

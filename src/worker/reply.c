@@ -1,5 +1,6 @@
 /* reply.c - answers of our own: refusals and small documents. */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
