@@ -58,7 +58,7 @@ struct ag_worker {
 
 	struct ag_http_head head;       /* scratch of the parser: good until the next parse */
 	struct ag_buf scratch;          /* scratch for heads and small answers */
-	uint8_t entropy[512];           /* random bytes for ids */
+	uint8_t entropy[4096];           /* random bytes for ids */
 	size_t entropy_left;
 	bool is_draining;
 };
