@@ -17,3 +17,8 @@ src_base_libbase_a_SOURCES = \
 	src/base/title.c src/base/title.h \
 	src/base/vault.c
 EXTRA_DIST += src/base/README.md
+
+check_PROGRAMS += tests/unit/test_vault
+TESTS += tests/unit/test_vault
+tests_unit_test_vault_SOURCES = tests/unit/test_vault.c tests/unit/tap.h
+tests_unit_test_vault_LDADD = src/base/libbase.a $(SSL_LIBS)

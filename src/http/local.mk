@@ -16,16 +16,20 @@ HTTP_LIBS = src/http/libhttp.a src/base/libbase.a $(EVENT_LIBS) $(SSL_LIBS)
 
 check_PROGRAMS += \
 	tests/unit/test_http_chunk \
+	tests/unit/test_http_conn \
 	tests/unit/test_http_head \
 	tests/unit/test_http_sse \
 	tests/unit/test_json_scan
 TESTS += \
 	tests/unit/test_http_chunk \
+	tests/unit/test_http_conn \
 	tests/unit/test_http_head \
 	tests/unit/test_http_sse \
 	tests/unit/test_json_scan
 tests_unit_test_http_chunk_SOURCES = tests/unit/test_http_chunk.c tests/unit/tap.h
 tests_unit_test_http_chunk_LDADD = $(HTTP_LIBS)
+tests_unit_test_http_conn_SOURCES = tests/unit/test_http_conn.c tests/unit/tap.h
+tests_unit_test_http_conn_LDADD = $(HTTP_LIBS)
 tests_unit_test_http_head_SOURCES = tests/unit/test_http_head.c tests/unit/tap.h
 tests_unit_test_http_head_LDADD = $(HTTP_LIBS)
 tests_unit_test_http_sse_SOURCES = tests/unit/test_http_sse.c tests/unit/tap.h
