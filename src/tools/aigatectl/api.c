@@ -3,6 +3,7 @@
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "conf/conf.h"
 #include "tools/aigatectl/ctl.h"
@@ -75,17 +76,16 @@ headers_of(const struct ctl *ctl)
 	char line[512];
 
 	list = curl_slist_append(list, "expect:");
-	if (ctl->admin_key && ctl->admin_key[0]) {
-		snprintf(line, sizeof(line), "x-portkey-api-key: %s", ctl->admin_key);
+	if (ctl->organisation) {
+		snprintf(line, sizeof(line), "x-aigate-organisation: %s", ctl->organisation);
 		list = curl_slist_append(list, line);
-		ag_mem_wipe(line, sizeof(line));
 	}
 	return list;
 }
 
 static enum ctl_exit
 perform(struct ctl *ctl, const char *method, const char *path, struct json_object *body,
-        struct ag_buf *answer, long *out_status)
+        bool must_run, struct ag_buf *answer, long *out_status)
 {
 	enum ctl_exit result = CTL_OK;
 	struct curl_slist *headers;
@@ -112,7 +112,9 @@ perform(struct ctl *ctl, const char *method, const char *path, struct json_objec
 	if (body)
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, json_object_to_json_string(body));
 	rc = curl_easy_perform(curl);
-	if (rc != CURLE_OK)
+	if (rc != CURLE_OK && !must_run && rc == CURLE_COULDNT_CONNECT)
+		result = CTL_UNREACHABLE;
+	else if (rc != CURLE_OK)
 		result = ctl_fail(CTL_UNREACHABLE,
 		                  "could not reach the daemon at %s: %s; is aigated running?", where,
 		                  rc == CURLE_COULDNT_CONNECT ? "nobody listens, or no permission"
@@ -156,9 +158,9 @@ error_text(struct json_object *o)
 	return "no reason given";
 }
 
-enum ctl_exit
-ctl_api(struct ctl *ctl, const char *method, const char *path, struct json_object *body,
-        struct json_object **out_answer)
+static enum ctl_exit
+call(struct ctl *ctl, const char *method, const char *path, struct json_object *body,
+     bool must_run, struct json_object **out_answer)
 {
 	enum ctl_exit result;
 	struct json_object *o;
@@ -166,7 +168,7 @@ ctl_api(struct ctl *ctl, const char *method, const char *path, struct json_objec
 	long status = 0;
 
 	ag_buf_init(&answer, ANSWER_MAX);
-	result = perform(ctl, method, path, body, &answer, &status);
+	result = perform(ctl, method, path, body, must_run, &answer, &status);
 	if (result != CTL_OK) {
 		ag_buf_wipe(&answer);
 		return result;
@@ -183,4 +185,21 @@ ctl_api(struct ctl *ctl, const char *method, const char *path, struct json_objec
 	else
 		json_object_put(o);
 	return result;
+}
+
+enum ctl_exit
+ctl_api(struct ctl *ctl, const char *method, const char *path, struct json_object *body,
+        struct json_object **out_answer)
+{
+	return call(ctl, method, path, body, true, out_answer);
+}
+
+void
+ctl_reload(struct ctl *ctl)
+{
+	/* With --database alone there may be no daemon, and no configuration to find it by. */
+	if (!ctl->socket && !ctl->conf && (ctl->database || access(ctl->conf_path, R_OK) < 0))
+		return;
+	if (call(ctl, "POST", "/v1/operator/reload", NULL, false, NULL) == CTL_FAILED)
+		ctl_say("the daemon could not take it over; it will at its next start");
 }

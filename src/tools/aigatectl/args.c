@@ -41,6 +41,7 @@ take_global(struct ctl *ctl, int argc, char **argv, int *i)
 		{ "socket", "", &ctl->socket },
 		{ "database", "", &ctl->database },
 		{ "share-dir", "", &ctl->share_dir },
+		{ "organisation", "", &ctl->organisation },
 	};
 
 	for (size_t k = 0; k < AG_ARRAY_LEN(rows); k++) {

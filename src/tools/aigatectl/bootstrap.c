@@ -9,7 +9,7 @@
 #include "tools/aigatectl/ctl.h"
 
 #define KEY_PREFIX "ag-"
-#define KEY_RANDOM 40 /* of 62 letters: 238 bits */
+#define KEY_RANDOM 43 /* of 62 letters: 256 bits */
 #define KEY_LEN    (sizeof(KEY_PREFIX) - 1 + KEY_RANDOM)
 
 static void
@@ -147,6 +147,8 @@ ctl_bootstrap(struct ctl *ctl, int argc, char **argv)
 
 	if (status != CTL_OK)
 		return status;
+	if (!name)
+		name = ctl->organisation;
 	slug_of(name ? name : "", slug, sizeof(slug));
 	if (!slug[0])
 		return ctl_fail(CTL_USAGE, "bootstrap needs the --organisation's name, with a letter in it");
@@ -166,6 +168,8 @@ ctl_bootstrap(struct ctl *ctl, int argc, char **argv)
 		printf("organisation  %s\nadmin key     %s\n", slug, key);
 	if (status == CTL_OK)
 		ctl_say("keep the key now: it is not stored and will not be shown again");
+	if (status == CTL_OK)
+		ctl_reload(ctl);
 	ag_mem_wipe(key, sizeof(key));
 	return status;
 }

@@ -34,7 +34,7 @@ struct ctl {
 	const char *socket;    /* NULL: run_dir of the configuration */
 	const char *database;  /* NULL: database of the configuration */
 	const char *share_dir; /* NULL: AIGATE_SHARE_DIR, installed files, source tree */
-	const char *admin_key; /* NULL: the socket's permissions are enough */
+	const char *organisation; /* NULL: the only one there is */
 	enum ctl_output output;
 	struct ag_conf *conf;  /* owned, read when first asked for */
 	PGconn *db;            /* owned */
@@ -69,6 +69,8 @@ int ctl_args_global(struct ctl *ctl, int argc, char **argv);
 /* api.c: a call over the operators' socket.  body may be NULL; out_answer is the caller's. */
 enum ctl_exit ctl_api(struct ctl *ctl, const char *method, const char *path,
                       struct json_object *body, struct json_object **out_answer);
+/* After a change of the database behind the daemon's back: asks it to look, if it runs. */
+void ctl_reload(struct ctl *ctl);
 /* Percent-encodes what stands between two slashes. */
 void ctl_put_segment(struct ag_buf *b, const char *text);
 /* "/integrations/", slug, "/models": out is valid until the next call. */

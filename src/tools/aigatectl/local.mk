@@ -21,4 +21,5 @@ aigatectl_LDADD = src/conf/libconf.a src/base/libbase.a \
 	$(CURL_LIBS) $(JSONC_LIBS) $(PQ_LIBS) $(SSL_LIBS)
 pricesdir = $(pkgdatadir)/data
 dist_prices_DATA = data/prices.tsv
+dist_man_MANS += man/aigatectl.8
 EXTRA_DIST += src/tools/aigatectl/README.md

@@ -93,7 +93,7 @@ static void
 print_help(FILE *out)
 {
 	fputs("usage: aigatectl [-c FILE] [-o table|json] [--socket PATH] [--database CONNINFO]\n"
-	      "                 [--share-dir DIR] COMMAND ...\n\n",
+	      "                 [--share-dir DIR] [--organisation NAME] COMMAND ...\n\n",
 	      out);
 	for (size_t i = 0; i < AG_ARRAY_LEN(commands); i++)
 		fprintf(out, "  %-19s %s\n  %-19s     %s\n", commands[i].name, commands[i].text, "",
@@ -156,7 +156,6 @@ main(int argc, char **argv)
 	struct ctl ctl = {
 		.conf_path = AG_SYSCONFDIR "/aigated/aigated.conf",
 		.share_dir = getenv("AIGATE_SHARE_DIR"),
-		.admin_key = getenv("AIGATE_ADMIN_KEY"),
 	};
 	enum ctl_exit status;
 

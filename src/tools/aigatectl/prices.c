@@ -145,8 +145,9 @@ standing_version(PGconn *db, char *out, size_t cap)
 }
 
 static enum ctl_exit
-import(PGconn *db, const struct price_file *pf)
+import(struct ctl *ctl, const struct price_file *pf)
 {
+	PGconn *db = ctl->db;
 	enum ctl_exit status = ctl_db_exec(db, "BEGIN", "begin");
 	char rows[32] = "0";
 
@@ -161,6 +162,8 @@ import(PGconn *db, const struct price_file *pf)
 		PQclear(PQexec(db, "ROLLBACK"));
 	if (status == CTL_OK)
 		printf("prices of %s: %zu in the file, %s new\n", pf->version, pf->n, rows);
+	if (status == CTL_OK && strcmp(rows, "0") != 0)
+		ctl_reload(ctl);
 	return status;
 }
 
@@ -200,7 +203,7 @@ ctl_prices_import_newer(struct ctl *ctl, bool is_dry_run)
 		printf("would import prices of %s\n", pf.version);
 		return CTL_OK;
 	}
-	return import(ctl->db, &pf);
+	return import(ctl, &pf);
 }
 
 enum ctl_exit
@@ -223,7 +226,7 @@ ctl_prices_import(struct ctl *ctl, int argc, char **argv)
 	if (status == CTL_OK && !is_forced && strcmp(pf.version, version) < 0)
 		status = ctl_fail(CTL_FAILED, "prices of %s stand already, %s is older; --force takes it all the same",
 		                  version, pf.version);
-	return status == CTL_OK ? import(ctl->db, &pf) : status;
+	return status == CTL_OK ? import(ctl, &pf) : status;
 }
 
 enum ctl_exit

@@ -30,7 +30,7 @@ ctl_status(struct ctl *ctl, int argc, char **argv)
 
 	if (status != CTL_OK)
 		return status;
-	daemon = ctl_api(ctl, "GET", "/readyz", NULL, &answer);
+	daemon = ctl_api(ctl, "GET", "/v1/operator/status", NULL, &answer);
 	db = ctl_db_open(ctl);
 	if (db == CTL_OK) {
 		res = PQexec(ctl->db, sql_counts);
