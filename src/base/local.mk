@@ -11,5 +11,6 @@ src_base_libbase_a_SOURCES = \
 	src/base/log.c src/base/log.h \
 	src/base/money.c src/base/money.h \
 	src/base/num.c src/base/num.h \
+	src/base/scope.c src/base/scope.h \
 	src/base/str.c src/base/str.h
 EXTRA_DIST += src/base/README.md

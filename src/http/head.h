@@ -1,0 +1,107 @@
+/* head.h - the head of an HTTP/1.x request or response, parsed in place and strictly.
+ *
+ * The bytes stand in one contiguous buffer that the caller owns; every view points into it and
+ * is good until the buffer moves or is consumed.  Whatever two parsers could read differently
+ * (request smuggling) is refused: there is no lenient mode.  Nothing is allocated.
+ *
+ *	ag_http_head_init(&head, max_head_bytes);
+ *	again: after each read, with ALL unconsumed bytes from the first byte of the message:
+ *	switch (ag_http_parse_request(in.p, in.n, &head)) {
+ *	case AG_PARSE_MORE: wait;              the buffer may move between calls
+ *	case AG_PARSE_BAD:  answer head.bad_status with head.bad_why, close;
+ *	case AG_PARSE_DONE: head.head_len bytes are the head, the body follows as head.framing says;
+ *	}
+ * Before the next message: ag_http_head_init() again.
+ * The struct is some 3.4 KiB: one a worker is enough when what outlives the head is copied. */
+#ifndef AG_HTTP_HEAD_H
+#define AG_HTTP_HEAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/str.h"
+#include "http/parse.h"
+
+#define AG_HTTP_HEADERS_MAX 100
+#define AG_HTTP_TARGET_MAX  8192  /* bytes of a request target; more is 414 */
+#define AG_HTTP_HEAD_MAX    65536 /* a usual ceiling for ag_http_head_init(); more is 431 */
+
+enum ag_http_method {
+	AG_HTTP_GET,
+	AG_HTTP_HEAD,
+	AG_HTTP_POST,
+	AG_HTTP_PUT,
+	AG_HTTP_PATCH,
+	AG_HTTP_DELETE,
+	AG_HTTP_OPTIONS,
+	AG_HTTP_OTHER, /* a well-formed token we do not know; CONNECT is refused with 501 */
+};
+
+/* How the body that follows the head ends. */
+enum ag_http_framing {
+	AG_HTTP_BODY_NONE,      /* no body, whatever Content-Length says (HEAD, 304) */
+	AG_HTTP_BODY_LENGTH,    /* content_length bytes, which may be 0 */
+	AG_HTTP_BODY_CHUNKED,   /* chunk.h */
+	AG_HTTP_BODY_UNTIL_EOF, /* responses only */
+};
+
+struct ag_http_header {
+	struct ag_str name;  /* as sent: compare without case */
+	struct ag_str value; /* without blanks at either end; may be empty */
+};
+
+struct ag_http_head {
+	/* requests */
+	enum ag_http_method method;
+	struct ag_str method_str;
+	struct ag_str target; /* path and query; of an absolute-form target only that part */
+	struct ag_str path;   /* up to '?', not decoded; never empty ("*" only with OPTIONS) */
+	struct ag_str query;  /* behind '?'; p NULL: no '?' */
+	struct ag_str host;   /* p NULL on HTTP/1.0 without one */
+	bool expects_continue;
+	/* responses */
+	int status;           /* 100..599 */
+	struct ag_str reason; /* may be empty */
+	/* both */
+	unsigned minor; /* HTTP/1.minor: 0 or 1 */
+	bool is_keep_alive;   /* both ends may use the connection again after the body */
+	bool has_content_length;
+	enum ag_http_framing framing;
+	uint64_t content_length; /* valid with has_content_length */
+	size_t head_len;         /* bytes of the head, blank line included (and a leading CRLF) */
+	size_t n_headers;
+	struct ag_http_header header[AG_HTTP_HEADERS_MAX];
+	/* on AG_PARSE_BAD */
+	int bad_status;      /* 400 413 414 417 431 501 505; of responses always 502 */
+	const char *bad_why; /* static text for the answer and the log */
+	/* the parser's own, kept between calls */
+	size_t max, line_at, scan_at;
+};
+
+/* max: bytes of a whole head, blank line included. */
+void ag_http_head_init(struct ag_http_head *h, size_t max);
+
+enum ag_parse ag_http_parse_request(const char *p, size_t n, struct ag_http_head *h) AG_MUST_CHECK;
+
+/* An interim answer (1xx) is DONE with its status and no body: consume it, init, parse the
+ * next head.  101 is refused, we never ask for it. */
+enum ag_parse ag_http_parse_response(const char *p, size_t n, bool is_answer_to_head,
+    struct ag_http_head *h) AG_MUST_CHECK;
+
+/* First header of that name, any case; p NULL: absent.  `name` in lower case. */
+struct ag_str ag_http_header_get(const struct ag_http_head *h, struct ag_str name);
+size_t ag_http_header_count(const struct ag_http_head *h, struct ag_str name);
+
+/* Is `token` (lower case) a member of the comma-separated list? */
+bool ag_http_list_has(struct ag_str list, struct ag_str token);
+
+/* Belongs to this connection and must not be relayed: the fixed list of RFC 9110 7.6.1 and
+ * whatever this head's Connection headers name. */
+bool ag_http_is_hop_by_hop(const struct ag_http_head *h, struct ag_str name);
+
+/* "OK", "Hooks failed" (246), "Guardrail denied" (446), "Overloaded" (529)...; never NULL. */
+const char *ag_http_reason(int status);
+
+#endif

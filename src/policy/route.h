@@ -1,0 +1,40 @@
+/* route.h - which provider of the workspace serves this request, or the rule that forbids it.
+ *
+ * Pure: a catalogue, a workspace and two names in, a target out.  Addressing, first that applies:
+ * header x-portkey-provider / x-portkey-virtual-key ("@slug" or slug), model "@slug/model", the
+ * first provider of the workspace (oldest first) that names the bare model, then the first that allows
+ * all models. */
+#ifndef AG_POLICY_ROUTE_H
+#define AG_POLICY_ROUTE_H
+
+#include "catalog/catalog.h"
+#include "policy/verdict.h"
+#include "provider/provider.h"
+
+struct ag_route_in {
+	const struct ag_catalog *cat;
+	const struct ag_cat_workspace *ws;
+	struct ag_str provider;  /* from a header, "@" cut; n 0: none */
+	struct ag_str model;     /* as the client wrote it */
+	enum ag_endpoint endpoint;
+	int64_t now_us;          /* wall */
+};
+
+struct ag_target {
+	const struct ag_cat_provider *provider;
+	const struct ag_cat_grant *grant;
+	const struct ag_cat_integration *integration;
+	const struct ag_provider *family;
+	const struct ag_cat_price *price; /* NULL: unpriced */
+	struct ag_str model;              /* what the provider is asked for; in in->model */
+};
+
+/* On refusal *out_detail is what the verdict's text names (borrowed from in). */
+enum ag_verdict ag_route_resolve(const struct ag_route_in *in, struct ag_target *out,
+    struct ag_str *out_detail) AG_MUST_CHECK;
+
+/* Whether this provider may serve that model, for lists of models too. */
+bool ag_route_allows(const struct ag_catalog *cat, const struct ag_cat_integration *i,
+    struct ag_str model);
+
+#endif

@@ -1,0 +1,32 @@
+/* settle.h - the settlement matrix: what an attempt costs whom, for each way it can end.
+ *
+ * One table (settle.c), one test per row.  Principles: absent usage is not zero; a client that
+ * leaves pays for what the provider generated for it; a fault of the provider before the first
+ * byte is not the customer's, but what the provider may bill for it is recorded as cost. */
+#ifndef AG_POLICY_SETTLE_H
+#define AG_POLICY_SETTLE_H
+
+#include "aigated/catalog.h"
+#include "aigated/record.h"
+#include "provider/provider.h"
+
+struct ag_settle_in {
+	enum ag_outcome outcome;
+	const struct ag_answer *answer;
+	const struct ag_cat_price *price; /* NULL: unpriced */
+	int64_t flat_nusd;                /* for unpriced models, 0 when none is configured */
+	struct ag_amounts held;
+	uint64_t est_input, est_output;   /* bounds used for the hold */
+	uint64_t request_text_bytes;      /* what the input estimate is made from */
+};
+
+struct ag_settle_out {
+	struct ag_usage usage;    /* with its source */
+	int64_t cost_nusd;        /* what the provider will bill, as far as known */
+	int64_t charged_nusd;
+	struct ag_amounts actual; /* to settle the meters with */
+};
+
+void ag_settle(const struct ag_settle_in *in, struct ag_settle_out *out);
+
+#endif

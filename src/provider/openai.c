@@ -1,0 +1,342 @@
+/* openai.c - reading what an OpenAI-format answer cost.
+ *
+ * Tolerant of what compatible providers make of it: usage may stand in x_groq or in the last
+ * choice, integers may be floats, strings, null or negative (clamped: a negative number never
+ * refills a budget), cached tokens have five names.  Absent is not zero: has_usage stays false
+ * when nothing usable was found. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/money.h"
+#include "base/num.h"
+#include "http/json_scan.h"
+#include "provider/provider.h"
+
+#define USAGE_TOKENS_MAX (UINT64_C(1) << 40) /* above it a figure is absurd and not believed */
+
+/* A count however it is written; false when there is none to believe. */
+static bool
+read_count(struct ag_str text, struct ag_json_value v, uint64_t *out)
+{
+	struct ag_str raw = ag_json_raw(text, v), inside;
+
+	if (v.type == AG_JSON_STRING && ag_json_string_plain(raw, &inside))
+		raw = inside;
+	else if (v.type != AG_JSON_NUMBER)
+		return false;
+	if (raw.n > 0 && raw.p[0] == '-') {
+		*out = 0;
+		return true;
+	}
+	if (ag_json_u64(raw, out) < 0) {
+		/* A fraction: whole tokens, rounded up. */
+		size_t point = 0;
+
+		while (point < raw.n && raw.p[point] >= '0' && raw.p[point] <= '9')
+			point++;
+		if (point == 0 || point == raw.n || raw.p[point] != '.' ||
+		    ag_parse_u64(ag_str_n(raw.p, point), USAGE_TOKENS_MAX, out) < 0)
+			return false;
+		*out += 1;
+	}
+	return *out <= USAGE_TOKENS_MAX;
+}
+
+static uint64_t
+count_or(struct ag_str text, struct ag_json_value v, uint64_t otherwise)
+{
+	uint64_t n;
+
+	return read_count(text, v, &n) ? n : otherwise;
+}
+
+static uint64_t
+min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+struct details {
+	uint64_t cached, cache_write, audio, image, reasoning, accepted, rejected;
+	bool has_cached;
+};
+
+static void
+read_details(struct ag_str usage, struct ag_json_value v, struct details *d)
+{
+	enum { CACHED, WRITE, AUDIO, IMAGE, REASONING, ACCEPTED, REJECTED, N };
+	static const struct ag_str names[N] = {
+		{ "cached_tokens", 13 }, { "cache_write_tokens", 18 }, { "audio_tokens", 12 },
+		{ "image_tokens", 12 }, { "reasoning_tokens", 16 },
+		{ "accepted_prediction_tokens", 26 }, { "rejected_prediction_tokens", 26 },
+	};
+	struct ag_json_value f[N];
+	struct ag_json_fault fault;
+	struct ag_str text = ag_json_raw(usage, v);
+
+	if (v.type != AG_JSON_OBJECT || ag_json_scan(text, names, N, f, &fault) < 0)
+		return;
+	d->has_cached = read_count(text, f[CACHED], &d->cached);
+	d->cache_write = count_or(text, f[WRITE], 0);
+	d->audio = count_or(text, f[AUDIO], 0);
+	d->image = count_or(text, f[IMAGE], 0);
+	d->reasoning = count_or(text, f[REASONING], 0);
+	d->accepted = count_or(text, f[ACCEPTED], 0);
+	d->rejected = count_or(text, f[REJECTED], 0);
+}
+
+/* usage.cost of providers that charge by it: USD as a decimal. */
+static int64_t
+read_cost(struct ag_str text, struct ag_json_value v)
+{
+	struct ag_str raw = ag_json_raw(text, v);
+	int64_t nusd;
+	int rc;
+
+	if (v.type != AG_JSON_NUMBER)
+		return -1;
+	rc = ag_parse_decimal(raw, 9, AG_NUSD_MAX, &nusd);
+	if (rc == -EDOM) {
+		/* Finer than a nano-dollar: cut digits, round up. */
+		size_t point = 0, keep;
+
+		while (point < raw.n && raw.p[point] != '.')
+			point++;
+		keep = min_u64(raw.n, point + 10);
+		if (ag_parse_decimal(ag_str_n(raw.p, keep), 9, AG_NUSD_MAX - 1, &nusd) < 0)
+			return -1;
+		nusd++;
+	} else if (rc < 0) {
+		return -1;
+	}
+	return nusd < 0 ? -1 : nusd;
+}
+
+enum {
+	U_PROMPT, U_INPUT, U_COMPLETION, U_OUTPUT, U_TOTAL, U_P_DETAILS, U_P_DETAIL, U_I_DETAILS,
+	U_C_DETAILS, U_O_DETAILS, U_HIT, U_CACHED, U_READ, U_WRITE, U_COST, U_N
+};
+
+static void
+normalise(const struct ag_provider *p, struct ag_str text, const struct ag_json_value *f,
+    struct ag_answer *a)
+{
+	struct details in = { 0 }, out = { 0 };
+	struct ag_usage u = { .provider_cost_nusd = -1, .source = AG_USAGE_REPORTED };
+	uint64_t prompt, completion, total, cached;
+	bool has_prompt = read_count(text, f[U_PROMPT], &prompt) || read_count(text, f[U_INPUT], &prompt);
+	bool has_completion = read_count(text, f[U_COMPLETION], &completion) ||
+	    read_count(text, f[U_OUTPUT], &completion);
+	bool has_total = read_count(text, f[U_TOTAL], &total);
+
+	if (!has_prompt && !has_total)
+		return;
+	if (!has_prompt)
+		prompt = has_completion && total > completion ? total - completion : has_completion ? 0 : total;
+	if (!has_completion)
+		completion = has_total && total > prompt ? total - prompt : 0;
+
+	read_details(text, f[U_P_DETAILS], &in);
+	if (f[U_P_DETAILS].type != AG_JSON_OBJECT)
+		read_details(text, f[U_P_DETAIL].type == AG_JSON_OBJECT ? f[U_P_DETAIL] : f[U_I_DETAILS], &in);
+	read_details(text, f[U_C_DETAILS].type == AG_JSON_OBJECT ? f[U_C_DETAILS] : f[U_O_DETAILS], &out);
+	cached = in.has_cached ? in.cached
+	    : count_or(text, f[U_HIT], count_or(text, f[U_CACHED], count_or(text, f[U_READ], 0)));
+	if (in.cache_write == 0)
+		in.cache_write = count_or(text, f[U_WRITE], 0);
+
+	/* All cache counters of this format lie inside the prompt. */
+	u.cache_read = min_u64(cached, prompt);
+	u.cache_write_5m = min_u64(in.cache_write, prompt - u.cache_read);
+	u.input_fresh = prompt - u.cache_read - u.cache_write_5m;
+	u.input_audio = min_u64(in.audio, u.input_fresh);
+	u.input_image = min_u64(in.image, u.input_fresh - u.input_audio);
+	u.output_total = completion;
+	if ((p->flags & AG_PF_REASONING_OUTSIDE) && has_total &&
+	    total == prompt + completion + out.reasoning)
+		u.output_total += out.reasoning;
+	u.reasoning = min_u64(out.reasoning, u.output_total);
+	u.output_audio = min_u64(out.audio, u.output_total - u.reasoning);
+	u.accepted_prediction = min_u64(out.accepted, u.output_total);
+	u.rejected_prediction = min_u64(out.rejected, u.output_total);
+	if (p->flags & AG_PF_COST_IN_USAGE)
+		u.provider_cost_nusd = read_cost(text, f[U_COST]);
+	u.service_tier = a->usage.service_tier;
+	a->usage = u;
+	a->has_usage = true;
+}
+
+static void
+read_usage(const struct ag_provider *p, struct ag_str text, struct ag_json_value v,
+    struct ag_answer *a)
+{
+	static const struct ag_str names[U_N] = {
+		[U_PROMPT] = { "prompt_tokens", 13 }, [U_INPUT] = { "input_tokens", 12 },
+		[U_COMPLETION] = { "completion_tokens", 17 }, [U_OUTPUT] = { "output_tokens", 13 },
+		[U_TOTAL] = { "total_tokens", 12 },
+		[U_P_DETAILS] = { "prompt_tokens_details", 21 },
+		[U_P_DETAIL] = { "prompt_token_details", 20 },
+		[U_I_DETAILS] = { "input_tokens_details", 20 },
+		[U_C_DETAILS] = { "completion_tokens_details", 25 },
+		[U_O_DETAILS] = { "output_tokens_details", 21 },
+		[U_HIT] = { "prompt_cache_hit_tokens", 23 }, [U_CACHED] = { "cached_tokens", 13 },
+		[U_READ] = { "cache_read_input_tokens", 23 },
+		[U_WRITE] = { "cache_creation_input_tokens", 27 }, [U_COST] = { "cost", 4 },
+	};
+	struct ag_json_value f[U_N];
+	struct ag_json_fault fault;
+	struct ag_str usage = ag_json_raw(text, v);
+
+	if (v.type == AG_JSON_OBJECT && ag_json_scan(usage, names, U_N, f, &fault) == 0)
+		normalise(p, usage, f, a);
+}
+
+static void
+read_text(struct ag_str text, struct ag_json_value v, char *out, size_t cap)
+{
+	struct ag_str s;
+
+	if (v.type == AG_JSON_STRING && ag_json_string_plain(ag_json_raw(text, v), &s))
+		(void)ag_str_copy(s, out, cap);
+}
+
+static void
+read_service_tier(struct ag_str text, struct ag_json_value v, struct ag_answer *a)
+{
+	char tier[16] = "";
+
+	read_text(text, v, tier, sizeof(tier));
+	if (strcmp(tier, "flex") == 0)
+		a->usage.service_tier = AG_TIER_FLEX;
+	else if (strcmp(tier, "priority") == 0)
+		a->usage.service_tier = AG_TIER_PRIORITY;
+	else if (strcmp(tier, "batch") == 0)
+		a->usage.service_tier = AG_TIER_BATCH;
+	else if (tier[0] != '\0')
+		a->usage.service_tier = AG_TIER_STANDARD;
+}
+
+/* finish_reason of the first choice that has one; usage of the last choice that has one. */
+static void
+read_choices(const struct ag_provider *p, struct ag_str text, struct ag_json_value v,
+    struct ag_answer *a)
+{
+	static const struct ag_str names[] = { { "finish_reason", 13 }, { "usage", 5 } };
+	struct ag_json_iter it;
+	struct ag_json_value item, f[2];
+	struct ag_json_fault fault;
+	struct ag_str choices = ag_json_raw(text, v);
+
+	ag_json_iter_init(&it, choices);
+	while (ag_json_array_next(&it, &item) == 1) {
+		struct ag_str choice = ag_json_raw(choices, item);
+
+		if (item.type != AG_JSON_OBJECT || ag_json_scan(choice, names, 2, f, &fault) < 0)
+			continue;
+		if (a->finish_reason[0] == '\0')
+			read_text(choice, f[0], a->finish_reason, sizeof(a->finish_reason));
+		if (!a->has_usage)
+			read_usage(p, choice, f[1], a);
+	}
+}
+
+enum { B_ID, B_MODEL, B_CHOICES, B_USAGE, B_TIER, B_GROQ, B_ERROR, B_N };
+static const struct ag_str body_names[B_N] = {
+	[B_ID] = { "id", 2 }, [B_MODEL] = { "model", 5 }, [B_CHOICES] = { "choices", 7 },
+	[B_USAGE] = { "usage", 5 }, [B_TIER] = { "service_tier", 12 }, [B_GROQ] = { "x_groq", 6 },
+	[B_ERROR] = { "error", 5 },
+};
+
+static void
+read_common(const struct ag_provider *p, struct ag_str text, const struct ag_json_value *f,
+    struct ag_answer *a)
+{
+	if (a->id[0] == '\0')
+		read_text(text, f[B_ID], a->id, sizeof(a->id));
+	if (a->model[0] == '\0')
+		read_text(text, f[B_MODEL], a->model, sizeof(a->model));
+	read_service_tier(text, f[B_TIER], a);
+	read_usage(p, text, f[B_USAGE], a);
+	if (f[B_GROQ].type == AG_JSON_OBJECT && !a->has_usage) {
+		static const struct ag_str name = { "usage", 5 };
+		struct ag_str groq = ag_json_raw(text, f[B_GROQ]);
+		struct ag_json_value v;
+		struct ag_json_fault fault;
+
+		if (ag_json_scan(groq, &name, 1, &v, &fault) == 0)
+			read_usage(p, groq, v, a);
+	}
+}
+
+void
+ag_openai_on_body(const struct ag_provider *p, struct ag_str body, struct ag_answer *a)
+{
+	struct ag_json_value f[B_N];
+	struct ag_json_fault fault;
+
+	if (ag_json_scan(body, body_names, B_N, f, &fault) < 0)
+		return;
+	read_common(p, body, f, a);
+	if (f[B_CHOICES].type == AG_JSON_ARRAY)
+		read_choices(p, body, f[B_CHOICES], a);
+	a->has_done = true;
+}
+
+static void
+read_error(struct ag_str text, struct ag_json_value v, struct ag_answer *a)
+{
+	static const struct ag_str name = { "type", 4 };
+	struct ag_str error = ag_json_raw(text, v);
+	struct ag_json_value f;
+	struct ag_json_fault fault;
+
+	if (v.type == AG_JSON_OBJECT && ag_json_scan(error, &name, 1, &f, &fault) == 0)
+		read_text(error, f, a->error_type, sizeof(a->error_type));
+}
+
+bool
+ag_openai_on_event(const struct ag_provider *p, struct ag_str data, struct ag_answer *a)
+{
+	struct ag_json_value f[B_N];
+	struct ag_json_fault fault;
+	bool is_bare;
+
+	if (ag_str_eq(data, AG_STR("[DONE]"))) {
+		a->has_done = true;
+		return false;
+	}
+	if (ag_json_scan(data, body_names, B_N, f, &fault) < 0) {
+		a->content_events++;
+		a->content_bytes += data.n;
+		return false;
+	}
+	if (f[B_ERROR].type == AG_JSON_OBJECT || f[B_ERROR].type == AG_JSON_STRING) {
+		a->has_error = true;
+		read_error(data, f[B_ERROR], a);
+	}
+	is_bare = f[B_CHOICES].type == AG_JSON_ARRAY && f[B_CHOICES].n_children == 0;
+	read_common(p, data, f, a);
+	if (is_bare && f[B_USAGE].type == AG_JSON_OBJECT)
+		return true;
+	if (!is_bare) {
+		a->content_events++;
+		a->content_bytes += f[B_CHOICES].len;
+		/* Only the last chunks carry these; looking costs a scan of the choices. */
+		if (f[B_CHOICES].type == AG_JSON_ARRAY && a->finish_reason[0] == '\0' &&
+		    memmem(data.p + f[B_CHOICES].off, f[B_CHOICES].len, "\"finish_reason\":null", 20) == NULL)
+			read_choices(p, data, f[B_CHOICES], a);
+	}
+	return false;
+}
+
+void
+ag_openai_on_error(const struct ag_provider *p, struct ag_str body, struct ag_answer *a)
+{
+	struct ag_json_value f[B_N];
+	struct ag_json_fault fault;
+
+	if (ag_json_scan(body, body_names, B_N, f, &fault) < 0)
+		return;
+	read_common(p, body, f, a); /* an error that reports usage is billed */
+	read_error(body, f[B_ERROR], a);
+}

@@ -1,0 +1,45 @@
+/* format.h - the wire format of a provider: paths, credential, answers, errors.
+ * One file per format; a new one is a row in the table of serve.c. */
+#ifndef AG_MOCK_FORMAT_H
+#define AG_MOCK_FORMAT_H
+
+#include "tools/mock/answer.h"
+#include "tools/mock/facts.h"
+#include "tools/mock/parse.h"
+#include "tools/mock/script.h"
+
+/* Everything an answer is made of.  Borrowed for the call. */
+struct mock_job {
+	const struct mock_facts *facts;
+	const struct mock_do *what;
+	struct ag_str model_id; /* GET of one model */
+	uint64_t serial;        /* makes ids */
+	int64_t wall_us;
+	bool closes;            /* the connection ends with this answer */
+	bool is_http10;
+};
+
+struct mock_error {
+	int status;
+	const char *type, *code, *param; /* NULL: what the provider says at this status */
+	struct ag_str message;
+	int64_t retry_after; /* seconds; -1: none */
+};
+
+struct mock_format {
+	const char *name;
+	/* 0 and the endpoint, or the status to refuse with (404, 405). */
+	int (*route)(struct ag_str method, struct ag_str path, enum mock_endpoint *out,
+	             struct ag_str *out_id);
+	/* The credential in the head, n 0 when there is none. */
+	struct ag_str (*key)(const struct mock_req *req, const struct ag_buf *in);
+	void (*render)(const struct mock_job *job, struct mock_answer *a);
+	void (*refuse)(const struct mock_job *job, const struct mock_error *e,
+	               struct mock_answer *a);
+	/* The id that render() gives to the answer with this serial. */
+	void (*id)(enum mock_endpoint ep, uint64_t serial, char *out, size_t cap);
+};
+
+extern const struct mock_format mock_format_openai;
+
+#endif

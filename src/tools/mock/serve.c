@@ -1,0 +1,296 @@
+#include "tools/mock/serve.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "tools/mock/conn.h"
+#include "tools/mock/control.h"
+#include "tools/mock/mock.h"
+
+static struct ag_str
+path_of(const struct mock_conn *c)
+{
+	struct ag_str target = mock_span_str(c->req.target, &c->in);
+	const char *query = memchr(target.p, '?', target.n);
+
+	return query ? ag_str_n(target.p, (size_t)(query - target.p)) : target;
+}
+
+static struct mock_job
+job_of(struct mock_conn *c)
+{
+	return (struct mock_job){ .serial = c->mock->serial, .wall_us = ag_clock_wall_us(),
+		                  .closes = c->closes_next, .is_http10 = c->req.is_http10 };
+}
+
+static void
+play(struct mock_conn *c, const struct mock_answer *a, bool is_api)
+{
+	c->play = (struct mock_play){ .answer = a, .is_api = is_api };
+	mock_pace_init(&c->play.pace);
+}
+
+static void
+refuse(struct mock_conn *c, const struct mock_error *e)
+{
+	struct mock_job job = job_of(c);
+
+	c->mock->tally.refused++;
+	mock_answer_reset(&c->answer);
+	c->mock->format->refuse(&job, e, &c->answer);
+	play(c, &c->answer, false);
+}
+
+static void
+count_request(struct mock_conn *c)
+{
+	struct mock_tally *t = &c->mock->tally;
+
+	t->requests++;
+	c->mock->serial++;
+	if (!c->is_counted) {
+		c->is_counted = true;
+		t->connections++;
+		t->open_connections++;
+	}
+}
+
+void
+mock_serve_bad(struct mock_conn *c)
+{
+	struct mock_error e = { .status = c->req.bad_status, .message = ag_str(c->req.bad),
+		                .retry_after = -1 };
+
+	count_request(c);
+	mock_tally_violation(&c->mock->tally, c->req.bad);
+	mock_tally_last(&c->mock->tally, ag_str_n(c->in.p, c->in.n < MOCK_HEAD_MAX ? c->in.n : MOCK_HEAD_MAX),
+	                AG_STR_NONE);
+	refuse(c, &e);
+}
+
+/* What a gateway must never send is refused when strict; it is counted always. */
+static bool
+passes_violation(struct mock_conn *c, const char *why)
+{
+	struct mock_error e = { .status = 400, .message = ag_str(why), .retry_after = -1 };
+
+	mock_tally_violation(&c->mock->tally, why);
+	if (!c->mock->is_strict)
+		return true;
+	refuse(c, &e);
+	return false;
+}
+
+static bool
+passes_key(struct mock_conn *c, struct ag_str key)
+{
+	struct mock_error e = { .status = 401, .retry_after = -1 };
+
+	if (key.n > 0 && (!c->mock->key || ag_str_eq(key, ag_str(c->mock->key))))
+		return true;
+	if (key.n == 0)
+		e.message = AG_STR("You didn't provide an API key");
+	refuse(c, &e);
+	return false;
+}
+
+static bool
+passes_content_type(struct mock_conn *c)
+{
+	static const struct ag_str json = AG_STR("application/json");
+	struct ag_str type = mock_span_str(c->req.header[MOCK_H_CONTENT_TYPE], &c->in);
+
+	if (type.n >= json.n && ag_str_ieq(ag_str_n(type.p, json.n), json) &&
+	    (type.n == json.n || type.p[json.n] == ';' || type.p[json.n] == ' '))
+		return true;
+	return passes_violation(c, "content-type is not application/json");
+}
+
+/* False when the body was refused. */
+static bool
+read_facts(struct mock_conn *c, enum mock_endpoint ep, struct mock_facts *facts)
+{
+	struct ag_str body = mock_req_body(&c->req, &c->in);
+	struct mock_error e = { .status = 400, .retry_after = -1 };
+	struct mock_fault fault;
+
+	if (ep == MOCK_EP_MODELS || ep == MOCK_EP_MODEL || c->mock->is_fast) {
+		mock_facts_scan(body, ep, facts);
+		return true;
+	}
+	if (!passes_content_type(c))
+		return false;
+	if (mock_facts_read(body, ep, facts, &fault) == 0)
+		return true;
+	if (fault.is_violation && !passes_violation(c, fault.message))
+		return false;
+	if (fault.is_violation) {
+		mock_facts_scan(body, ep, facts);
+		return true;
+	}
+	e.message = ag_str(fault.message);
+	e.code = fault.code;
+	e.param = fault.param;
+	refuse(c, &e);
+	return false;
+}
+
+/* The keys in force: command line, then rule, then request.  False when those of the request are
+ * not understood, which is answered: a test that misspells one must not pass. */
+static bool
+read_do(struct mock_conn *c, const struct mock_facts *facts, struct mock_do *out)
+{
+	static const struct ag_str mark = AG_STR("mock:");
+	const struct mock_do *rule =
+	        mock_script_take(&c->mock->script, facts->model, path_of(c));
+	struct mock_do own = { 0 };
+	struct ag_err err;
+	struct mock_error e = { .status = 400, .param = "user", .retry_after = -1 };
+
+	*out = c->mock->defaults;
+	if (rule)
+		mock_do_overlay(out, rule);
+	if (!ag_str_starts(facts->user, mark))
+		return true;
+	if (mock_do_parse(ag_str_skip(facts->user, mark.n), &own, &err) < 0) {
+		e.message = ag_str(err.text);
+		refuse(c, &e);
+		return false;
+	}
+	mock_do_overlay(out, &own);
+	return true;
+}
+
+static void
+log_request(struct mock_conn *c, const struct mock_job *job, struct ag_str key)
+{
+	struct mock_log_entry *e = mock_tally_log(&c->mock->tally);
+	const struct mock_facts *f = job->facts;
+
+	if (!e)
+		return;
+	c->play.log_n = e->n;
+	c->play.log_epoch = c->mock->tally.epoch;
+	e->t_us = job->wall_us;
+	e->stream = f->stream;
+	e->max_tokens = f->max_tokens;
+	e->body_bytes = f->body_bytes;
+	e->prompt_tokens = c->answer.prompt_tokens;
+	e->completion_tokens = c->answer.completion_tokens;
+	ag_str_copy(f->model, e->model, sizeof(e->model));
+	ag_str_copy(path_of(c), e->path, sizeof(e->path));
+	c->mock->format->id(f->endpoint, job->serial, e->id, sizeof(e->id));
+	ag_str_copy(mock_span_str(c->req.header[MOCK_H_CLIENT_REQUEST_ID], &c->in),
+	            e->client_request_id, sizeof(e->client_request_id));
+	ag_str_copy(mock_span_str(c->req.header[MOCK_H_REQUEST_ID], &c->in), e->request_id,
+	            sizeof(e->request_id));
+	ag_str_copy(ag_str_skip(key, key.n > 4 ? key.n - 4 : 0), e->key_hint, sizeof(e->key_hint));
+}
+
+static void
+begin_play(struct mock_conn *c, const struct mock_answer *a, const struct mock_facts *facts)
+{
+	play(c, a, true);
+	c->play.stream_asks_usage = facts->include_usage;
+	ag_str_copy(facts->model, c->play.model, sizeof(c->play.model));
+	mock_tally_inflight(&c->mock->tally, 1);
+}
+
+static void
+render(struct mock_conn *c, struct mock_job *job, struct ag_str key)
+{
+	struct mock_error e = { .status = 500, .message = AG_STR("the scripted answer is too large"),
+		                .retry_after = -1 };
+	struct mock_do what;
+
+	if (!read_do(c, job->facts, &what))
+		return;
+	job->what = &what;
+	mock_answer_reset(&c->answer);
+	c->mock->format->render(job, &c->answer);
+	if (c->answer.failed || c->answer.out.failed) {
+		refuse(c, &e);
+		return;
+	}
+	begin_play(c, &c->answer, job->facts);
+	mock_pace_from(&c->play.pace, &what);
+	log_request(c, job, key);
+}
+
+static const struct mock_answer *
+ready_answer(const struct mock_conn *c, const struct mock_facts *f)
+{
+	if (!c->mock->is_fast || f->endpoint != MOCK_EP_CHAT || c->closes_next)
+		return NULL;
+	return &c->mock->ready[!f->stream ? 0 : f->include_usage ? 2 : 1];
+}
+
+static void
+serve_api(struct mock_conn *c)
+{
+	struct mock_error e = { .type = "invalid_request_error", .code = "unknown_url",
+		                .message = AG_STR("Unknown request URL"), .retry_after = -1 };
+	struct mock_job job = job_of(c);
+	struct ag_str key = c->mock->format->key(&c->req, &c->in);
+	const struct mock_answer *ready;
+	struct mock_facts facts;
+	enum mock_endpoint ep = MOCK_EP_CHAT;
+
+	if (c->req.violation && !passes_violation(c, c->req.violation))
+		return;
+	e.status = c->mock->format->route(mock_span_str(c->req.method, &c->in), path_of(c), &ep,
+	                                  &job.model_id);
+	if (e.status != 0) {
+		refuse(c, &e);
+		return;
+	}
+	if (!passes_key(c, key) || !read_facts(c, ep, &facts))
+		return;
+	job.facts = &facts;
+	ready = ready_answer(c, &facts);
+	if (ready) {
+		begin_play(c, ready, &facts);
+		mock_pace_from(&c->play.pace, &c->mock->defaults);
+	} else {
+		render(c, &job, key);
+	}
+	mock_facts_fini(&facts);
+}
+
+void
+mock_serve(struct mock_conn *c)
+{
+	static const struct ag_str control = AG_STR("/_mock/");
+
+	if (ag_str_starts(path_of(c), control)) {
+		mock_answer_reset(&c->answer);
+		c->answer.closes = c->closes_next;
+		mock_control(c, ag_str_skip(path_of(c), control.n));
+		play(c, &c->answer, false);
+		return;
+	}
+	count_request(c);
+	if (!c->mock->is_fast)
+		mock_tally_last(&c->mock->tally, ag_str_n(c->in.p, c->req.head_n),
+		                mock_req_body(&c->req, &c->in));
+	serve_api(c);
+}
+
+int
+mock_serve_prepare(struct mock *m, struct ag_err *err)
+{
+	for (unsigned i = 0; i < AG_ARRAY_LEN(m->ready); i++) {
+		struct mock_facts facts = { .endpoint = MOCK_EP_CHAT, .model = AG_STR("gpt-4o"),
+			                    .stream = i > 0, .include_usage = i == 2,
+			                    .max_tokens = -1, .n = 1, .body_bytes = 84 };
+		struct mock_job job = { .facts = &facts, .what = &m->defaults, .serial = i + 1,
+			                .wall_us = ag_clock_wall_us() };
+
+		m->format->render(&job, &m->ready[i]);
+		if (m->ready[i].failed || m->ready[i].out.failed)
+			return ag_err_set(err, -EINVAL, "the answer asked for is too large");
+	}
+	return 0;
+}
