@@ -122,7 +122,7 @@ slot_scan(struct ag_reconcile *r, const struct ag_inflight *slot)
 
 	if (ag_a32_observe(&slot->state) == AG_INFLIGHT_FREE)
 		return;
-	n = slot->n_holds;
+	n = ag_a32_observe(&slot->n_holds);
 	for (uint32_t i = 0; i < n && i < AG_HOLDS_MAX; i++) {
 		size_t at = index_slot(r, slot->holds[i].meter_ix);
 
