@@ -1,6 +1,7 @@
 # The roles, and below them what they stand on; each archive before those it needs.
 AG_ROLE_LIBS = \
 	src/worker/libworker.a \
+	src/flusher/libflusher.a \
 	src/policy/libpolicy.a \
 	src/provider/libprovider.a \
 	src/http/libhttp.a \
