@@ -446,7 +446,6 @@ may_retry(const struct ag_req *r, enum ag_outcome outcome)
 static void
 retry(struct ag_req *r)
 {
-	ag_req_record_attempt(r, AG_OUT_UPSTREAM_BROKE_BEFORE);
 	ag_count(AG_CNT_attempt_retried);
 	r->retries++;
 	r->up->may_keep = false;
@@ -464,6 +463,13 @@ fail_before_head(struct ag_req *r, enum ag_outcome outcome, const char *why)
 	struct ag_str detail = ag_arena_dup(&r->arena, ag_str(why));
 	char ms[24];
 
+	if (r->is_admin) {
+		/* Admin clients read their own envelope; traffic goes on while control restarts. */
+		ag_reply_json(r, 503, AG_STR("{\"success\":false,\"data\":{\"message\":\"The control process is not "
+		    "available, try again\",\"errorCode\":\"AB04\"},\"error\":{\"message\":\"The control process is "
+		    "not available, try again\",\"type\":\"unavailable_error\",\"param\":null,\"code\":\"AB04\"}}"));
+		return;
+	}
 	if (outcome == AG_OUT_CONNECT_FAILED) {
 		v = AG_DENY_CONNECT_FAILED;
 	} else if (outcome == AG_OUT_TIMEOUT_FIRST_BYTE) {
@@ -489,7 +495,7 @@ ag_req_on_upstream_failed(struct ag_req *r, enum ag_outcome outcome, const char 
 	static struct ag_log_limit limit;
 	struct ag_upstream *up;
 
-	if (may_retry(r, outcome)) {
+	if (may_retry(r, outcome) && ag_req_record_attempt(r, outcome) == 0) {
 		retry(r);
 		return;
 	}

@@ -43,6 +43,8 @@ ag_reply_common_headers(struct ag_req *r, struct ag_buf *b)
 {
 	if (r->trace_id.n > 0)
 		put_header(b, "x-portkey-trace-id", r->trace_id);
+	if (r->allow.n > 0)
+		put_header(b, "allow", r->allow);
 	if (r->target.family) {
 		put_header(b, "x-portkey-provider", ag_str(r->target.family->name));
 		ag_buf_puts(b, "x-portkey-last-used-option-index: config\r\n"

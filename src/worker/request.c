@@ -210,16 +210,27 @@ route_matches(const struct route *route, struct ag_str path)
 	return path.n == want.n || (route->is_prefix && path.p[want.n] == '/');
 }
 
-/* OPTIONS and wrong methods: tell what the path takes. */
+/* What is asked of a path it does not take: OPTIONS is told, the rest refused; both name what the
+ * path takes. */
 static void
 reply_methods(struct ag_req *r, const struct route *route, bool is_options)
 {
-	if (is_options) {
+	static const char *const name[] = { [AG_HTTP_GET] = "GET", [AG_HTTP_HEAD] = "HEAD",
+		[AG_HTTP_POST] = "POST", [AG_HTTP_PUT] = "PUT", [AG_HTTP_PATCH] = "PATCH",
+		[AG_HTTP_DELETE] = "DELETE" };
+	struct ag_buf b;
+
+	ag_buf_init(&b, 128);
+	ag_buf_puts(&b, "OPTIONS");
+	for (size_t i = 0; i < AG_ARRAY_LEN(name); i++)
+		if (name[i] && (route->methods & (1u << i)))
+			ag_buf_printf(&b, ", %s", name[i]);
+	r->allow = ag_arena_dup(&r->arena, ag_buf_str(&b));
+	ag_buf_fini(&b);
+	if (is_options)
 		ag_reply_text(r, 204, AG_STR_NONE);
-		return;
-	}
-	(void)route;
-	ag_reply_verdict(r, AG_DENY_METHOD, AG_STR_NONE, AG_NONE_IX);
+	else
+		ag_reply_verdict(r, AG_DENY_METHOD, AG_STR_NONE, AG_NONE_IX);
 }
 
 static void

@@ -81,6 +81,7 @@ struct ag_req {
 	uint32_t n_edits;
 	uint8_t id[16];
 	struct ag_str trace_id, metadata, requested_model; /* arena */
+	struct ag_str allow;           /* methods the path takes, for an Allow header; n 0: none */
 	int64_t timeout_us;            /* to the first byte; 0: the configured one */
 
 	/* what it holds */
@@ -155,8 +156,9 @@ void ag_req_strings(const struct ag_req *r, const struct ag_catalog *cat,
 /* ---- settle.c ---- */
 /* Records the attempt and settles the meters; the slot is free afterwards. */
 void ag_req_settle(struct ag_req *r, enum ag_outcome outcome, int client_status);
-/* Records a failed attempt that is followed by another. */
-void ag_req_record_attempt(struct ag_req *r, enum ag_outcome outcome);
+/* Records a failed attempt that is followed by another; the holds stay.  -ENOSPC: the ring is
+ * full, nothing was done, and there must be no other attempt. */
+int ag_req_record_attempt(struct ag_req *r, enum ag_outcome outcome) AG_MUST_CHECK;
 /* Nothing was sent: everything goes back. */
 void ag_req_release(struct ag_req *r);
 

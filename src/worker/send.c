@@ -199,8 +199,6 @@ ag_req_write(struct ag_req *r)
 	if (r->slot) {
 		write_draft(r);
 		ag_holds_sent(r->slot);
-	} else {
-		r->rec.sent_at_us = 1;
 	}
 	if (!r->is_admin)
 		ag_count(AG_CNT_attempt_total);

@@ -92,21 +92,23 @@ ag_req_settle(struct ag_req *r, enum ag_outcome outcome, int client_status)
 	ag_worker_slot_give(r->w, r->slot_ix);
 }
 
-void
+int
 ag_req_record_attempt(struct ag_req *r, enum ag_outcome outcome)
 {
 	struct ag_settle_out out = { .usage = { .provider_cost_nusd = -1, .source = AG_USAGE_NONE } };
 	struct ag_str strs[AG_RS_COUNT];
 
+	int rc;
+
 	if (!r->slot)
-		return;
+		return 0;
 	fill_record(r, outcome, &out);
 	r->rec.is_final = 0;
 	ag_req_strings(r, ag_view_catalog(r->view), strs);
-	if (ag_holds_record_attempt(&r->w->ring, r->slot, &r->rec, strs) < 0)
-		ag_count(AG_CNT_record_unrecorded);
-	else
+	rc = ag_holds_record_attempt(&r->w->ring, r->slot, &r->rec, strs);
+	if (rc == 0)
 		ag_count(AG_CNT_record_pushed);
+	return rc;
 }
 
 void
