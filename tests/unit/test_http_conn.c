@@ -9,6 +9,7 @@
 #include <openssl/x509v3.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -30,7 +31,7 @@ struct end {
 	struct ag_buf in;
 	int n_open, n_readable, n_drained, n_closed, n_timer, err;
 	char why[64];
-	bool has_eof, is_echo, free_on_readable, free_on_open, free_on_closed, free_on_drained;
+	bool has_eof, is_echo, pause_on_readable, free_on_readable, free_on_open, free_on_closed, free_on_drained;
 	bool is_in_call; /* the test is inside a call: no callback may come */
 	int read_error;
 	size_t at_once;
@@ -90,6 +91,10 @@ end_on_readable(void *arg)
 	e->n_readable++;
 	if (e->free_on_readable) {
 		free_end(e);
+		return;
+	}
+	if (e->pause_on_readable) {
+		ag_conn_read_pause(e->c);
 		return;
 	}
 	got = ag_conn_fill(e->c, &e->in, e->at_once ? e->at_once : 65536);
@@ -655,6 +660,55 @@ an_end_without_goodbye_is_an_error(void)
 	end_fini(&b);
 }
 
+/* A record is read by hand in bites, outside any callback; what is left in the library is told. */
+static void
+a_read_outside_callbacks_leaves_nothing_behind(void)
+{
+	struct ag_conn_conf conf = client_conf(true);
+	struct end a, b;
+	char bite[10];
+
+	end_init(&a);
+	end_init(&b);
+	connect_pair(&a, &b, &conf, server_ctx, false);
+	until(a.n_open && b.n_open);
+	b.pause_on_readable = true;
+	is_i64(ag_conn_write(a.c, "0123456789abcdef", 16), 0, "one record");
+	until(b.n_readable);
+	b.pause_on_readable = false;
+	ag_conn_read_resume(b.c);
+	is_i64(ag_conn_read(b.c, bite, sizeof(bite)), 10, "ten bytes of it by hand");
+	until(b.in.n == 6);
+	ok(ag_str_eq(ag_buf_str(&b.in), AG_STR("abcdef")), "the rest by on_readable");
+	is_i64(ag_conn_read(b.c, bite, sizeof(bite)), -EAGAIN, "and no more");
+	end_fini(&a);
+	end_fini(&b);
+}
+
+/* A peer may say goodbye right behind its last bytes and keep its socket open. */
+static void
+a_goodbye_behind_the_last_bytes_is_told(void)
+{
+	int fd[2], yes = 1;
+	struct end b;
+	SSL *peer = SSL_new(client_ctx);
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fd) < 0 || ioctl(fd[0], FIONBIO, &yes) < 0)
+		abort();
+	end_init(&b);
+	b.c = ag_conn_accepted(base, fd[1],
+	    &(struct ag_conn_conf){ .ops = &end_ops, .arg = &b, .tls = server_ctx });
+	SSL_set_fd(peer, fd[0]);
+	until((b.n_open && SSL_is_init_finished(peer)) || (SSL_connect(peer), false));
+	is_i64(SSL_write(peer, "last", 4), 4, "last bytes");
+	is_i64(SSL_shutdown(peer), 0, "goodbye");
+	until(b.has_eof);
+	ok(b.in.n == 4 && b.has_eof && b.read_error == 0, "both are told");
+	SSL_free(peer);
+	close(fd[0]);
+	end_fini(&b);
+}
+
 static void
 garbage_is_no_handshake(void)
 {
@@ -782,6 +836,8 @@ main(void)
 	certificates_are_verified();
 	a_session_is_resumed();
 	an_end_without_goodbye_is_an_error();
+	a_read_outside_callbacks_leaves_nothing_behind();
+	a_goodbye_behind_the_last_bytes_is_told();
 	garbage_is_no_handshake();
 	only_our_protocol_is_agreed_on();
 	SSL_CTX_free(server_ctx);
