@@ -25,11 +25,12 @@ tests_fuzz_fuzz_sse_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"sse"'
 tests_fuzz_fuzz_sse_replay_LDADD = $(HTTP_LIBS)
 
 if FUZZING
-noinst_PROGRAMS += \
+FUZZERS = \
 	tests/fuzz/fuzz_chunk \
 	tests/fuzz/fuzz_head \
 	tests/fuzz/fuzz_scan \
 	tests/fuzz/fuzz_sse
+noinst_PROGRAMS += $(FUZZERS)
 tests_fuzz_fuzz_chunk_SOURCES = tests/fuzz/fuzz_chunk.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_chunk_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_chunk_LDADD = $(HTTP_LIBS)
@@ -42,4 +43,13 @@ tests_fuzz_fuzz_scan_LDADD = $(HTTP_LIBS)
 tests_fuzz_fuzz_sse_SOURCES = tests/fuzz/fuzz_sse.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_sse_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_sse_LDADD = $(HTTP_LIBS)
+
+# New finds go to a directory of the build, never into the corpus of the sources.
+fuzz-smoke: $(FUZZERS)
+	@for f in $(FUZZERS); do \
+		name=$${f##*/fuzz_}; mkdir -p tests/fuzz/found/$$name || exit 1; \
+		./$$f -max_total_time=20 -max_len=2000 -artifact_prefix=tests/fuzz/found/ \
+			tests/fuzz/found/$$name $(srcdir)/tests/fuzz/corpus/$$name || exit 1; \
+	done
+.PHONY: fuzz-smoke
 endif

@@ -35,6 +35,7 @@ struct end {
 	bool is_in_call; /* the test is inside a call: no callback may come */
 	int read_error;
 	size_t at_once;
+	int64_t timeout_us; /* of connecting */
 	const char *body; /* sent with write_some as it drains */
 	size_t body_n;
 };
@@ -241,7 +242,7 @@ connect_pair(struct end *client, struct end *server, const struct ag_conn_conf *
 	conf.ops = &end_ops;
 	conf.arg = client;
 	client->is_in_call = server->is_in_call = true;
-	if (ag_conn_connect(base, &l.addr.any, l.len, &conf, 0, &client->c) < 0)
+	if (ag_conn_connect(base, &l.addr.any, l.len, &conf, client->timeout_us, &client->c) < 0)
 		abort();
 	fd = accept(l.fd, NULL, NULL);
 	if (is_small) {
@@ -327,12 +328,30 @@ large_transfers_survive_small_buffers(bool is_tls)
 	end_fini(&b);
 }
 
+/* Turns the loop until e has read n bytes; how often one turn told it to read, at most. */
+static int
+most_told_in_one_turn(struct end *e, size_t n)
+{
+	int64_t give_up_at = ag_clock_mono_us() + DEADLINE_US;
+	int most = 0;
+
+	while (e->in.n < n && ag_clock_mono_us() < give_up_at) {
+		int before = e->n_readable;
+
+		turn();
+		if (e->n_readable - before > most)
+			most = e->n_readable - before;
+	}
+	return most;
+}
+
 static void
 records_are_read_in_small_bites(void)
 {
 	struct end a, b;
 	struct ag_conn_conf conf = client_conf(true);
 	char *body = malloc(300000);
+	int n_most;
 
 	fill_pattern(body, 300000);
 	end_init(&a);
@@ -341,8 +360,9 @@ records_are_read_in_small_bites(void)
 	a.body_n = 300000;
 	b.at_once = 1000; /* far below a record: the rest waits where no descriptor tells of it */
 	connect_pair(&a, &b, &conf, server_ctx, false);
-	until(b.in.n == 300000);
+	n_most = most_told_in_one_turn(&b, 300000);
 	ok(b.in.n == 300000 && memcmp(b.in.p, body, 300000) == 0, "nothing stays behind in the library");
+	ok(n_most < 100, "and one turn of the loop does not go on until the socket is empty");
 	free(body);
 	end_fini(&a);
 	end_fini(&b);
@@ -530,6 +550,24 @@ timers_ring(void)
 	ag_conn_timer_clear(b.c);
 	until(a.n_timer);
 	ok(a.n_timer == 1 && b.n_timer == 0, "the one that was set, once");
+	end_fini(&a);
+	end_fini(&b);
+}
+
+static void
+the_deadline_of_connecting_ends_with_it(void)
+{
+	struct ag_conn_conf conf = client_conf(false);
+	struct end a, b;
+
+	end_init(&a);
+	end_init(&b);
+	a.timeout_us = AG_US_PER_SEC / 2;
+	connect_pair(&a, &b, &conf, NULL, false);
+	until(a.n_open && b.n_open);
+	ag_conn_timer_set(b.c, ag_conn_timeout_common(base, a.timeout_us));
+	until(b.n_timer);
+	ok(b.n_timer == 1 && a.n_timer == 0 && a.n_closed == 0, "a later timer rings, that one does not");
 	end_fini(&a);
 	end_fini(&b);
 }
@@ -830,6 +868,7 @@ main(void)
 	a_write_failure_found_by_the_loop_is_told();
 	a_peer_that_says_nothing_times_out();
 	timers_ring();
+	the_deadline_of_connecting_ends_with_it();
 	unix_sockets_work();
 	a_connection_changes_hands();
 	records_are_read_in_small_bites();
