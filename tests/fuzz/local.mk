@@ -51,5 +51,4 @@ fuzz-smoke: $(FUZZERS)
 		./$$f -max_total_time=20 -max_len=2000 -artifact_prefix=tests/fuzz/found/ \
 			tests/fuzz/found/$$name $(srcdir)/tests/fuzz/corpus/$$name || exit 1; \
 	done
-.PHONY: fuzz-smoke
 endif
