@@ -127,7 +127,8 @@ struct ag_key {
 	uint32_t meters[AG_KEY_METERS_MAX]; /* indices into the meter table */
 	uint32_t flags;
 	int64_t config_id;           /* default config, 0 = none */
-	uint64_t reserved[1];
+	uint64_t serial;             /* order of writing, set by keytab.c: of two slots with one id
+	                                (control died while a key changed its hash) the later stands */
 };
 static_assert(sizeof(struct ag_key) % 8 == 0, "a key is copied by words");
 #define AG_KEY_WORDS (sizeof(struct ag_key) / 8)
@@ -174,7 +175,7 @@ enum ag_period_kind {
  * with single stores; id is the row in table meter.  See src/limit/README. */
 struct ag_meter {
 	/* line 0: identity and limits, read-mostly.  W: control  R: all */
-	struct ag_a64 id;          /* meter.id, 0 = never used, -1 = freed */
+	struct ag_a64 id;          /* meter.id, 0 = never used, < 0 = freed: see src/shm/README */
 	struct ag_a64 limit;       /* in unit; a budget of INT64_MAX is unlimited but counted */
 	struct ag_a64 alert_at;    /* in unit; INT64_MAX = none */
 	struct ag_a64 window_us;   /* rate: length of the window */
@@ -184,7 +185,8 @@ struct ag_meter {
 	struct ag_a32 period_kind; /* enum ag_period_kind */
 	struct ag_a32 period_days;
 	struct ag_a32 anchor_day;  /* days since 1970, for AG_PERIOD_DAYS */
-	struct ag_a32 resets;      /* times the usage was reset: shifts the period number */
+	struct ag_a32 resets;      /* times the usage was reset: shifts the period number; rates: raised
+	                              also when the window changes, so that old slices count no more */
 	struct ag_a32 suspect;     /* 1: a process died inside an operation; flusher checks and clears */
 
 	/* line 1 on: hot.  W: workers (and recovery) */
@@ -221,12 +223,13 @@ static_assert(sizeof(struct ag_hold) == 32, "two holds a line");
 
 enum ag_inflight_state {
 	AG_INFLIGHT_FREE = 0,
-	AG_INFLIGHT_TAKING = 1,   /* holds are being taken: progress = how many surely are */
+	AG_INFLIGHT_TAKING = 1,   /* holds are being taken */
 	AG_INFLIGHT_HELD = 2,     /* all taken, nothing sent to a provider */
 	AG_INFLIGHT_SENT = 3,     /* bytes may have reached the provider: must be charged and recorded */
 	AG_INFLIGHT_RECORDING = 4, /* the final record is going to the ring as number rec_seq */
-	AG_INFLIGHT_SETTLING = 5, /* recorded; holds are being settled: progress = how many surely are */
+	AG_INFLIGHT_SETTLING = 5, /* recorded; holds are being settled, the last one first */
 	AG_INFLIGHT_RELEASING = 6, /* refused or never sent: holds are being given back, no record */
+	AG_INFLIGHT_RETRYING = 7, /* as RECORDING, of an attempt that failed: HELD comes next */
 };
 
 /* What a request costs, in each unit a meter may count. */
@@ -236,21 +239,25 @@ struct ag_amounts {
 	int64_t requests;
 };
 
-/* W: the worker that owns the slot; after its death its successor, before it accepts. */
+/* W: the worker that owns the slot; after its death its successor, before it accepts.
+ * In every state: holds[0 .. progress) surely stand, holds[progress .. n_holds) (at most one)
+ * may or may not, what is above n_holds does not. */
 struct ag_inflight {
 	struct ag_a32 state;    /* enum ag_inflight_state */
 	struct ag_a32 progress;
-	uint32_t n_holds;
+	struct ag_a32 n_holds;
 	uint32_t draft_bytes;   /* valid bytes of the draft */
-	uint64_t rec_seq;       /* sequence number the final record has or will have */
+	uint64_t rec_seq;       /* RECORDING, RETRYING: sequence number of the record */
 	uint32_t incarnation;   /* of the worker that took the slot */
 	uint32_t reserved;
 	struct ag_amounts actual; /* what to settle, written before RECORDING */
 	struct ag_amounts held;   /* what was held, for the sweep */
-	uint64_t reserved2[6];
+	uint64_t rec_at;        /* RECORDING, RETRYING: count in the ring where the record stands,
+	                           complete, published once head is past it */
+	uint64_t reserved2[5];
 	struct ag_hold holds[AG_HOLDS_MAX];
-	/* The ledger record under construction (record.h), complete enough at any moment after
-	 * SENT that a successor can finish it without knowing anything else. */
+	/* The ledger record under construction (record.h), without charges.  Written while HELD,
+	 * never touched from SENT on: a successor can finish it without knowing anything else. */
 	uint8_t draft[AG_DRAFT_BYTES];
 } AG_ALIGNED(64);
 static_assert(sizeof(struct ag_inflight) == 128 + 768 + AG_DRAFT_BYTES, "no hidden padding");

@@ -4,6 +4,7 @@ src_base_libbase_a_SOURCES = \
 	src/base/atomic.h src/base/attr.h \
 	src/base/buf.c src/base/buf.h \
 	src/base/clock.c src/base/clock.h \
+	src/base/crash.c src/base/crash.h \
 	src/base/err.c src/base/err.h \
 	src/base/fd.c src/base/fd.h \
 	src/base/hash.c src/base/hash.h \
@@ -11,6 +12,14 @@ src_base_libbase_a_SOURCES = \
 	src/base/log.c src/base/log.h \
 	src/base/money.c src/base/money.h \
 	src/base/num.c src/base/num.h \
+	src/base/str.c src/base/str.h \
+	src/base/title.c src/base/title.h \
+	src/base/vault.c
 	src/base/scope.c src/base/scope.h \
 	src/base/str.c src/base/str.h
 EXTRA_DIST += src/base/README.md
+
+check_PROGRAMS += tests/unit/test_vault
+TESTS += tests/unit/test_vault
+tests_unit_test_vault_SOURCES = tests/unit/test_vault.c tests/unit/tap.h
+tests_unit_test_vault_LDADD = src/base/libbase.a $(SSL_LIBS)

@@ -7,9 +7,10 @@
  * 2. A failure is told once: by the return value where a call found it, by on_closed where the
  *    loop did.  After a failed write the owner may still read what the peer had sent.
  * 3. on_readable is level-triggered: it comes again while there is something to read and reading
- *    is not paused.  Read once a call; EOF is a read that returns 0.
- * 4. Nothing is sent after the failure or before on_open, but writes are taken (and queued)
- *    from the start: a request may be written before the connection stands. */
+ *    is not paused.  Read once a call.  EOF is a read that returns 0; after it, and after a read
+ *    error, on_readable does not come again, so a half-closed peer costs nothing.
+ * 4. Writes are taken (and queued) from the start: a request may be written before the
+ *    connection stands and leaves when it does, before on_open is told. */
 #ifndef AG_HTTP_CONN_H
 #define AG_HTTP_CONN_H
 

@@ -24,7 +24,8 @@ enum ag_take ag_holds_take(const struct ag_shm *shm, struct ag_inflight *slot, u
     const uint32_t *meters, uint32_t n, const struct ag_amounts *amounts, int64_t now_us,
     uint32_t *out_denied) AG_MUST_CHECK;
 
-/* HELD -> SENT: from here on a death is charged.  The draft must be complete (draft_bytes). Called
+/* HELD -> SENT: from here on a death is charged.  The draft must be complete: ag_record_build() into
+ * slot->draft, without charges, its length in draft_bytes; from now on it is not touched.  Called
  * before the first byte goes to the provider. */
 void ag_holds_sent(struct ag_inflight *slot);
 
@@ -32,17 +33,20 @@ void ag_holds_sent(struct ag_inflight *slot);
 void ag_holds_release(const struct ag_shm *shm, struct ag_inflight *slot);
 
 /* SENT -> gone: pushes rec (which is the final record; its charges are filled in here from the
- * budget holds and `actual`) and settles the meters.  -ENOSPC: the ring has no room, nothing
+ * budget holds and `actual`, its seq is told to the caller) and settles the meters.  -ENOSPC: the ring has no room, nothing
  * was done (admission keeps room for every slot, so this is a bug or a mis-sized ring). */
 int ag_holds_settle(const struct ag_shm *shm, struct ag_ring *ring, struct ag_inflight *slot,
     struct ag_record *rec, const struct ag_str strs[AG_RS_COUNT], const struct ag_amounts *actual,
     int64_t now_us) AG_MUST_CHECK;
 
-/* A failed attempt that will be followed by another: pushes a record without charges; holds stay. */
+/* SENT -> HELD: a failed attempt that will be followed by another: pushes a record without charges;
+ * holds stay.  Build a new draft and call ag_holds_sent() before the next attempt.  -ENOSPC. */
 int ag_holds_record_attempt(struct ag_ring *ring, struct ag_inflight *slot, struct ag_record *rec,
     const struct ag_str strs[AG_RS_COUNT]) AG_MUST_CHECK;
 
-struct ag_sweep { unsigned returned, charged, finished, suspect; };
+/* returned, charged, finished: requests; suspect: meters marked; waiting: requests that must be
+ * recorded but found no room in the ring: call again before the worker takes requests. */
+struct ag_sweep { unsigned returned, charged, finished, suspect, waiting; };
 
 /* By the successor of a dead worker before it accepts: every slot of worker_ix is brought to
  * FREE.  Not sent: returned.  Sent: charged the hold (AG_USAGE_UNKNOWN, AG_OUT_WORKER_DIED) and

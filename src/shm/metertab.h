@@ -1,6 +1,9 @@
-/* metertab.h - where a meter's slot is: open addressing over meter.id, claimed by one
- * compare-and-exchange, so control and (for meters made on first use) workers may both insert.
- * A freed slot may be claimed again only when no in-flight slot refers to it any more. */
+/* metertab.h - where a meter's slot is: open addressing over meter.id.
+ *
+ * Finding takes no lock.  Making a meter does: a record lock on one byte of the segment's file,
+ * which the kernel drops when its holder dies, so control and (for meters made on first use)
+ * workers may both insert and never make one meter twice.  A freed slot may be claimed again only
+ * when no in-flight slot refers to it any more. */
 #ifndef AG_SHM_METERTAB_H
 #define AG_SHM_METERTAB_H
 
@@ -25,17 +28,22 @@ int ag_metertab_find(const struct ag_shm *shm, int64_t id, uint32_t *out_ix) AG_
 
 /* Finds or claims the slot of def->id and makes limits, window and period as def says; `used`
  * is never touched on an existing slot.  A kind or unit that differs from what stands is
- * -EINVAL (a meter never changes its nature: control makes a new row).  -ENOSPC when full. */
+ * -EINVAL (a meter never changes its nature: control makes a new row).  -ENOSPC when full.
+ * -EAGAIN when another process holds the lock for long (stopped by a debugger).
+ * A rate's window is 1 s to 400 days, a multiple of 16 us, else -EINVAL; when it changes, the
+ * rate begins again empty. */
 int ag_metertab_put(const struct ag_shm *shm, const struct ag_meter_def *def,
     uint32_t *out_ix, bool *out_is_new) AG_MUST_CHECK;
 
-/* Recovery only, before the segment is READY: the settled spend of a period from the ledger. */
+/* Recovery only, before the segment is READY: the settled spend of a budget's period from the
+ * ledger.  An older period than the account already has is ignored. */
 void ag_metertab_restore(const struct ag_shm *shm, uint32_t ix, int64_t period, int64_t settled);
 
 /* Takes the slot out of use.  Its index is claimed again only by ag_metertab_put() calls that
- * come after ag_metertab_sweep_freed() saw no hold on it. */
+ * come after ag_metertab_sweep_freed() twice saw no hold on it: between the first and the second
+ * a request that had copied the index before the meter went must have taken its holds. */
 void ag_metertab_free(const struct ag_shm *shm, uint32_t ix);
-/* control, once in a while: releases freed slots that nobody holds; returns how many. */
+/* control, some seconds apart: releases freed slots that nobody holds; returns how many. */
 uint32_t ag_metertab_sweep_freed(const struct ag_shm *shm);
 
 static inline struct ag_meter *

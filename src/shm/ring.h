@@ -24,9 +24,20 @@ uint64_t ag_ring_next_seq(const struct ag_ring *r);
 /* Copies rec (rec->len bytes), sets its seq and crc in the copy, publishes. -ENOSPC. */
 int ag_ring_push(struct ag_ring *r, const struct ag_record *rec) AG_MUST_CHECK;
 
-/* Consumer: the next record after *cursor (a byte count, start at hdr->tail), skipping fillers;
- * NULL when there is none.  Valid until the tail passes it.  A record whose checksum or length
- * is wrong sets *out_is_corrupt, and the consumer must resynchronise at the head. */
+/* The two halves of a push, for a producer that notes in between where the record stands
+ * (holds.c), so that its successor can do the second half.  The bytes stay as prepared until the
+ * next prepare or push. */
+int ag_ring_prepare(struct ag_ring *r, const struct ag_record *rec, uint64_t *out_at) AG_MUST_CHECK;
+void ag_ring_commit(struct ag_ring *r, uint64_t at); /* does nothing when it was done before */
+
+/* A successor, before its first push: next_seq is made to follow the last published record, since
+ * its predecessor may have died after counting and before publishing. */
+void ag_ring_recover(struct ag_ring *r);
+
+/* Consumer: the record at *cursor (a byte count, start at hdr->tail), skipping fillers; *cursor
+ * moves past it.  NULL when there is none.  Valid until the tail passes it.  A record whose
+ * checksum or length is wrong sets *out_is_corrupt and leaves *cursor, and the consumer must
+ * resynchronise at the head. */
 const struct ag_record *ag_ring_peek(const struct ag_ring *r, uint64_t *cursor,
     bool *out_is_corrupt);
 /* Everything before cursor is safe elsewhere: its room may be used again. */
@@ -38,6 +49,7 @@ size_t ag_record_build(const struct ag_record *fixed, const struct ag_charge *ch
     uint16_t n_charges, const struct ag_str strs[AG_RS_COUNT], uint8_t *out, size_t cap);
 /* Whether len, version, counts and crc agree. */
 bool ag_record_is_valid(const struct ag_record *rec, size_t room);
+bool ag_record_is_shaped(const struct ag_record *rec, size_t room); /* the same without crc */
 void ag_record_seal(struct ag_record *rec); /* crc over the rest */
 const struct ag_charge *ag_record_charges(const struct ag_record *rec);
 struct ag_str ag_record_string(const struct ag_record *rec, enum ag_record_str which);

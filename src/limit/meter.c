@@ -1,0 +1,99 @@
+/* meter.c - one door to the three kinds of meter. */
+#include "limit/meter.h"
+
+#include "limit/algorithms.h"
+
+/* The meter of a hold, unless its slot has changed hands since. */
+static enum ag_meter_kind
+kind_for_hold(const struct ag_meter *m, const struct ag_hold *h)
+{
+	if (ag_a64_observe(&m->id) != h->meter_id || h->meter_id <= 0)
+		return AG_METER_FREE;
+	return ag_a32_observe(&m->kind);
+}
+
+enum ag_take
+ag_meter_take(struct ag_meter *m, uint32_t meter_ix, int64_t amount, int64_t now_us,
+    struct ag_hold *out)
+{
+	struct ag_hold h = { .meter_id = ag_a64_observe(&m->id), .meter_ix = meter_ix, .amount = amount };
+	enum ag_take verdict = AG_TAKE_GONE;
+
+	assert(amount >= 0);
+	if (h.meter_id <= 0)
+		return AG_TAKE_GONE;
+	switch ((enum ag_meter_kind)ag_a32_observe(&m->kind)) {
+	case AG_METER_FREE:
+		return AG_TAKE_GONE;
+	case AG_METER_BUDGET:
+		verdict = ag_budget_take(m, amount, now_us, &h.period);
+		break;
+	case AG_METER_RATE:
+		verdict = ag_rate_take(m, amount, now_us, &h.period);
+		break;
+	case AG_METER_GAUGE:
+		verdict = ag_gauge_take(m, amount);
+		break;
+	}
+	if (verdict == AG_TAKE_OK) {
+		h.unit = ag_a32_get(&m->unit);
+		*out = h;
+	}
+	return verdict;
+}
+
+void
+ag_meter_settle(struct ag_meter *m, const struct ag_hold *h, int64_t actual, int64_t now_us)
+{
+	assert(actual >= 0);
+	switch (kind_for_hold(m, h)) {
+	case AG_METER_FREE:
+		break;
+	case AG_METER_BUDGET:
+		ag_budget_settle(m, h, actual);
+		break;
+	case AG_METER_RATE:
+		ag_rate_settle(m, h, actual, now_us);
+		break;
+	case AG_METER_GAUGE:
+		ag_gauge_release(m, h);
+		break;
+	}
+}
+
+void
+ag_meter_release(struct ag_meter *m, const struct ag_hold *h)
+{
+	switch (kind_for_hold(m, h)) {
+	case AG_METER_FREE:
+		break;
+	case AG_METER_BUDGET:
+		ag_budget_release(m, h);
+		break;
+	case AG_METER_RATE:
+		ag_rate_release(m, h);
+		break;
+	case AG_METER_GAUGE:
+		ag_gauge_release(m, h);
+		break;
+	}
+}
+
+void
+ag_meter_read(const struct ag_meter *m, int64_t want, int64_t now_us, struct ag_meter_state *out)
+{
+	switch ((enum ag_meter_kind)ag_a32_observe(&m->kind)) {
+	case AG_METER_FREE:
+		*out = (struct ag_meter_state){ .resets_at_us = INT64_MAX, .fits_at_us = INT64_MAX };
+		break;
+	case AG_METER_BUDGET:
+		ag_budget_read(m, want, now_us, out);
+		break;
+	case AG_METER_RATE:
+		ag_rate_read(m, want, now_us, out);
+		break;
+	case AG_METER_GAUGE:
+		ag_gauge_read(m, want, now_us, out);
+		break;
+	}
+}
