@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "control/sql.h"
@@ -149,8 +150,15 @@ ag_call_sql(struct ag_call *c, const char *sql, const struct ag_pg_args *args)
 	struct ag_err err = { "" };
 	PGresult *res;
 
+	int64_t left = c->until_us - ag_clock_mono_us();
+
 	if (c->status != 0)
 		return NULL;
+	if (left <= 0) {
+		ag_call_fail(c, 503, "AB04", "the database is too slow; nothing was changed");
+		return NULL;
+	}
+	ag_pg_set_deadline(c->ctl->pg, left < AG_PG_DEADLINE_US ? left : AG_PG_DEADLINE_US);
 	if (!c->in_txn) {
 		if (ag_pg_begin(c->ctl->pg, false, &err) < 0) {
 			explain(c, &err);
@@ -239,6 +247,21 @@ ag_call_audit(struct ag_call *c, const char *action, const char *object_kind,
 	res = ag_call_sql(c, SQL_AUDIT, &a);
 	PQclear(res);
 	return res ? 0 : -1;
+}
+
+void
+ag_call_strip(struct json_object *obj)
+{
+	const char *inner[8];
+	size_t n = 0;
+
+	json_object_object_foreach(obj, name, value) {
+		(void)value;
+		if (name[0] == '_' && n < AG_ARRAY_LEN(inner))
+			inner[n++] = name;
+	}
+	while (n > 0)
+		json_object_object_del(obj, inner[--n]);
 }
 
 /* ---- query ---- */

@@ -40,6 +40,8 @@ struct ag_call {
 	char arg[AG_CALL_ARGS_MAX][AG_SLUG_MAX + 1]; /* what stood for {} in the path */
 	char trace_id[96];
 	char client_ip[64];
+	char org_name[AG_SLUG_MAX + 1]; /* operators: x-aigate-organisation */
+	int64_t until_us;              /* monotonic: nobody waits longer than this */
 	bool from_python;              /* the SDK whose types want objects where others take arrays */
 	struct ag_actor actor;
 	bool in_txn;
@@ -76,6 +78,9 @@ int ag_call_commit(struct ag_call *c) AG_MUST_CHECK;
 /* Leaves a trace in the same transaction.  before and after may be NULL. */
 int ag_call_audit(struct ag_call *c, const char *action, const char *object_kind,
     const char *object_uuid, struct json_object *before, struct json_object *after) AG_MUST_CHECK;
+
+/* Members for us ("_id") leave an object before it is answered. */
+void ag_call_strip(struct json_object *obj);
 
 /* ---- query ---- */
 

@@ -245,13 +245,15 @@ ag_field_metadata(struct ag_call *c, struct json_object *obj, const char *path,
 	if (f != AG_FIELD_SET)
 		return f;
 	json_object_object_foreach(v, key, value) {
-		if (json_object_is_type(value, json_type_object) ||
-		    json_object_is_type(value, json_type_array) || !value) {
+		if (!json_object_is_type(value, json_type_string) &&
+		    !json_object_is_type(value, json_type_int) &&
+		    !json_object_is_type(value, json_type_boolean)) {
 			ag_call_invalid(c, "%s.%.64s: must be a string", path, key);
 			return AG_FIELD_BAD;
 		}
 	}
-	n = strlen(json_object_to_json_string_ext(v, JSON_C_TO_STRING_PLAIN));
+	/* With blanks: never shorter than what PostgreSQL makes of it. */
+	n = strlen(json_object_to_json_string_ext(v, JSON_C_TO_STRING_SPACED));
 	if (n > METADATA_MAX) {
 		ag_call_invalid(c, "%s: must have at most %d bytes as JSON, not %zu", path,
 		    METADATA_MAX, n);

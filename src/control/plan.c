@@ -101,6 +101,8 @@ ag_plan_key(struct ag_plan *p, struct ag_control *ctl, const struct ag_key *key,
 	    ag_keytab_count(ctl->keys) + p->n_keys >= room)
 		return ag_err_set(err, -ENOSPC, "the table of keys is full: %u, see directive max_keys",
 		    room);
+	if (metadata.n > 2048)
+		return ag_err_set(err, -E2BIG, "metadata has %zu bytes, at most 2048 fit", metadata.n);
 	if (grow(&p->keys, p->n_keys, &p->cap_keys, sizeof(k)) < 0)
 		return ag_err_set(err, -ENOMEM, "could not plan a key: out of memory");
 	if (metadata.n > 0) {
