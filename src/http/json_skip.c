@@ -145,7 +145,7 @@ load_portable(const char *p)
 #define NAME(x) x##_portable
 #define TARGET
 #define LOAD load_portable
-#include "http/json_skip_impl.h"
+#include "http/json_skip.inc"
 
 #if HAS_SIMD
 
@@ -177,7 +177,7 @@ load_sse2(const char *p)
 #define NAME(x) x##_sse2
 #define TARGET
 #define LOAD load_sse2
-#include "http/json_skip_impl.h"
+#include "http/json_skip.inc"
 
 /* ---- AVX2 ---- */
 
@@ -208,7 +208,7 @@ load_avx2(const char *p)
 #define NAME(x) x##_avx2
 #define TARGET AVX2
 #define LOAD load_avx2
-#include "http/json_skip_impl.h"
+#include "http/json_skip.inc"
 
 #endif /* HAS_SIMD */
 

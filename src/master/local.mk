@@ -2,12 +2,10 @@
 AG_ROLE_LIBS = \
 	src/worker/libworker.a \
 	src/flusher/libflusher.a \
-	src/control/libcontrol.a \
 	src/policy/libpolicy.a \
 	src/provider/libprovider.a \
 	src/http/libhttp.a \
 	src/catalog/libcatalog.a \
-	src/ipc/libipc.a \
 	src/limit/liblimit.a
 AG_MASTER_LIBS = \
 	src/sandbox/libsandbox.a \
