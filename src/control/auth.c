@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "control/auth.h"
 
 #include <errno.h>

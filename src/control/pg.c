@@ -1,5 +1,6 @@
 #include "control/pg.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>

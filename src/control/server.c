@@ -8,6 +8,7 @@
 #include <event2/keyvalq_struct.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 #include <sys/random.h>
 
 #include "base/clock.h"
