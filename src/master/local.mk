@@ -2,6 +2,7 @@
 AG_ROLE_LIBS = \
 	src/worker/libworker.a \
 	src/flusher/libflusher.a \
+	src/control/libcontrol.a \
 	src/policy/libpolicy.a \
 	src/provider/libprovider.a \
 	src/http/libhttp.a \
