@@ -426,8 +426,7 @@ class Gateway:
         self.wait_idle()
 
         def is_flushed():
-            c = self.counters()
-            return c["flush_rows"] + c["flush_quarantined"] >= c["record_pushed"]
+            return all(r["stored_seq"] >= r["last_seq"] for r in self.stat()["rings"])
         wait(is_flushed, "the ledger to catch up", timeout)
 
     def sql(self, query, *params):

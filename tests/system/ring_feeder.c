@@ -1,12 +1,12 @@
 /* ring_feeder.c - for tests: a segment and records in its rings without a gateway around them.
  *
  *   ring_feeder feed NAME [workers=2] [ring=1048576] [n=1000] [rate=0] [meters=7] [keys=50]
- *               [poison=K] [meta=K] [huge=K] [hole=K] [leak=AMOUNT]
+ *               [poison=K] [meta=K] [huge=K] [hole=K] [leak=AMOUNT] [stuck=1]
  *     Makes or re-attaches segment NAME and pushes n records, turn by turn to the workers' rings,
  *     rate a second (0: as fast as there is room).  Record number K of this run is: poison, of a
  *     month without partition; meta, with metadata jsonb refuses; huge, with a counter no bigint
  *     holds; hole, preceded by a number that is never pushed.  leak: meters 1.. get the amount on
- *     top of what was charged, as after a death.  Says what it pushed, as JSON.
+ *     top of what was charged, as after a death; stuck: a request stays in flight on meter 1.  Says what it pushed, as JSON.
  *   ring_feeder flush NAME CONF     the flusher, until SIGTERM or the end of standard input
  *   ring_feeder look NAME           rings, meters and flags, as JSON
  *   ring_feeder unlink NAME */
@@ -25,13 +25,13 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "conf/conf.h"
-#include "limit/meter.h"
+#include "limit/holds.h"
 #include "shm/counters.h"
 #include "shm/metertab.h"
 #include "shm/ring.h"
 
 struct options {
-	uint64_t workers, ring, n, rate, meters, keys, poison, meta, huge, hole, leak;
+	uint64_t workers, ring, n, rate, meters, keys, poison, meta, huge, hole, leak, stuck;
 };
 
 static uint64_t
@@ -54,6 +54,7 @@ option(struct options *o, const char *arg)
 		{ "rate=", &o->rate }, { "meters=", &o->meters }, { "keys=", &o->keys },
 		{ "poison=", &o->poison }, { "meta=", &o->meta }, { "huge=", &o->huge },
 		{ "hole=", &o->hole }, { "leak=", &o->leak },
+		{ "stuck=", &o->stuck },
 	};
 
 	for (size_t i = 0; i < AG_ARRAY_LEN(all); i++) {
@@ -118,7 +119,7 @@ amount_of(uint64_t i)
 
 static void
 record_make(const struct options *o, uint64_t i, uint64_t k, struct ag_record *rec,
-    struct ag_charge charge[2], struct ag_str strs[AG_RS_COUNT])
+    struct ag_str strs[AG_RS_COUNT])
 {
 	static char metadata[160];
 	int64_t now = k == o->poison ? 631152000 * AG_US_PER_SEC : ag_clock_wall_us();
@@ -150,9 +151,6 @@ record_make(const struct options *o, uint64_t i, uint64_t k, struct ag_record *r
 	rec->endpoint = AG_EP_CHAT;
 	rec->outcome = AG_OUT_ANSWERED;
 	rec->is_final = 1;
-	for (int c = 0; c < 2; c++)
-		charge[c] = (struct ag_charge){ .meter_id = c ? (int64_t)o->meters : 1 + (int64_t)(i % o->meters),
-			.period = 0, .amount = amount_of(i), .unit = AG_UNIT_NUSD };
 	snprintf(metadata, sizeof(metadata), "{\"user_email\":\"u%u@example.com\",\"subscription_tier\":"
 	    "\"%s\"%s}", (unsigned)(i % o->keys), i % 3 ? "pro" : "free",
 	    k == o->meta ? ",\"x\":\"a\\u0000b\",\"y\":\"\\ud800\"" : "");
@@ -174,24 +172,18 @@ pause_us(int64_t us)
 	nanosleep(&ts, NULL);
 }
 
-/* Charges the meters as settling would, so that what they say can be compared later. */
-static void
-meters_charge(const struct ag_shm *shm, const struct ag_charge charge[2])
-{
-	for (int c = 0; c < 2; c++) {
-		struct ag_meter *m = ag_metertab_at(shm, meter_ix(shm, charge[c].meter_id));
-		struct ag_hold hold;
-
-		if (ag_meter_take(m, 0, charge[c].amount, ag_clock_wall_us(), &hold) != AG_TAKE_OK)
-			abort();
-		hold.meter_id = charge[c].meter_id;
-		ag_meter_settle(m, &hold, charge[c].amount, ag_clock_wall_us());
-	}
-}
-
+/* What a death leaves behind: holds nobody will give back; with stuck, a request that still stands
+ * on meter 1 besides. */
 static void
 leak(const struct ag_shm *shm, const struct options *o)
 {
+	const uint32_t first = meter_ix(shm, 1);
+	const struct ag_amounts held = { .nusd = 5 };
+	uint32_t denied;
+
+	if (o->stuck && ag_holds_take(shm, ag_shm_inflight(shm, 0, 1), 1, &first, 1, &held,
+	        ag_clock_wall_us(), &denied) != AG_TAKE_OK)
+		abort();
 	for (int64_t id = 1; o->leak && id <= (int64_t)o->meters; id++) {
 		struct ag_meter *m = ag_metertab_at(shm, meter_ix(shm, id));
 		struct ag_hold hold;
@@ -202,6 +194,36 @@ leak(const struct ag_shm *shm, const struct options *o)
 	}
 }
 
+/* One request through its whole life; returns what it charged in all. */
+static int64_t
+request(const struct ag_shm *shm, const struct options *o, uint32_t w, uint64_t k)
+{
+	struct ag_ring ring = ag_ring_of(shm, w);
+	struct ag_inflight *slot = ag_shm_inflight(shm, w, 0);
+	uint64_t i = ag_ring_next_seq(&ring) * o->workers + w;
+	int64_t one = 1 + (int64_t)(i % o->meters), all = (int64_t)o->meters;
+	const uint32_t meters[2] = { meter_ix(shm, one), meter_ix(shm, all) };
+	const struct ag_amounts held = { .nusd = 200000 }, actual = { .nusd = amount_of(i) };
+	struct ag_record rec;
+	struct ag_str strs[AG_RS_COUNT] = { 0 };
+	uint32_t denied;
+
+	if (k == o->hole) {
+		ag_a64_set(&ring.hdr->next_seq, (int64_t)ag_ring_next_seq(&ring) + 1);
+		i += o->workers;
+	}
+	if (ag_holds_take(shm, slot, 1, meters, 2, &held, ag_clock_wall_us(), &denied) != AG_TAKE_OK)
+		abort();
+	record_make(o, i, k, &rec, strs);
+	rec.worker = (uint16_t)w;
+	slot->draft_bytes = (uint32_t)ag_record_build(&rec, NULL, 0, strs, slot->draft,
+	    sizeof(slot->draft));
+	ag_holds_sent(slot);
+	while (ag_holds_settle(shm, &ring, slot, &rec, strs, &actual, ag_clock_wall_us()) < 0)
+		pause_us(200);
+	return one == all ? actual.nusd : 2 * actual.nusd;
+}
+
 static int
 feed(const char *name, const struct options *o)
 {
@@ -209,33 +231,18 @@ feed(const char *name, const struct options *o)
 	int64_t started, charged = 0;
 
 	segment_open(name, o, &shm);
+	ag_a32_publish(&shm.hdr->state, AG_SHM_READY);
 	started = ag_clock_mono_us();
 	for (uint64_t k = 1; k <= o->n; k++) {
-		uint32_t w = (uint32_t)(k % o->workers);
-		struct ag_ring ring = ag_ring_of(&shm, w);
-		uint8_t mem[AG_RECORD_MAX] AG_ALIGNED(8);
-		struct ag_record *rec = (struct ag_record *)(void *)mem, fixed;
-		struct ag_charge charge[2];
-		struct ag_str strs[AG_RS_COUNT] = { 0 };
-
 		if (o->rate) {
 			int64_t due = started + (int64_t)(k * 1000000 / o->rate), now = ag_clock_mono_us();
 
 			if (due > now + 1000)
 				pause_us(due - now);
 		}
-		if (k == o->hole)
-			ag_a64_set(&ring.hdr->next_seq, (int64_t)ag_ring_next_seq(&ring) + 1);
-		record_make(o, ag_ring_next_seq(&ring) * o->workers + w, k, &fixed, charge, strs);
-		fixed.worker = (uint16_t)w;
-		ag_record_build(&fixed, charge, 2, strs, mem, sizeof(mem));
-		while (ag_ring_push(&ring, rec) < 0)
-			pause_us(200);
-		meters_charge(&shm, charge);
-		charged += 2 * charge[0].amount;
+		charged += request(&shm, o, (uint32_t)(k % o->workers), k);
 	}
 	leak(&shm, o);
-	ag_a32_publish(&shm.hdr->state, AG_SHM_READY);
 	printf("{\"pushed\":%llu,\"charged\":%lld,\"boot_id\":%llu,\"seconds\":%.3f}\n",
 	    (unsigned long long)o->n, (long long)charged, (unsigned long long)shm.hdr->boot_id,
 	    (double)(ag_clock_mono_us() - started) / 1e6);
@@ -264,6 +271,15 @@ flush(const char *name, const char *path)
 	return ag_flusher_main(&ctx);
 }
 
+static int64_t
+meter_used(const struct ag_meter *m)
+{
+	struct ag_meter_state state;
+
+	ag_meter_read(m, 0, ag_clock_wall_us(), &state);
+	return state.used;
+}
+
 static int
 look(const char *name)
 {
@@ -289,7 +305,7 @@ look(const char *name)
 
 		if (ag_a64_get(&m->id) > 0)
 			printf("%s\"%lld\":[%lld,%u]", n++ ? "," : "", (long long)ag_a64_get(&m->id),
-			    (long long)ag_a64_get(&m->budget.account[0].lo), ag_a32_get(&m->suspect));
+			    (long long)meter_used(m), ag_a32_get(&m->suspect));
 	}
 	printf("},\"counters\":{");
 	for (unsigned c = 0; c < AG_COUNTERS; c++)
