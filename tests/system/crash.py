@@ -65,7 +65,7 @@ class Load:
         headers = {"authorization": f"Bearer {key}", "x-portkey-trace-id": name,
                    "x-client-request-id": name}
         body = chat_body("x" * (1 + n % 300), stream=dice < 0.4, max_tokens=1 + n % 50,
-                         user="mock: tokens=%d" % (1 + n % 40))
+                         user=f"mock: tokens={1 + n % 40} delay_ms={n % 20} chunk_delay_ms={n % 3}")
         try:
             if connection is None:
                 connection = self.gateway.connect(timeout=30)
@@ -122,8 +122,7 @@ def assert_exact(gateway, mock, patience=60):
 
 
 def _drained(gateway):
-    return all(int(r["head"]) == int(r["tail"]) and int(r["next_seq"]) - 1 == int(r["stored_seq"])
-               for r in gateway.stat()["rings"])
+    return all(r["stored_seq"] >= r["last_seq"] for r in gateway.stat()["rings"])
 
 
 def assert_every_attempt_has_a_row(gateway, mock):
