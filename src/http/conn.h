@@ -37,7 +37,7 @@ struct ag_conn_ops {                   /* each may be NULL */
 	 * than it was given.  Not told where a call or the opening itself sent the last byte. */
 	void (*on_drained)(void *arg);
 	/* err: -errno; why: static text ("could not connect", "TLS handshake failed" ...).  No
-	 * other callback follows, the owner frees when it likes.  -ETIMEDOUT: the deadline passed. */
+	 * other callback follows, the owner frees when it likes.  -ETIMEDOUT: too late. */
 	void (*on_closed)(void *arg, int err, const char *why);
 	void (*on_timer)(void *arg);    /* ag_conn_timer_set() */
 };
