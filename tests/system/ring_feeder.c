@@ -266,6 +266,7 @@ flush(const char *name, const char *path)
 	struct ag_err err;
 	struct ag_role_ctx ctx = { .shm = &shm, .proc_ix = AG_PROC_FLUSHER, .life_fd = 0,
 		.control_fd = -1, .operator_fd = -1 };
+	int rc;
 
 	ctx.conf = ag_conf_load(path, &err);
 	if (!ctx.conf) {
@@ -278,7 +279,9 @@ flush(const char *name, const char *path)
 	ag_counters_use(&shm, AG_PROC_FLUSHER);
 	ag_a32_set(&ag_shm_proc(&shm, AG_PROC_FLUSHER)->is_serving, 0);
 	ag_a32_set(&ag_shm_proc(&shm, AG_PROC_FLUSHER)->pid, (uint32_t)getpid());
-	return ag_flusher_main(&ctx);
+	rc = ag_flusher_main(&ctx);
+	ag_conf_free(ctx.conf);
+	return rc;
 }
 
 static int64_t
