@@ -85,7 +85,8 @@ check_owner(int fd, const char *path, struct ag_err *err)
 		return ag_err_set(err, -EPERM,
 		    "master key file \"%s\" is open to others: mode %04o, at most 0600 is allowed", path,
 		    (unsigned)(st.st_mode & 07777));
-	if (st.st_uid != geteuid() && st.st_uid != 0)
+	/* Root reads it for an account that it knows and we do not. */
+	if (st.st_uid != geteuid() && st.st_uid != 0 && geteuid() != 0)
 		return ag_err_set(err, -EPERM,
 		    "master key file \"%s\" belongs to uid %lu, neither to root nor to this account", path,
 		    (unsigned long)st.st_uid);
@@ -278,7 +279,7 @@ ag_vault_open(const struct ag_master_key *mk, struct ag_str aad, struct ag_str s
 {
 	AG_AUTO(ag_cipher) EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 	size_t plain_n;
-	char *at;
+	char none, *at = &none; /* an empty secret needs no room */
 
 	if (!ctx)
 		return -ENOMEM;
@@ -288,7 +289,8 @@ ag_vault_open(const struct ag_master_key *mk, struct ag_str aad, struct ag_str s
 	    memcmp(sealed.p + 1, mk->id, sizeof(mk->id)) != 0)
 		return -EBADMSG;
 	plain_n = sealed.n - AG_SEAL_OVERHEAD;
-	at = ag_buf_reserve(out, plain_n);
+	if (plain_n > 0)
+		at = ag_buf_reserve(out, plain_n);
 	if (!at)
 		return -ENOBUFS;
 	if (!open_bytes(ctx, mk, aad, sealed, (uint8_t *)at)) {

@@ -3,7 +3,7 @@
  * File: one directive a line, `name value ...`, # comments, "double quotes" with \" and \\.  A mistake
  * is reported as "file:line: directive \"x\": ..." with the allowed range; all of the file is
  * checked before anything takes effect.  Unknown, repeated (but for listen) and empty directives
- * are refused. */
+ * are refused; `name ""` is allowed for texts that are not set by default.  Paths are absolute. */
 #ifndef AG_CONF_CONF_H
 #define AG_CONF_CONF_H
 
@@ -37,7 +37,8 @@ enum ag_unpriced { AG_UNPRICED_REFUSE, AG_UNPRICED_FLAT };
 #define AG_CONF_C_ENUM_FULL_RING uint32_t
 #define AG_CONF_C_ENUM_UNPRICED uint32_t
 
-/* Fields carry the names of the directives; durations in us, sizes in bytes, USD in nano-USD. */
+/* Fields carry the names of the directives; durations in us, sizes in bytes, USD in nano-USD.
+ * A text is never NULL: not set is "".  workers is never 0 here: the cores were counted. */
 struct ag_conf {
 	char *path; /* owned: file it came from */
 #define D(name, type, def, min, max, reload, text) AG_CONF_C_##type name;
@@ -45,12 +46,13 @@ struct ag_conf {
 #undef D
 };
 
-/* NULL and err on any mistake. path NULL: defaults only. */
+/* NULL and err on any mistake, a missing database included. path NULL: defaults only. */
 struct ag_conf *ag_conf_load(const char *path, struct ag_err *err);
 void ag_conf_free(struct ag_conf *conf);
 
 /* Re-reads conf->path and takes over the rows that may change while running (NOW, NEW); values
- * of RESTART rows that differ are logged as needing a restart.  On a mistake nothing changes. */
+ * of RESTART rows that differ are logged as needing a restart.  On a mistake nothing changes.
+ * Texts that did not change stay where they are: what was borrowed of them stays valid. */
 int ag_conf_reload(struct ag_conf *conf, struct ag_err *err) AG_MUST_CHECK;
 
 /* Sizes of the segment this configuration asks for (counters from tbl/counters.h). */

@@ -97,21 +97,12 @@ mask(const char *database, struct ag_buf *out)
 
 /* ---- the configuration in force ---------------------------------------------------------- */
 
-static bool
-is_unset_text(const struct ag_directive *d, const struct ag_conf *conf)
-{
-	return (d->type == AG_DT_STRING || d->type == AG_DT_PATH) &&
-	    (*(char *const *)(const void *)((const char *)conf + d->offset))[0] == '\0';
-}
-
 static void
 put_row(const struct ag_directive *d, const struct ag_conf *conf, struct ag_buf *out)
 {
 	uint32_t n = d->type == AG_DT_LISTEN ? conf->listen.n : 1;
 
 	for (uint32_t i = 0; i < n; i++) {
-		/* Nothing can be written that would be read as "not set". */
-		ag_buf_puts(out, is_unset_text(d, conf) ? "# " : "");
 		ag_buf_puts(out, d->name);
 		ag_buf_putc(out, ' ');
 		ag_directive_put(d, conf, i, out);

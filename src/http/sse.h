@@ -45,8 +45,8 @@ struct ag_sse {
 void ag_sse_init(struct ag_sse *s, size_t max_event_bytes);
 void ag_sse_fini(struct ag_sse *s);
 
-/* 0, -EMSGSIZE (a block above the ceiling), -ENOMEM, or what fn returned.  After an error of
- * its own the scanner takes no more. */
+/* 0, -EMSGSIZE (a block above the ceiling), -ENOMEM, or what fn returned.  After anything but 0
+ * the scanner is good for ag_sse_fini() only. */
 int ag_sse_feed(struct ag_sse *s, const char *p, size_t n, ag_sse_fn *fn,
     void *arg) AG_MUST_CHECK;
 

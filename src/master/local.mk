@@ -7,7 +7,6 @@ AG_ROLE_LIBS = \
 	src/provider/libprovider.a \
 	src/http/libhttp.a \
 	src/catalog/libcatalog.a \
-	src/ipc/libipc.a \
 	src/limit/liblimit.a
 AG_MASTER_LIBS = \
 	src/sandbox/libsandbox.a \
@@ -30,3 +29,9 @@ aigated_SOURCES = \
 aigated_LDADD = $(AG_ROLE_LIBS) $(AG_MASTER_LIBS) \
 	$(EVENT_LIBS) $(JSONC_LIBS) $(PQ_LIBS) $(CURL_LIBS) $(SSL_LIBS)
 EXTRA_DIST += src/master/README.md
+
+check_PROGRAMS += tests/unit/test_backoff
+TESTS += tests/unit/test_backoff
+tests_unit_test_backoff_SOURCES = tests/unit/test_backoff.c tests/unit/tap.h \
+	src/master/backoff.c src/master/backoff.h
+EXTRA_DIST += tests/system/test_001_boot.py

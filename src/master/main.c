@@ -98,12 +98,8 @@ check(const struct ag_conf *conf, struct ag_err *err)
 	int rc = ag_account_find(conf->user, &account, err);
 
 	if (rc == 0 && conf->master_key_file[0]) {
-		struct ag_err why;
-
-		rc = ag_vault_load(conf->master_key_file, false, &key, &why);
+		rc = ag_master_load_key(conf, &account, &key, err);
 		ag_mem_wipe(&key, sizeof(key));
-		if (rc < 0)
-			return ag_err_set(err, rc, "directive \"master_key_file\": %s", why.text);
 	}
 	if (rc == 0)
 		rc = ag_account_become(&account, err);

@@ -77,5 +77,8 @@ void ag_master_stop(struct ag_master *m);
 
 /* Are the files it names there, and can the account read them?  For -t and for the start. */
 int ag_master_check_files(const struct ag_conf *conf, struct ag_err *err) AG_MUST_CHECK;
+/* The key of conf->master_key_file, which must belong to root or to the account. */
+int ag_master_load_key(const struct ag_conf *conf, const struct ag_account *account,
+    struct ag_master_key *out, struct ag_err *err) AG_MUST_CHECK;
 
 #endif

@@ -89,15 +89,42 @@ ag_master_check_files(const struct ag_conf *conf, struct ag_err *err)
 	return rc;
 }
 
+static int
+check_key_owner(const struct ag_conf *conf, const struct ag_account *a, struct ag_err *err)
+{
+	struct stat st;
+
+	if (stat(conf->master_key_file, &st) < 0)
+		return 0; /* opening it says why */
+	if (st.st_uid != 0 && st.st_uid != a->uid)
+		return ag_err_set(err, -EPERM,
+		    "directive \"master_key_file\": file \"%s\" belongs to uid %lu, neither to root nor to \"%s\"",
+		    conf->master_key_file, (unsigned long)st.st_uid, a->name);
+	return 0;
+}
+
+int
+ag_master_load_key(const struct ag_conf *conf, const struct ag_account *a, struct ag_master_key *out,
+    struct ag_err *err)
+{
+	struct ag_err why;
+	int rc = check_key_owner(conf, a, err);
+
+	if (rc < 0)
+		return rc;
+	rc = ag_vault_load(conf->master_key_file, false, out, &why);
+	if (rc < 0)
+		return ag_err_set(err, rc, "directive \"master_key_file\": %.200s", why.text);
+	return 0;
+}
+
 /* ---- the master key ---------------------------------------------------------------------- */
 
 static int
 load_key(struct ag_master *m, struct ag_err *err)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	struct ag_err why;
 	void *mem;
-	int rc;
 
 	if (!m->conf->master_key_file[0])
 		return 0;
@@ -108,10 +135,7 @@ load_key(struct ag_master *m, struct ag_err *err)
 	madvise(mem, page, MADV_DONTDUMP);
 	if (mlock(mem, page) < 0)
 		ag_warn("could not lock the master key in memory: %s, it may be swapped out", strerror(errno));
-	rc = ag_vault_load(m->conf->master_key_file, false, m->key, &why);
-	if (rc < 0)
-		return ag_err_set(err, rc, "directive \"master_key_file\": %s", why.text);
-	return 0;
+	return ag_master_load_key(m->conf, &m->account, m->key, err);
 }
 
 /* ---- pid file ---------------------------------------------------------------------------- */

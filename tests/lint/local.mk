@@ -1,0 +1,18 @@
+# The tree's own rules.  check-layers and check-headers are part of make check.
+AM_TESTS_ENVIRONMENT = CC='$(CC)'; export CC; \
+	AG_LIB_CFLAGS='$(EVENT_CFLAGS) $(JSONC_CFLAGS) $(PQ_CFLAGS) $(CURL_CFLAGS) $(SSL_CFLAGS)'; \
+	export AG_LIB_CFLAGS;
+TESTS += tests/lint/check_layers.sh tests/lint/check_headers.sh
+EXTRA_DIST += \
+	tests/lint/layers \
+	tests/lint/check_layers.sh \
+	tests/lint/check_headers.sh \
+	tests/lint/lint.sh
+
+.PHONY: check-layers check-headers lint
+check-layers:
+	srcdir='$(srcdir)' $(srcdir)/tests/lint/check_layers.sh
+check-headers:
+	$(AM_TESTS_ENVIRONMENT) srcdir='$(srcdir)' $(srcdir)/tests/lint/check_headers.sh
+lint:
+	$(AM_TESTS_ENVIRONMENT) srcdir='$(srcdir)' builddir='$(abs_builddir)' $(srcdir)/tests/lint/lint.sh
