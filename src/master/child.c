@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/title.h"
+#include "master/daemon.h"
 #include "master/predecessor.h"
 #include "shm/counters.h"
 
@@ -57,7 +58,8 @@ static void
 child_forget(struct ag_master *m, const struct ag_sandbox_row *row)
 {
 	ag_fd_close(&m->life_fds[1]); /* first of all: only the master's end may keep the pipe open */
-	ag_fd_close(&m->shm.fd);      /* the lock of the segment is the master's; the mapping stays */
+	ag_fd_close(&m->shm_lock_fd);
+	ag_fd_close(&m->shm.fd); /* the mapping stays */
 	ag_fd_close(&m->pid_fd);
 	ag_fd_close(&m->ready_fd);
 	for (int i = 0; i < m->n_listen && !row->keeps_client_sockets; i++)
@@ -108,6 +110,8 @@ child_run(struct ag_master *m, const struct ag_child *c)
 	char title[24];
 
 	child_forget(m, row);
+	if (!m->is_foreground)
+		ag_daemon_detach(ag_log_fd() == STDERR_FILENO);
 	setpgid(0, 0); /* what a terminal or a script sends to the group, the master passes on in order */
 	ag_a32_set(&slot->pid, (uint32_t)getpid());
 	ag_log_set_ident(c->name);
