@@ -18,6 +18,11 @@
 #define AG_SHM_MAGIC  UINT64_C(0x6169676174656431) /* "aigated1" */
 #define AG_SHM_LAYOUT 1u
 
+/* Bytes of the segment's file that are locked as names, not as bytes: one a process slot from 0 on
+ * (held while the process lives), and one for insertions into the meter table. */
+#define AG_SHM_LOCK_PROCS  0
+#define AG_SHM_LOCK_METERS (1 << 20)
+
 #define AG_WORKERS_MAX     64u
 #define AG_KEY_METERS_MAX  8u   /* meters of one API key */
 #define AG_HOLDS_MAX       24u  /* meters one request may stand on, all levels together */

@@ -12,11 +12,10 @@ src_base_libbase_a_SOURCES = \
 	src/base/log.c src/base/log.h \
 	src/base/money.c src/base/money.h \
 	src/base/num.c src/base/num.h \
+	src/base/scope.c src/base/scope.h \
 	src/base/str.c src/base/str.h \
 	src/base/title.c src/base/title.h \
 	src/base/vault.c
-	src/base/scope.c src/base/scope.h \
-	src/base/str.c src/base/str.h
 EXTRA_DIST += src/base/README.md
 
 check_PROGRAMS += tests/unit/test_vault

@@ -468,6 +468,14 @@ read_once(struct ag_conn *c, void *p, size_t n)
 	return got < 0 ? -errno : got;
 }
 
+/* A read inside on_readable is followed by a look at what is left; one outside is not. */
+static void
+told_outside(struct ag_conn *c)
+{
+	if (c->busy == 0)
+		update_more(c);
+}
+
 /* EOF and errors stay readable for ever: the event must not turn in circles over them. */
 static ssize_t
 read_told(struct ag_conn *c, ssize_t got)
@@ -476,7 +484,7 @@ read_told(struct ag_conn *c, ssize_t got)
 		c->is_read_over = true;
 		update_read(c);
 	}
-	update_more(c);
+	told_outside(c);
 	return got;
 }
 
@@ -520,7 +528,7 @@ ag_conn_fill(struct ag_conn *c, struct ag_buf *in, size_t max_at_once)
 	/* The end behind the bytes is for the next call, which no event need cause. */
 	if (rc <= 0 && rc != -EAGAIN)
 		c->has_more = true;
-	update_more(c);
+	told_outside(c);
 	return (ssize_t)got;
 }
 

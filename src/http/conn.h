@@ -33,8 +33,9 @@ struct event_base;
 struct ag_conn_ops {                   /* each may be NULL */
 	void (*on_open)(void *arg);     /* connected, and the TLS handshake is done */
 	void (*on_readable)(void *arg);
-	void (*on_drained)(void *arg);  /* the output queue became empty, or room came after
-	                                 * ag_conn_write_some() took less than it was given */
+	/* The loop emptied the output queue, or room came after ag_conn_write_some() took less
+	 * than it was given.  Not told where a call or the opening itself sent the last byte. */
+	void (*on_drained)(void *arg);
 	/* err: -errno; why: static text ("could not connect", "TLS handshake failed" ...).  No other
 	 * callback follows, the owner frees when it likes.  -ETIMEDOUT: timeout_us ran out. */
 	void (*on_closed)(void *arg, int err, const char *why);
@@ -96,8 +97,9 @@ int ag_conn_uncork(struct ag_conn *c) AG_MUST_CHECK;
 /* No more writes: when the queue is out, close_notify and FIN follow.  Reading goes on. */
 void ag_conn_shutdown(struct ag_conn *c);
 
-/* One timer a connection, free for the owner after on_open.  tv should come from
- * ag_conn_timeout_common(); setting again starts anew. */
+/* One timer a connection: on_timer, once.  Before on_open it is the deadline of connecting and
+ * handshake (-ETIMEDOUT) and ends with them: an accepted TLS connection wants one.  tv should come
+ * from ag_conn_timeout_common(); setting again starts anew. */
 void ag_conn_timer_set(struct ag_conn *c, const struct timeval *tv);
 void ag_conn_timer_clear(struct ag_conn *c);
 /* A duration on the base's constant-time queue; NULL: no room, use a plain timeval. */

@@ -91,12 +91,14 @@ static int
 expect_host(SSL *ssl, const char *host)
 {
 	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+	char *name; /* the library's macro wants it without const, and copies it */
 
 	X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	if (X509_VERIFY_PARAM_set1_ip_asc(param, host))
 		return 0; /* an address is not sent as a name */
 	ERR_clear_error();
-	return SSL_set_tlsext_host_name(ssl, host) && SSL_set1_host(ssl, host) ? 0 : -EINVAL;
+	memcpy(&name, &host, sizeof(name));
+	return SSL_set_tlsext_host_name(ssl, name) && SSL_set1_host(ssl, host) ? 0 : -EINVAL;
 }
 
 int
@@ -127,9 +129,6 @@ conn_tls_init(struct ag_conn *c, const struct ag_conn_conf *conf, bool is_server
 void
 conn_tls_fini(struct ag_conn *c)
 {
-	/* Without this the library takes the session for broken and will not resume it. */
-	if (c->ssl && c->state == CONN_OPEN && c->read_error == 0)
-		SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(c->ssl);
 	c->ssl = NULL;
 }

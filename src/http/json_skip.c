@@ -19,6 +19,7 @@ struct bits {
 	uint64_t quote, backslash;
 	uint64_t control; /* below 0x20 */
 	uint64_t bracket; /* any of {}[] */
+	uint64_t odd;     /* any of # ' + / : c | 0x0c is '/' for these four */
 };
 
 /* ---- what the sets share ---- */
@@ -97,12 +98,13 @@ nest_step(struct nest *nest, char c)
 	return --nest->depth == 0;
 }
 
-/* A block with control bytes or with a backslash outside strings: line ends and tabs outside
- * strings are all that is allowed of them. */
+/* A block with bytes that may be at fault.  Outside strings: of control bytes line ends and tabs
+ * are allowed, a plus sign may stand in a number, but a backslash may not, nor what begins a
+ * comment or a string where a reader is lenient: behind it such a reader sees other quotes. */
 static const char *
 block_fault(const char *p, size_t n, const struct bits *b, uint64_t in_string, uint64_t seen)
 {
-	uint64_t outside = b->control & ~in_string & seen;
+	uint64_t outside = (b->control | b->odd) & ~in_string & seen;
 
 	if (b->control & in_string & seen)
 		return "control byte in a string";
@@ -111,18 +113,23 @@ block_fault(const char *p, size_t n, const struct bits *b, uint64_t in_string, u
 	for (; outside; outside &= outside - 1) {
 		size_t i = (size_t)__builtin_ctzll(outside);
 
-		if (i < n && p[i] != '\n' && p[i] != '\r' && p[i] != '\t')
-			return "control byte";
+		if (i < n && (unsigned char)p[i] < 0x20) {
+			if (p[i] != '\n' && p[i] != '\r' && p[i] != '\t')
+				return "control byte";
+		} else if (i < n && p[i] != '+') {
+			return "comment or single quote";
+		}
 	}
 	return NULL;
 }
 
 /* ---- portable ---- */
 
-enum { IS_QUOTE = 1, IS_BACKSLASH = 2, IS_CONTROL = 4, IS_BRACKET = 8 };
+enum { IS_QUOTE = 1, IS_BACKSLASH = 2, IS_CONTROL = 4, IS_BRACKET = 8, IS_ODD = 16 };
 
 static const uint8_t class_of[256] = {
 	[0 ... 0x1f] = IS_CONTROL, ['"'] = IS_QUOTE, ['\\'] = IS_BACKSLASH,
+	['#'] = IS_ODD, ['\''] = IS_ODD, ['+'] = IS_ODD, ['/'] = IS_ODD,
 	['{'] = IS_BRACKET, ['}'] = IS_BRACKET, ['['] = IS_BRACKET, [']'] = IS_BRACKET,
 };
 
@@ -137,7 +144,8 @@ load_portable(const char *p)
 		b.quote |= (class & 1) << i;
 		b.backslash |= (class >> 1 & 1) << i;
 		b.control |= (class >> 2 & 1) << i;
-		b.bracket |= (class >> 3) << i;
+		b.bracket |= (class >> 3 & 1) << i;
+		b.odd |= (class >> 4) << i;
 	}
 	return b;
 }
@@ -145,7 +153,7 @@ load_portable(const char *p)
 #define NAME(x) x##_portable
 #define TARGET
 #define LOAD load_portable
-#include "http/json_skip_impl.h"
+#include "http/json_skip.inc"
 
 #if HAS_SIMD
 
@@ -162,6 +170,8 @@ load_sse2(const char *p)
 		__m128i folded = _mm_or_si128(v, _mm_set1_epi8(0x20));
 		__m128i bracket = _mm_or_si128(_mm_cmpeq_epi8(folded, _mm_set1_epi8('{')),
 		    _mm_cmpeq_epi8(folded, _mm_set1_epi8('}')));
+		__m128i odd = _mm_cmpeq_epi8(_mm_or_si128(v, _mm_set1_epi8(0x0c)),
+		    _mm_set1_epi8('/'));
 		__m128i control = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v);
 
 #define TO_BITS(m) ((uint64_t)(unsigned)_mm_movemask_epi8(m) << i)
@@ -169,6 +179,7 @@ load_sse2(const char *p)
 		b.backslash |= TO_BITS(_mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
 		b.control |= TO_BITS(control);
 		b.bracket |= TO_BITS(bracket);
+		b.odd |= TO_BITS(odd);
 #undef TO_BITS
 	}
 	return b;
@@ -177,7 +188,7 @@ load_sse2(const char *p)
 #define NAME(x) x##_sse2
 #define TARGET
 #define LOAD load_sse2
-#include "http/json_skip_impl.h"
+#include "http/json_skip.inc"
 
 /* ---- AVX2 ---- */
 
@@ -193,6 +204,8 @@ load_avx2(const char *p)
 		__m256i folded = _mm256_or_si256(v, _mm256_set1_epi8(0x20));
 		__m256i bracket = _mm256_or_si256(_mm256_cmpeq_epi8(folded, _mm256_set1_epi8('{')),
 		    _mm256_cmpeq_epi8(folded, _mm256_set1_epi8('}')));
+		__m256i odd = _mm256_cmpeq_epi8(_mm256_or_si256(v, _mm256_set1_epi8(0x0c)),
+		    _mm256_set1_epi8('/'));
 		__m256i control = _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(0x1f)), v);
 
 #define TO_BITS(m) ((uint64_t)(unsigned)_mm256_movemask_epi8(m) << i)
@@ -200,6 +213,7 @@ load_avx2(const char *p)
 		b.backslash |= TO_BITS(_mm256_cmpeq_epi8(v, _mm256_set1_epi8('\\')));
 		b.control |= TO_BITS(control);
 		b.bracket |= TO_BITS(bracket);
+		b.odd |= TO_BITS(odd);
 #undef TO_BITS
 	}
 	return b;
@@ -208,7 +222,7 @@ load_avx2(const char *p)
 #define NAME(x) x##_avx2
 #define TARGET AVX2
 #define LOAD load_avx2
-#include "http/json_skip_impl.h"
+#include "http/json_skip.inc"
 
 #endif /* HAS_SIMD */
 

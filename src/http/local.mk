@@ -5,7 +5,7 @@ src_http_libhttp_a_SOURCES = \
 	src/http/conn.c src/http/conn.h src/http/conn_impl.h src/http/conn_tls.c \
 	src/http/head.c src/http/head.h \
 	src/http/json_scan.c src/http/json_scan.h \
-	src/http/json_skip.c src/http/json_skip.h src/http/json_skip_impl.h \
+	src/http/json_skip.c src/http/json_skip.h src/http/json_skip.inc \
 	src/http/json_text.c src/http/json_text.h \
 	src/http/sse.c src/http/sse.h \
 	src/http/tls.c src/http/tls.h
@@ -16,16 +16,20 @@ HTTP_LIBS = src/http/libhttp.a src/base/libbase.a $(EVENT_LIBS) $(SSL_LIBS)
 
 check_PROGRAMS += \
 	tests/unit/test_http_chunk \
+	tests/unit/test_http_conn \
 	tests/unit/test_http_head \
 	tests/unit/test_http_sse \
 	tests/unit/test_json_scan
 TESTS += \
 	tests/unit/test_http_chunk \
+	tests/unit/test_http_conn \
 	tests/unit/test_http_head \
 	tests/unit/test_http_sse \
 	tests/unit/test_json_scan
 tests_unit_test_http_chunk_SOURCES = tests/unit/test_http_chunk.c tests/unit/tap.h
 tests_unit_test_http_chunk_LDADD = $(HTTP_LIBS)
+tests_unit_test_http_conn_SOURCES = tests/unit/test_http_conn.c tests/unit/tap.h
+tests_unit_test_http_conn_LDADD = $(HTTP_LIBS)
 tests_unit_test_http_head_SOURCES = tests/unit/test_http_head.c tests/unit/tap.h
 tests_unit_test_http_head_LDADD = $(HTTP_LIBS)
 tests_unit_test_http_sse_SOURCES = tests/unit/test_http_sse.c tests/unit/tap.h

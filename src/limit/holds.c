@@ -225,6 +225,16 @@ ag_holds_settle(const struct ag_shm *shm, struct ag_ring *ring, struct ag_inflig
 	return 0;
 }
 
+void
+ag_holds_forgo_record(const struct ag_shm *shm, struct ag_inflight *slot,
+    const struct ag_amounts *actual, int64_t now_us)
+{
+	assert(ag_a32_get(&slot->state) == AG_INFLIGHT_SENT);
+	slot->actual = *actual;
+	ag_holds_goto(slot, AG_INFLIGHT_SETTLING);
+	ag_holds_pop_all(shm, slot, actual, now_us);
+}
+
 int
 ag_holds_record_attempt(struct ag_ring *ring, struct ag_inflight *slot, struct ag_record *rec,
     const struct ag_str strs[AG_RS_COUNT])

@@ -39,6 +39,11 @@ int ag_holds_settle(const struct ag_shm *shm, struct ag_ring *ring, struct ag_in
     struct ag_record *rec, const struct ag_str strs[AG_RS_COUNT], const struct ag_amounts *actual,
     int64_t now_us) AG_MUST_CHECK;
 
+/* SENT -> gone without a record, by configuration, when the ring is full: the meters are settled
+ * all the same, so that no budget is passed. */
+void ag_holds_forgo_record(const struct ag_shm *shm, struct ag_inflight *slot,
+    const struct ag_amounts *actual, int64_t now_us);
+
 /* SENT -> HELD: a failed attempt that will be followed by another: pushes a record without charges;
  * holds stay.  Build a new draft and call ag_holds_sent() before the next attempt.  -ENOSPC. */
 int ag_holds_record_attempt(struct ag_ring *ring, struct ag_inflight *slot, struct ag_record *rec,

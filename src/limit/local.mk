@@ -9,3 +9,16 @@ src_limit_liblimit_a_SOURCES = \
 	src/limit/rate.c \
 	src/limit/sweep.c
 EXTRA_DIST += src/limit/README.md
+
+check_PROGRAMS += \
+	tests/unit/test_budget tests/unit/test_holds tests/unit/test_period tests/unit/test_rate
+TESTS += \
+	tests/unit/test_budget tests/unit/test_holds tests/unit/test_period tests/unit/test_rate
+tests_unit_test_budget_SOURCES = tests/unit/test_budget.c tests/unit/tap.h tests/unit/shm_fixture.h
+tests_unit_test_budget_LDADD = $(shm_libs)
+tests_unit_test_holds_SOURCES = tests/unit/test_holds.c tests/unit/tap.h tests/unit/shm_fixture.h
+tests_unit_test_holds_LDADD = $(shm_libs)
+tests_unit_test_period_SOURCES = tests/unit/test_period.c tests/unit/tap.h
+tests_unit_test_period_LDADD = $(shm_libs)
+tests_unit_test_rate_SOURCES = tests/unit/test_rate.c tests/unit/tap.h tests/unit/shm_fixture.h
+tests_unit_test_rate_LDADD = $(shm_libs)

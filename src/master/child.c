@@ -55,11 +55,12 @@ ag_child_init(struct ag_child *c, enum ag_role role, uint32_t worker_ix)
 
 /* Descriptors and secrets that are not this role's. */
 static void
-child_forget(struct ag_master *m, const struct ag_sandbox_row *row)
+child_forget(struct ag_master *m, const struct ag_sandbox_row *row, int lock_fd)
 {
 	ag_fd_close(&m->life_fds[1]); /* first of all: only the master's end may keep the pipe open */
-	ag_fd_close(&m->shm_lock_fd);
-	ag_fd_close(&m->shm.fd); /* the mapping stays */
+	ag_fd_close(&m->shm_lock_fd); /* the lock of the segment is the master's */
+	ag_fd_close(&m->shm.fd);      /* the mapping stays */
+	m->shm.fd = lock_fd;          /* the child's own, which holds its slot until it dies */
 	ag_fd_close(&m->pid_fd);
 	ag_fd_close(&m->ready_fd);
 	for (int i = 0; i < m->n_listen && !row->keeps_client_sockets; i++)
@@ -93,7 +94,7 @@ child_signals(void)
 }
 
 static AG_NORETURN void
-child_run(struct ag_master *m, const struct ag_child *c)
+child_run(struct ag_master *m, const struct ag_child *c, int lock_fd)
 {
 	const struct ag_sandbox_row *row = ag_sandbox_row(c->role);
 	struct ag_proc_slot *slot = ag_shm_proc(&m->shm, c->proc_ix);
@@ -109,7 +110,7 @@ child_run(struct ag_master *m, const struct ag_child *c)
 	};
 	char title[24];
 
-	child_forget(m, row);
+	child_forget(m, row, lock_fd);
 	if (!m->is_foreground)
 		ag_daemon_detach(ag_log_fd() == STDERR_FILENO);
 	setpgid(0, 0); /* what a terminal or a script sends to the group, the master passes on in order */
@@ -168,7 +169,7 @@ ag_child_spawn(struct ag_master *m, struct ag_child *c)
 	slot_prepare(slot, c->role);
 	pid = fork();
 	if (pid == 0)
-		child_run(m, c); /* keeps lock_fd open until it dies */
+		child_run(m, c, lock_fd); /* keeps lock_fd open until it dies */
 	if (pid < 0) {
 		int rc = -errno;
 

@@ -7,7 +7,6 @@ AG_ROLE_LIBS = \
 	src/provider/libprovider.a \
 	src/http/libhttp.a \
 	src/catalog/libcatalog.a \
-	src/ipc/libipc.a \
 	src/limit/liblimit.a
 AG_MASTER_LIBS = \
 	src/sandbox/libsandbox.a \

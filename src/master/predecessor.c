@@ -23,7 +23,7 @@
 static struct flock
 byte_lock(uint32_t proc_ix)
 {
-	return (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)proc_ix,
+	return (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = AG_SHM_LOCK_PROCS + (off_t)proc_ix,
 		.l_len = 1 };
 }
 

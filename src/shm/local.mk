@@ -12,3 +12,21 @@ src_shm_libshm_a_SOURCES = \
 	src/shm/segment.c src/shm/segment.h \
 	src/shm/words.h
 EXTRA_DIST += src/shm/README.md
+
+check_PROGRAMS += \
+	tests/unit/test_catalog_area tests/unit/test_keytab tests/unit/test_metertab \
+	tests/unit/test_ring tests/unit/test_segment
+TESTS += \
+	tests/unit/test_catalog_area tests/unit/test_keytab tests/unit/test_metertab \
+	tests/unit/test_ring tests/unit/test_segment
+shm_libs = src/limit/liblimit.a src/shm/libshm.a src/base/libbase.a $(SSL_LIBS)
+tests_unit_test_catalog_area_SOURCES = tests/unit/test_catalog_area.c tests/unit/tap.h tests/unit/shm_fixture.h
+tests_unit_test_catalog_area_LDADD = $(shm_libs)
+tests_unit_test_keytab_SOURCES = tests/unit/test_keytab.c tests/unit/tap.h tests/unit/shm_fixture.h
+tests_unit_test_keytab_LDADD = $(shm_libs)
+tests_unit_test_metertab_SOURCES = tests/unit/test_metertab.c tests/unit/tap.h tests/unit/shm_fixture.h
+tests_unit_test_metertab_LDADD = $(shm_libs)
+tests_unit_test_ring_SOURCES = tests/unit/test_ring.c tests/unit/tap.h tests/unit/shm_fixture.h
+tests_unit_test_ring_LDADD = $(shm_libs)
+tests_unit_test_segment_SOURCES = tests/unit/test_segment.c tests/unit/tap.h tests/unit/shm_fixture.h
+tests_unit_test_segment_LDADD = $(shm_libs)

@@ -67,7 +67,8 @@ ag_metertab_find(const struct ag_shm *shm, int64_t id, uint32_t *out_ix)
 static int
 table_lock(const struct ag_shm *shm, short type)
 {
-	struct flock fl = { .l_type = type, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1 };
+	struct flock fl = { .l_type = type, .l_whence = SEEK_SET, .l_start = AG_SHM_LOCK_METERS,
+		.l_len = 1 };
 
 	for (int tries = 0; tries < LOCK_TRIES; tries++) {
 		if (fcntl(shm->fd, F_SETLK, &fl) == 0)

@@ -146,6 +146,7 @@ ag_ring_release(struct ag_ring *r, uint64_t cursor, uint64_t safe_seq)
 {
 	/* In this order: a producer that finds the ring empty knows the last number from safe_seq. */
 	ag_a64_set(&r->hdr->safe_seq, (int64_t)safe_seq);
+	AG_CRASH_POINT();
 	ag_a64_publish(&r->hdr->tail, (int64_t)cursor);
 }
 

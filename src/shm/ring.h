@@ -40,7 +40,8 @@ void ag_ring_recover(struct ag_ring *r);
  * resynchronise at the head. */
 const struct ag_record *ag_ring_peek(const struct ag_ring *r, uint64_t *cursor,
     bool *out_is_corrupt);
-/* Everything before cursor is safe elsewhere: its room may be used again. */
+/* Everything before cursor is safe elsewhere: its room may be used again.  A consumer that died in
+ * here finds records up to safe_seq once more: it skips them. */
 void ag_ring_release(struct ag_ring *r, uint64_t cursor, uint64_t safe_seq);
 
 /* Assembles fixed part, charges and strings into out; sets len, n_charges and str_len, not seq

@@ -34,7 +34,7 @@ def build_dir():
     if chosen:
         return os.path.abspath(chosen)
     for place in (os.path.join(TOP, "build"), TOP):
-        if os.path.exists(os.path.join(place, "aigated")):
+        if os.path.exists(os.path.join(place, "aigatectl")):
             return place
     raise RuntimeError("cannot find aigated: build it, or set AIGATED_BUILD")
 
@@ -254,19 +254,14 @@ class Gateway:
     # -- requests --------------------------------------------------------------------------
 
     def ports(self):
-        """[(host, port, is_tls)] as bound."""
+        """[(address, port, is_tls)] as bound."""
         try:
             with open(self._path("run", "ports")) as f:
                 text = f.read()
         except OSError:
             return []
-        found = []
-        for line in text.splitlines():
-            match = re.search(r"(\[[0-9a-f:]+\]|[0-9.*]+):(\d+)(\s+tls)?", line)
-            if match:
-                found.append((match.group(1).strip("[]"), int(match.group(2)),
-                              bool(match.group(3))))
-        return found
+        lines = [line.split() for line in text.splitlines()]
+        return [(ip, int(port), how == "tls") for ip, port, how in lines]
 
     @property
     def address(self):
@@ -431,8 +426,7 @@ class Gateway:
         self.wait_idle()
 
         def is_flushed():
-            c = self.counters()
-            return c["flush_rows"] + c["flush_quarantined"] >= c["record_pushed"]
+            return all(r["stored_seq"] >= r["last_seq"] for r in self.stat()["rings"])
         wait(is_flushed, "the ledger to catch up", timeout)
 
     def sql(self, query, *params):
@@ -530,8 +524,8 @@ def _auth(key):
 
 
 def mock_url(mock):
-    """Base URL of a mock provider: the object of mock.py, or an URL."""
-    return mock if isinstance(mock, str) else mock.url
+    """What custom_host is for a mock provider: the object of mock.py, or an URL."""
+    return mock if isinstance(mock, str) else mock.url + "/v1"
 
 
 def usage_limits(budget_usd=None, budget_tokens=None, period=None, alert=None):

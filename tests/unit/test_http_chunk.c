@@ -105,6 +105,7 @@ static const struct {
 	{ "NUL in an extension", AG_STR("5;\0\r\nhello\r\n") },
 	{ "bare LF in the trailers", AG_STR("0\r\nX: a\nY: b\r\n\r\n") },
 	{ "bare LF at the end", AG_STR("0\r\n\n") },
+	{ "CR X at the end", AG_STR("0\r\n\rX") },
 	{ "NUL in a trailer", AG_STR("0\r\nX: \0\r\n\r\n") },
 	{ "a folded trailer", AG_STR("0\r\nX: a\r\n b\r\n\r\n") },
 };

@@ -89,6 +89,7 @@ static const struct {
 	/* lines */
 	{ 400, "bare LF behind the request line", AG_STR("GET / HTTP/1.1\nHost: a\r\n\r\n") },
 	{ 400, "bare LF behind a header", AG_STR(L "Host: a\nX: b\r\n\r\n") },
+	{ 400, "bare LF, before the end has come", AG_STR("GET / HTTP/1.1\n") },
 	{ 400, "bare LF as the blank line", AG_STR(L H "\n") },
 	{ 400, "bare CR in a value", AG_STR(L H "X: a\rY: b\r\n\r\n") },
 	{ 400, "CR before CRLF", AG_STR(L H "X: a\r\r\n\r\n") },

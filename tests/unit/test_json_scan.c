@@ -124,6 +124,10 @@ static const struct {
 	{ "a form feed in an array", AG_STR("{\"a\":[\f]}") },
 	{ "a NUL between tokens", AG_STR("{\"a\":\0" "1}") },
 	{ "a backslash in an array", AG_STR("{\"a\":[\\\"]}") },
+	{ "a comment in an array", AG_STR("{\"a\":[/*\"*/],\"b\":[\"]}") },
+	{ "a comment to the line's end", AG_STR("{\"a\":[//\n]}") },
+	{ "a comment after a hash", AG_STR("{\"a\":[#\n]}") },
+	{ "single quotes in an array", AG_STR("{\"a\":['\"',\"']\"]}") },
 	{ "a bad escape", AG_STR("{\"a\":\"\\x\"}") },
 	{ "a bad escape in a key", AG_STR("{\"\\x\":1}") },
 	{ "a short \\u", AG_STR("{\"a\":\"\\u12\"}") },
@@ -154,6 +158,15 @@ whatever_a_lenient_reader_could_read_otherwise_is_refused(const char *impl)
 		ok(scan(attempts[i].text, v, &fault) == -EINVAL && fault.why, "%s refuses %s", impl,
 		    attempts[i].what);
 	}
+}
+
+static void
+odd_bytes_have_their_place(void)
+{
+	struct ag_json_value v[N_FIELDS];
+	struct ag_json_fault fault;
+
+	is_i64(scan(AG_STR("{\"a\":[\"/*#'+\",1e+5,2.5E+3]}"), v, &fault), 0, "in strings and exponents");
 }
 
 static void
@@ -199,7 +212,7 @@ a_duplicate_is_named(void)
 static void
 random_text(unsigned seed, char *out, size_t n)
 {
-	static const char often[] = "\"\"\"\\\\{}[]{}[],:  ab01\n\tntfu\x80\x01";
+	static const char often[] = "\"\"\"\\\\{}[]{}[],:  ab01+/'\n\tntfu\x80\x01";
 	uint64_t x = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
 
 	for (size_t i = 0; i < n; i++) {
@@ -418,6 +431,7 @@ main(void)
 			continue;
 		fields_are_found_with_type_and_place();
 		whatever_a_lenient_reader_could_read_otherwise_is_refused(impl_name[impl]);
+		odd_bytes_have_their_place();
 		depth_is_bounded();
 		a_duplicate_is_named();
 		members_come_one_by_one();

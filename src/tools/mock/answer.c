@@ -10,7 +10,7 @@
 void
 mock_answer_init(struct mock_answer *a)
 {
-	*a = (struct mock_answer){ 0 };
+	*a = (struct mock_answer){0};
 	ag_buf_init(&a->out, MOCK_OUT_MAX);
 }
 
@@ -26,8 +26,7 @@ mock_answer_fini(struct mock_answer *a)
 void
 mock_answer_reset(struct mock_answer *a)
 {
-	struct mock_answer fresh = { .out = a->out, .piece = a->piece,
-		                     .pieces_cap = a->pieces_cap };
+	struct mock_answer fresh = {.out = a->out, .piece = a->piece, .pieces_cap = a->pieces_cap};
 
 	ag_buf_reset(&fresh.out);
 	*a = fresh;
@@ -52,7 +51,7 @@ add_piece(struct mock_answer *a, int32_t chunks, bool is_event)
 	if (a->pieces == a->pieces_cap) {
 		size_t cap = a->pieces_cap ? a->pieces_cap * 2 : 64;
 		struct mock_piece *p =
-		        cap <= PIECES_MAX ? realloc(a->piece, cap * sizeof(*p)) : NULL;
+			cap <= PIECES_MAX ? realloc(a->piece, cap * sizeof(*p)) : NULL;
 
 		if (!p) {
 			a->failed = true;
@@ -62,7 +61,7 @@ add_piece(struct mock_answer *a, int32_t chunks, bool is_event)
 		a->pieces_cap = cap;
 	}
 	a->piece[a->pieces++] =
-	        (struct mock_piece){ .end = a->out.n, .chunks = chunks, .is_event = is_event };
+		(struct mock_piece){.end = a->out.n, .chunks = chunks, .is_event = is_event};
 	a->failed |= a->out.failed;
 }
 
@@ -92,14 +91,14 @@ reason(int status)
 }
 
 void
-mock_answer_head(struct mock_answer *a, int status, const char *content_type,
-                 struct ag_str headers, size_t body_n)
+mock_answer_head(struct mock_answer *a, int status, const char *content_type, struct ag_str headers,
+		 size_t body_n)
 {
 	assert(a->pieces == 0);
 	a->status = status;
 	a->closes |= a->framing == MOCK_FRAME_EOF;
 	ag_buf_printf(&a->out, "HTTP/1.1 %d %s\r\ncontent-type: %s\r\n", status, reason(status),
-	              content_type);
+		      content_type);
 	if (a->framing == MOCK_FRAME_LENGTH)
 		ag_buf_printf(&a->out, "content-length: %zu\r\n", body_n);
 	else if (a->framing == MOCK_FRAME_CHUNKED)
@@ -139,7 +138,7 @@ mock_answer_end(struct mock_answer *a)
 
 void
 mock_answer_whole(struct mock_answer *a, int status, const char *content_type,
-                  struct ag_str headers, struct ag_str body)
+		  struct ag_str headers, struct ag_str body)
 {
 	mock_answer_head(a, status, content_type, headers, body.n);
 	mock_answer_put(a, body, -1, false);

@@ -20,7 +20,7 @@ enum mock_framing {
 };
 
 struct mock_piece {
-	size_t end;    /* offset in out behind its last byte */
+	size_t end; /* offset in out behind its last byte */
 	int32_t chunks;
 	bool is_event; /* chunk_delay_ms goes before it */
 };
@@ -47,13 +47,13 @@ void mock_answer_trim(struct mock_answer *a);
 
 /* headers: complete lines, each with its CRLF.  body_n counts for MOCK_FRAME_LENGTH only. */
 void mock_answer_head(struct mock_answer *a, int status, const char *content_type,
-                      struct ag_str headers, size_t body_n);
+		      struct ag_str headers, size_t body_n);
 void mock_answer_put(struct mock_answer *a, struct ag_str payload, int32_t chunks, bool is_event);
 /* After the last payload. */
 void mock_answer_end(struct mock_answer *a);
 
 /* Head and body in one go. */
 void mock_answer_whole(struct mock_answer *a, int status, const char *content_type,
-                       struct ag_str headers, struct ag_str body);
+		       struct ag_str headers, struct ag_str body);
 
 #endif

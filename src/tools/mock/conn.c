@@ -15,9 +15,9 @@
 #include "tools/mock/mock.h"
 #include "tools/mock/serve.h"
 
-#define READ_BYTES   (16u * 1024u)
-#define AHEAD_MAX    (1024u * 1024u) /* of later requests, while one is being answered */
-#define DRAIN_US     (2 * AG_US_PER_SEC)
+#define READ_BYTES    (16u * 1024u)
+#define AHEAD_MAX     (1024u * 1024u) /* of later requests, while one is being answered */
+#define DRAIN_US      (2 * AG_US_PER_SEC)
 #define TLS_WRITE_MAX (64u * 1024u)
 
 /* What to do next with an answer. */
@@ -71,7 +71,8 @@ conn_send(struct mock_conn *c, const void *p, size_t n)
 
 	if (c->ssl) {
 		ERR_clear_error();
-		return tls_result(c, SSL_write(c->ssl, p, (int)(n < TLS_WRITE_MAX ? n : TLS_WRITE_MAX)));
+		return tls_result(
+			c, SSL_write(c->ssl, p, (int)(n < TLS_WRITE_MAX ? n : TLS_WRITE_MAX)));
 	}
 	do
 		put = send(c->fd, p, n, MSG_NOSIGNAL);
@@ -101,7 +102,7 @@ conn_fill(struct mock_conn *c)
 {
 	for (;;) {
 		size_t want = c->state == MOCK_CONN_READ && c->req.length > READ_BYTES ? 256 * 1024
-		                                                                      : READ_BYTES;
+										       : READ_BYTES;
 		char *at = ag_buf_reserve(&c->in, want);
 		ssize_t got = at ? conn_recv(c, at, want) : -ENOBUFS;
 
@@ -120,8 +121,8 @@ conn_fill(struct mock_conn *c)
 void
 mock_pace_init(struct mock_pace *pace)
 {
-	*pace = (struct mock_pace){ .cut_after = -1, .reset_after = -1, .stall_after = -1,
-		                    .cut_bytes = -1 };
+	*pace = (struct mock_pace){
+		.cut_after = -1, .reset_after = -1, .stall_after = -1, .cut_bytes = -1};
 }
 
 void
@@ -144,7 +145,7 @@ mock_pace_from(struct mock_pace *pace, const struct mock_do *d)
 static enum go
 hold_us(struct mock_conn *c, int64_t us)
 {
-	struct timeval tv = { .tv_sec = us / AG_US_PER_SEC, .tv_usec = us % AG_US_PER_SEC };
+	struct timeval tv = {.tv_sec = us / AG_US_PER_SEC, .tv_usec = us % AG_US_PER_SEC};
 
 	c->play.is_held = true;
 	event_add(&c->on_timer, &tv);
@@ -170,9 +171,10 @@ mock_conn_release(struct mock *m, struct ag_str name)
 
 	AG_LIST_FOREACH (it, &m->conns) {
 		struct mock_conn *c = AG_LIST_ENTRY(it, struct mock_conn, node);
-		struct timeval now = { 0 };
+		struct timeval now = {0};
 
-		if (!c->play.is_waiting || (name.n > 0 && !ag_str_eq(name, ag_str(c->play.pace.wait))))
+		if (!c->play.is_waiting ||
+		    (name.n > 0 && !ag_str_eq(name, ag_str(c->play.pace.wait))))
 			continue;
 		c->play.is_waiting = false;
 		m->tally.waiting--;
@@ -264,7 +266,8 @@ static enum go
 play_next(struct mock_conn *c)
 {
 	struct mock_play *p = &c->play;
-	size_t cut = p->pace.cut_bytes >= 0 ? p->answer->head_n + (size_t)p->pace.cut_bytes : SIZE_MAX;
+	size_t cut =
+		p->pace.cut_bytes >= 0 ? p->answer->head_n + (size_t)p->pace.cut_bytes : SIZE_MAX;
 	enum go go;
 
 	if (p->is_held)
@@ -345,7 +348,7 @@ play_ends(struct mock_conn *c, const char *outcome, uint64_t *counter)
 static enum go
 play_send(struct mock_conn *c)
 {
-	static const uint8_t part[] = { 1, 2, 5, 13, 31, 67, 127, 251 };
+	static const uint8_t part[] = {1, 2, 5, 13, 31, 67, 127, 251};
 	struct mock_play *p = &c->play;
 	size_t n = p->limit - p->pos;
 	ssize_t put;
@@ -377,7 +380,7 @@ play_send(struct mock_conn *c)
 static void
 conn_linger(struct mock_conn *c)
 {
-	struct timeval tv = { .tv_sec = DRAIN_US / AG_US_PER_SEC };
+	struct timeval tv = {.tv_sec = DRAIN_US / AG_US_PER_SEC};
 
 	if (c->ssl)
 		(void)SSL_shutdown(c->ssl);
@@ -390,7 +393,7 @@ conn_linger(struct mock_conn *c)
 static void
 conn_break(struct mock_conn *c, bool has_reset)
 {
-	struct linger now = { .l_onoff = 1, .l_linger = 0 };
+	struct linger now = {.l_onoff = 1, .l_linger = 0};
 
 	play_ends(c, "broken", &c->mock->tally.broken);
 	if (has_reset)
@@ -601,8 +604,8 @@ mock_conn_new(struct mock *m, int fd)
 			mock_conn_free(c);
 			return;
 		}
-		SSL_set_mode(c->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE |
-		                             SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+		SSL_set_mode(c->ssl,
+			     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	}
 	if (event_add(&c->on_read, NULL) < 0)
 		mock_conn_free(c);

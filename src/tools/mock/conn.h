@@ -36,10 +36,10 @@ struct mock_play {
 	size_t piece;  /* pieces that may be sent by now */
 	unsigned step; /* what was done before the first byte */
 	unsigned split;
-	bool is_api;    /* of a provider's request: is counted */
+	bool is_api; /* of a provider's request: is counted */
 	bool is_usage_counted;
-	bool is_paid;   /* the delay before this piece is over */
-	bool is_held;   /* a timer or a release must come first */
+	bool is_paid;    /* the delay before this piece is over */
+	bool is_held;    /* a timer or a release must come first */
 	bool is_waiting; /* ... a release */
 	char model[96];
 	uint64_t log_n; /* 0: not logged */

@@ -70,11 +70,12 @@ control_log(struct mock_conn *c, struct ag_buf *out, struct ag_err *err)
 	static const struct ag_str since = AG_STR("since=");
 	struct ag_str target = mock_span_str(c->req.target, &c->in);
 	const char *query = memchr(target.p, '?', target.n);
-	struct ag_str arg = query ? ag_str_skip(target, (size_t)(query - target.p) + 1) : AG_STR_NONE;
+	struct ag_str arg =
+		query ? ag_str_skip(target, (size_t)(query - target.p) + 1) : AG_STR_NONE;
 	uint64_t n = 0;
 
 	if (arg.n > 0 && (!ag_str_starts(arg, since) ||
-	                  ag_parse_u64(ag_str_skip(arg, since.n), UINT64_MAX, &n) < 0))
+			  ag_parse_u64(ag_str_skip(arg, since.n), UINT64_MAX, &n) < 0))
 		return ag_err_set(err, -EINVAL, "the query is not since=NUMBER");
 	if (!c->mock->tally.log)
 		return ag_err_set(err, -EINVAL, "there is no log in fast mode");
@@ -95,23 +96,24 @@ static const struct {
 	struct ag_str verb;
 	int (*run)(struct mock_conn *c, struct ag_buf *out, struct ag_err *err);
 } commands[] = {
-	{ "POST", AG_STR("script"), control_script },   { "DELETE", AG_STR("script"), control_clear },
-	{ "POST", AG_STR("release"), control_release }, { "POST", AG_STR("reset"), control_reset },
-	{ "GET", AG_STR("stats"), control_stats },      { "GET", AG_STR("log"), control_log },
-	{ "GET", AG_STR("last"), control_last },
+	{"POST", AG_STR("script"), control_script},   {"DELETE", AG_STR("script"), control_clear},
+	{"POST", AG_STR("release"), control_release}, {"POST", AG_STR("reset"), control_reset},
+	{"GET", AG_STR("stats"), control_stats},      {"GET", AG_STR("log"), control_log},
+	{"GET", AG_STR("last"), control_last},
 };
 
 void
 mock_control(struct mock_conn *c, struct ag_str verb)
 {
 	struct ag_str method = mock_span_str(c->req.method, &c->in);
-	struct ag_err err = { .text = "there is no such command" };
+	struct ag_err err = {.text = "there is no such command"};
 	int rc = -ENOENT;
 	struct ag_buf out;
 
 	ag_buf_init(&out, MOCK_OUT_MAX);
 	for (size_t i = 0; i < AG_ARRAY_LEN(commands); i++)
-		if (ag_str_eq(verb, commands[i].verb) && ag_str_eq(method, ag_str(commands[i].method)))
+		if (ag_str_eq(verb, commands[i].verb) &&
+		    ag_str_eq(method, ag_str(commands[i].method)))
 			rc = commands[i].run(c, &out, &err);
 	if (rc < 0) {
 		ag_buf_reset(&out);
@@ -120,7 +122,10 @@ mock_control(struct mock_conn *c, struct ag_str verb)
 		ag_buf_puts(&out, "\"}");
 	}
 	ag_buf_putc(&out, '\n');
-	mock_answer_whole(&c->answer, rc == 0 ? 200 : rc == -ENOENT ? 404 : 400, "application/json",
-	                  AG_STR_NONE, ag_buf_str(&out));
+	mock_answer_whole(&c->answer,
+			  rc == 0         ? 200
+			  : rc == -ENOENT ? 404
+					  : 400,
+			  "application/json", AG_STR_NONE, ag_buf_str(&out));
 	ag_buf_fini(&out);
 }

@@ -13,13 +13,12 @@
 #define DIMENSIONS_DEF 16
 #define CHOICES_MAX    128
 
-static AG_PRINTF(5, 6) int
-refuse(struct mock_fault *f, bool is_violation, const char *code, const char *param,
-       const char *fmt, ...)
+static AG_PRINTF(5, 6) int refuse(struct mock_fault *f, bool is_violation, const char *code,
+				  const char *param, const char *fmt, ...)
 {
 	va_list ap;
 
-	*f = (struct mock_fault){ .is_violation = is_violation, .code = code, .param = param };
+	*f = (struct mock_fault){.is_violation = is_violation, .code = code, .param = param};
 	va_start(ap, fmt);
 	vsnprintf(f->message, sizeof(f->message), fmt, ap);
 	va_end(ap);
@@ -122,13 +121,13 @@ read_model(struct mock_facts *facts, struct mock_fault *f)
 
 	if (!member(facts->tree, "model", json_type_string, &v) || !v)
 		return refuse(f, true, "missing_required_parameter", "model",
-		              "you must provide a model parameter");
+			      "you must provide a model parameter");
 	facts->model = ag_str_n(json_object_get_string(v), (size_t)json_object_get_string_len(v));
 	if (facts->model.n == 0)
 		return refuse(f, true, "missing_required_parameter", "model", "'model' is empty");
 	if (facts->model.p[0] == '@')
 		return refuse(f, true, "model_not_found", "model",
-		              "'model' still names a provider of the gateway");
+			      "'model' still names a provider of the gateway");
 	return 0;
 }
 
@@ -142,13 +141,13 @@ read_stream(struct mock_facts *facts, struct mock_fault *f)
 	facts->stream = v && json_object_get_boolean(v);
 	if (!member(facts->tree, "stream_options", json_type_object, &v))
 		return refuse(f, false, "invalid_type", "stream_options",
-		              "'stream_options' is not an object");
+			      "'stream_options' is not an object");
 	if (v && !facts->stream)
 		return refuse(f, false, NULL, "stream_options",
-		              "'stream_options' is only allowed when 'stream' is enabled");
+			      "'stream_options' is only allowed when 'stream' is enabled");
 	if (v && !member(v, "include_usage", json_type_boolean, &usage))
 		return refuse(f, false, "invalid_type", "stream_options.include_usage",
-		              "'include_usage' is not a boolean");
+			      "'include_usage' is not a boolean");
 	facts->include_usage = v && usage && json_object_get_boolean(usage);
 	return 0;
 }
@@ -166,7 +165,7 @@ read_limits(struct mock_facts *facts, struct mock_fault *f)
 		return -EINVAL;
 	if (old >= 0 && new >= 0)
 		return refuse(f, false, "invalid_parameter_combination", "max_tokens",
-		              "'max_tokens' and 'max_completion_tokens' cannot both be set");
+			      "'max_tokens' and 'max_completion_tokens' cannot both be set");
 	facts->max_tokens = new >= 0 ? new : old;
 	return 0;
 }
@@ -179,13 +178,13 @@ read_chat(struct mock_facts *facts, struct mock_fault *f)
 	if (facts->endpoint == MOCK_EP_CHAT) {
 		if (!member(facts->tree, "messages", json_type_array, &v))
 			return refuse(f, false, "invalid_type", "messages",
-			              "'messages' is not an array");
+				      "'messages' is not an array");
 		if (!v || json_object_array_length(v) == 0)
 			return refuse(f, false, "missing_required_parameter", "messages",
-			              "missing required parameter: 'messages'");
+				      "missing required parameter: 'messages'");
 	} else if (!json_object_object_get_ex(facts->tree, "prompt", &v) || !v) {
 		return refuse(f, false, "missing_required_parameter", "prompt",
-		              "missing required parameter: 'prompt'");
+			      "missing required parameter: 'prompt'");
 	}
 	if (read_stream(facts, f) < 0)
 		return -EINVAL;
@@ -199,7 +198,7 @@ read_embeddings(struct mock_facts *facts, struct mock_fault *f)
 
 	if (!json_object_object_get_ex(facts->tree, "input", &v) || !v)
 		return refuse(f, false, "missing_required_parameter", "input",
-		              "missing required parameter: 'input'");
+			      "missing required parameter: 'input'");
 	/* An array of numbers is one entry, given as tokens. */
 	if (json_object_is_type(v, json_type_array)) {
 		size_t n = json_object_array_length(v);
@@ -207,12 +206,12 @@ read_embeddings(struct mock_facts *facts, struct mock_fault *f)
 
 		if (n == 0 || n > INPUTS_MAX)
 			return refuse(f, false, "invalid_value", "input", "'input' has %zu entries",
-			              n);
+				      n);
 		facts->inputs = json_object_is_type(first, json_type_int) ? 1 : (int64_t)n;
 	}
 	if (!member(facts->tree, "encoding_format", json_type_string, &v))
 		return refuse(f, false, "invalid_type", "encoding_format",
-		              "'encoding_format' is not a string");
+			      "'encoding_format' is not a string");
 	facts->is_base64 = v && strcmp(json_object_get_string(v), "base64") == 0;
 	return read_int(facts->tree, "dimensions", DIMENSIONS_MAX, &facts->dimensions, f);
 }
@@ -226,20 +225,24 @@ read_user(struct mock_facts *facts, struct mock_fault *f)
 		return refuse(f, false, "invalid_type", "user", "'user' is not a string");
 	if (v)
 		facts->user =
-		        ag_str_n(json_object_get_string(v), (size_t)json_object_get_string_len(v));
+			ag_str_n(json_object_get_string(v), (size_t)json_object_get_string_len(v));
 	return 0;
 }
 
 static void
 facts_init(struct mock_facts *f, struct ag_str body, enum mock_endpoint ep)
 {
-	*f = (struct mock_facts){ .endpoint = ep, .max_tokens = -1, .n = 1, .inputs = 1,
-		                  .dimensions = DIMENSIONS_DEF, .body_bytes = body.n };
+	*f = (struct mock_facts){.endpoint = ep,
+				 .max_tokens = -1,
+				 .n = 1,
+				 .inputs = 1,
+				 .dimensions = DIMENSIONS_DEF,
+				 .body_bytes = body.n};
 }
 
 int
 mock_facts_read(struct ag_str body, enum mock_endpoint ep, struct mock_facts *out,
-                struct mock_fault *out_fault)
+		struct mock_fault *out_fault)
 {
 	struct mock_facts f;
 	int rc;
@@ -252,7 +255,7 @@ mock_facts_read(struct ag_str body, enum mock_endpoint ep, struct mock_facts *ou
 		rc = refuse(out_fault, true, NULL, NULL, "body has a member twice");
 	else if ((rc = read_model(&f, out_fault)) == 0 && (rc = read_user(&f, out_fault)) == 0)
 		rc = ep == MOCK_EP_EMBEDDINGS ? read_embeddings(&f, out_fault)
-		                              : read_chat(&f, out_fault);
+					      : read_chat(&f, out_fault);
 	if (rc < 0) {
 		mock_facts_fini(&f);
 		return rc;
@@ -287,7 +290,7 @@ mock_facts_scan(struct ag_str body, enum mock_endpoint ep, struct mock_facts *ou
 	}
 	out->stream = has(body, "\"stream\":true") || has(body, "\"stream\": true");
 	out->include_usage = out->stream && (has(body, "\"include_usage\":true") ||
-	                                     has(body, "\"include_usage\": true"));
+					     has(body, "\"include_usage\": true"));
 }
 
 void

@@ -36,14 +36,14 @@ struct mock_facts {
 
 /* A refusal of the body, in the words of the provider. */
 struct mock_fault {
-	bool is_violation; /* a gateway must never send this; otherwise a client's mistake */
+	bool is_violation;        /* a gateway must never send this; otherwise a client's mistake */
 	const char *code, *param; /* static texts; NULL: null */
 	char message[160];
 };
 
 /* -EINVAL and a fault, or 0 and facts to be released.  */
 int mock_facts_read(struct ag_str body, enum mock_endpoint ep, struct mock_facts *out,
-                    struct mock_fault *out_fault) AG_MUST_CHECK;
+		    struct mock_fault *out_fault) AG_MUST_CHECK;
 void mock_facts_scan(struct ag_str body, enum mock_endpoint ep, struct mock_facts *out);
 void mock_facts_fini(struct mock_facts *f);
 

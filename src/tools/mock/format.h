@@ -1,5 +1,5 @@
 /* format.h - the wire format of a provider: paths, credential, answers, errors.
- * One file per format; a new one is a row in the table of serve.c. */
+ * A file per format, chosen in main.c. */
 #ifndef AG_MOCK_FORMAT_H
 #define AG_MOCK_FORMAT_H
 
@@ -15,7 +15,7 @@ struct mock_job {
 	struct ag_str model_id; /* GET of one model */
 	uint64_t serial;        /* makes ids */
 	int64_t wall_us;
-	bool closes;            /* the connection ends with this answer */
+	bool closes; /* the connection ends with this answer */
 	bool is_http10;
 };
 
@@ -30,12 +30,12 @@ struct mock_format {
 	const char *name;
 	/* 0 and the endpoint, or the status to refuse with (404, 405). */
 	int (*route)(struct ag_str method, struct ag_str path, enum mock_endpoint *out,
-	             struct ag_str *out_id);
+		     struct ag_str *out_id);
 	/* The credential in the head, n 0 when there is none. */
 	struct ag_str (*key)(const struct mock_req *req, const struct ag_buf *in);
 	void (*render)(const struct mock_job *job, struct mock_answer *a);
 	void (*refuse)(const struct mock_job *job, const struct mock_error *e,
-	               struct mock_answer *a);
+		       struct mock_answer *a);
 	/* The id that render() gives to the answer with this serial. */
 	void (*id)(enum mock_endpoint ep, uint64_t serial, char *out, size_t cap);
 };

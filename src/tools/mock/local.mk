@@ -6,7 +6,8 @@ aigate_mock_SOURCES = \
 	src/tools/mock/facts.c src/tools/mock/facts.h \
 	src/tools/mock/format.h \
 	src/tools/mock/main.c src/tools/mock/mock.h \
-	src/tools/mock/openai.c \
+	src/tools/mock/openai.c src/tools/mock/openai.h \
+	src/tools/mock/openai_text.c \
 	src/tools/mock/parse.c src/tools/mock/parse.h \
 	src/tools/mock/script.c src/tools/mock/script.h \
 	src/tools/mock/serve.c src/tools/mock/serve.h \

@@ -43,26 +43,28 @@ static int
 parse_options(int argc, char **argv, struct mock *m, struct options *o)
 {
 	static const struct option longs[] = {
-		{ "listen", required_argument, NULL, 'l' },
-		{ "port-file", required_argument, NULL, 'p' },
-		{ "tls-cert", required_argument, NULL, 'c' },
-		{ "tls-key", required_argument, NULL, 'k' },
-		{ "key", required_argument, NULL, 'K' },
-		{ "do", required_argument, NULL, 'd' },
-		{ "body-bytes", required_argument, NULL, 'b' },
-		{ "chunks", required_argument, NULL, 'n' },
-		{ "strict", no_argument, NULL, 's' },
-		{ "lenient", no_argument, NULL, 'L' },
-		{ "fast", no_argument, NULL, 'f' },
-		{ "watch-stdin", no_argument, NULL, 'w' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
+		{"listen", required_argument, NULL, 'l'},
+		{"port-file", required_argument, NULL, 'p'},
+		{"tls-cert", required_argument, NULL, 'c'},
+		{"tls-key", required_argument, NULL, 'k'},
+		{"key", required_argument, NULL, 'K'},
+		{"do", required_argument, NULL, 'd'},
+		{"body-bytes", required_argument, NULL, 'b'},
+		{"chunks", required_argument, NULL, 'n'},
+		{"strict", no_argument, NULL, 's'},
+		{"lenient", no_argument, NULL, 'L'},
+		{"fast", no_argument, NULL, 'f'},
+		{"watch-stdin", no_argument, NULL, 'w'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
-	const char **text[128] = { ['l'] = &o->listen,   ['p'] = &o->port_file, ['c'] = &o->cert,
-		                   ['k'] = &o->key_file, ['K'] = &m->key,       ['d'] = &o->what,
-		                   ['b'] = &o->body_bytes, ['n'] = &o->chunks };
-	bool *flag[128] = { ['s'] = &o->is_strict, ['L'] = &o->is_lenient, ['f'] = &m->is_fast,
-		            ['w'] = &o->watches_stdin };
+	const char **text[128] = {['l'] = &o->listen,     ['p'] = &o->port_file, ['c'] = &o->cert,
+				  ['k'] = &o->key_file,   ['K'] = &m->key,       ['d'] = &o->what,
+				  ['b'] = &o->body_bytes, ['n'] = &o->chunks};
+	bool *flag[128] = {['s'] = &o->is_strict,
+			   ['L'] = &o->is_lenient,
+			   ['f'] = &m->is_fast,
+			   ['w'] = &o->watches_stdin};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -84,14 +86,12 @@ parse_options(int argc, char **argv, struct mock *m, struct options *o)
 static int
 check_fast(const struct mock_do *d, struct ag_err *err)
 {
-	const uint64_t known = UINT64_C(1) << MOCK_KEY_BODY_BYTES | UINT64_C(1) << MOCK_KEY_CHUNKS |
-	                       UINT64_C(1) << MOCK_KEY_TOKENS |
-	                       UINT64_C(1) << MOCK_KEY_PROMPT_TOKENS |
-	                       UINT64_C(1) << MOCK_KEY_CACHED_TOKENS |
-	                       UINT64_C(1) << MOCK_KEY_REASONING_TOKENS |
-	                       UINT64_C(1) << MOCK_KEY_DELAY_MS |
-	                       UINT64_C(1) << MOCK_KEY_CHUNK_DELAY_MS |
-	                       UINT64_C(1) << MOCK_KEY_CHUNKED;
+	const uint64_t known =
+		UINT64_C(1) << MOCK_KEY_BODY_BYTES | UINT64_C(1) << MOCK_KEY_CHUNKS |
+		UINT64_C(1) << MOCK_KEY_TOKENS | UINT64_C(1) << MOCK_KEY_PROMPT_TOKENS |
+		UINT64_C(1) << MOCK_KEY_CACHED_TOKENS | UINT64_C(1) << MOCK_KEY_REASONING_TOKENS |
+		UINT64_C(1) << MOCK_KEY_DELAY_MS | UINT64_C(1) << MOCK_KEY_CHUNK_DELAY_MS |
+		UINT64_C(1) << MOCK_KEY_CHUNKED;
 
 	if (d->is_set & ~known)
 		return ag_err_set(err, -EINVAL, "--do has a key that does nothing in fast mode");
@@ -112,14 +112,14 @@ set_defaults(struct mock *m, const struct options *o, struct ag_err *err)
 	if (!m->is_fast)
 		return 0;
 	snprintf(words, sizeof(words), "body_bytes=%.20s chunks=%.20s",
-	         o->body_bytes ? o->body_bytes : "700", o->chunks ? o->chunks : "50");
+		 o->body_bytes ? o->body_bytes : "700", o->chunks ? o->chunks : "50");
 	rc = mock_do_parse(ag_str(words), &m->defaults, err);
 	return rc < 0 ? rc : check_fast(&m->defaults, err);
 }
 
 static int
 alpn_on_select(SSL *ssl, const unsigned char **out, unsigned char *out_n, const unsigned char *in,
-               unsigned in_n, void *arg)
+	       unsigned in_n, void *arg)
 {
 	static const unsigned char http11[] = "\x08http/1.1";
 	unsigned char *chosen;
@@ -144,16 +144,17 @@ open_tls(struct mock *m, const struct options *o, struct ag_err *err)
 	SSL_CTX_set_alpn_select_cb(m->tls, alpn_on_select, NULL);
 	if (SSL_CTX_use_certificate_chain_file(m->tls, o->cert) != 1 ||
 	    SSL_CTX_use_PrivateKey_file(m->tls, o->key_file, SSL_FILETYPE_PEM) != 1)
-		return ag_err_set(err, -EINVAL, "could not load certificate \"%s\" with key \"%s\": %s",
-		                  o->cert, o->key_file, ERR_reason_error_string(ERR_peek_error()));
+		return ag_err_set(err, -EINVAL,
+				  "could not load certificate \"%s\" with key \"%s\": %s", o->cert,
+				  o->key_file, ERR_reason_error_string(ERR_peek_error()));
 	return 0;
 }
 
 static int
 open_listener(struct mock *m, const char *where, struct ag_err *err)
 {
-	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
-		                  .ai_socktype = SOCK_STREAM };
+	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
+				 .ai_socktype = SOCK_STREAM};
 	const char *colon = strrchr(where, ':');
 	struct addrinfo *ai = NULL;
 	char host[128];
@@ -164,13 +165,15 @@ open_listener(struct mock *m, const char *where, struct ag_err *err)
 	rc = getaddrinfo(host, colon + 1, &hints, &ai);
 	if (rc != 0)
 		return ag_err_set(err, -EINVAL, "\"%s\" is not ADDRESS:PORT: %s", where,
-		                  gai_strerror(rc));
+				  gai_strerror(rc));
 	m->listen_fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	rc = 0;
 	if (m->listen_fd < 0 ||
 	    setsockopt(m->listen_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
-	    bind(m->listen_fd, ai->ai_addr, ai->ai_addrlen) < 0 || listen(m->listen_fd, BACKLOG) < 0)
-		rc = ag_err_set(err, -errno, "could not listen on \"%s\": %s", where, strerror(errno));
+	    bind(m->listen_fd, ai->ai_addr, ai->ai_addrlen) < 0 ||
+	    listen(m->listen_fd, BACKLOG) < 0)
+		rc = ag_err_set(err, -errno, "could not listen on \"%s\": %s", where,
+				strerror(errno));
 	freeaddrinfo(ai);
 	return rc;
 }
@@ -186,14 +189,14 @@ announce(struct mock *m, const struct options *o, struct ag_err *err)
 
 	if (getsockname(m->listen_fd, (struct sockaddr *)&sa, &n) < 0 ||
 	    getnameinfo((struct sockaddr *)&sa, n, host, sizeof(host), port, sizeof(port),
-	                NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+			NI_NUMERICHOST | NI_NUMERICSERV) != 0)
 		return ag_err_set(err, -EINVAL, "could not read the port back");
 	if (o->port_file) {
 		fd = open(o->port_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 		len = snprintf(line, sizeof(line), "%s\n", port);
 		if (fd < 0 || ag_fd_write_all(fd, line, (size_t)len) < 0)
 			return ag_err_set(err, -errno, "could not write \"%s\": %s", o->port_file,
-			                  strerror(errno));
+					  strerror(errno));
 	}
 	printf("listening on %s:%s\n", host, port);
 	fflush(stdout);
@@ -247,8 +250,8 @@ run(struct mock *m, const struct options *o, struct ag_err *err)
 	struct event *term = evsignal_new(m->base, SIGTERM, on_signal, m->base);
 	struct event *intr = evsignal_new(m->base, SIGINT, on_signal, m->base);
 	struct event *in = o->watches_stdin
-	                           ? event_new(m->base, 0, EV_READ | EV_PERSIST, on_stdin, m->base)
-	                           : NULL;
+				   ? event_new(m->base, 0, EV_READ | EV_PERSIST, on_stdin, m->base)
+				   : NULL;
 	int rc;
 
 	event_assign(&m->on_accept, m->base, m->listen_fd, EV_READ | EV_PERSIST, on_accept, m);
@@ -307,9 +310,9 @@ mock_close(struct mock *m)
 int
 main(int argc, char **argv)
 {
-	static struct mock m = { .format = &mock_format_openai, .listen_fd = -1 };
-	struct options o = { .listen = "127.0.0.1:0" };
-	struct ag_err err = { .text = "" };
+	static struct mock m = {.format = &mock_format_openai, .listen_fd = -1};
+	struct options o = {.listen = "127.0.0.1:0"};
+	struct ag_err err = {.text = ""};
 	int rc;
 
 	ag_list_init(&m.conns);

@@ -15,9 +15,9 @@ struct mock {
 	struct event_base *base; /* owned */
 	SSL_CTX *tls;            /* owned; NULL: plain */
 	const struct mock_format *format;
-	const char *key;         /* borrowed: argv; the bearer to demand, NULL: any */
+	const char *key; /* borrowed: argv; the bearer to demand, NULL: any */
 	bool is_strict, is_fast, is_accept_paused;
-	int listen_fd;           /* owned */
+	int listen_fd; /* owned */
 	struct event on_accept;
 	struct ag_list conns;
 	uint64_t serial;

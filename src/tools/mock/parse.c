@@ -11,7 +11,7 @@
 void
 mock_req_init(struct mock_req *req)
 {
-	*req = (struct mock_req){ .phase = MOCK_PHASE_LINE };
+	*req = (struct mock_req){.phase = MOCK_PHASE_LINE};
 	ag_buf_init(&req->chunks, MOCK_BODY_MAX);
 }
 
@@ -29,7 +29,7 @@ mock_req_reset(struct mock_req *req)
 	ag_buf_reset(&chunks);
 	if (chunks.cap > MOCK_HEAD_MAX)
 		ag_buf_shrink(&chunks);
-	*req = (struct mock_req){ .phase = MOCK_PHASE_LINE, .chunks = chunks };
+	*req = (struct mock_req){.phase = MOCK_PHASE_LINE, .chunks = chunks};
 }
 
 struct ag_str
@@ -67,7 +67,7 @@ is_token(struct ag_str s)
 static struct mock_span
 span(struct ag_str s, const struct ag_buf *in)
 {
-	return (struct mock_span){ .at = (uint32_t)(s.p - in->p), .n = (uint32_t)s.n };
+	return (struct mock_span){.at = (uint32_t)(s.p - in->p), .n = (uint32_t)s.n};
 }
 
 static enum mock_parse
@@ -110,13 +110,13 @@ private_header(struct ag_str name)
 		bool is_prefix;
 		const char *why;
 	} row[] = {
-		{ AG_STR("x-portkey-"), true, "an x-portkey-* header reached the provider" },
-		{ AG_STR("x-aigate-"), true, "an x-aigate-* header reached the provider" },
-		{ AG_STR("x-api-key"), false, "header x-api-key reached the provider" },
-		{ AG_STR("api-key"), false, "header api-key reached the provider" },
-		{ AG_STR("cookie"), false, "header cookie reached the provider" },
-		{ AG_STR("proxy-authorization"), false,
-		  "header proxy-authorization reached the provider" },
+		{AG_STR("x-portkey-"), true, "an x-portkey-* header reached the provider"},
+		{AG_STR("x-aigate-"), true, "an x-aigate-* header reached the provider"},
+		{AG_STR("x-api-key"), false, "header x-api-key reached the provider"},
+		{AG_STR("api-key"), false, "header api-key reached the provider"},
+		{AG_STR("cookie"), false, "header cookie reached the provider"},
+		{AG_STR("proxy-authorization"), false,
+		 "header proxy-authorization reached the provider"},
 	};
 
 	for (size_t i = 0; i < AG_ARRAY_LEN(row); i++) {

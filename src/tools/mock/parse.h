@@ -47,10 +47,10 @@ struct mock_span {
 
 struct mock_req {
 	enum mock_phase phase;
-	size_t scan;       /* everything before it is parsed */
-	size_t head_n;     /* bytes of the head with its empty line */
-	size_t end;        /* bytes of the whole request */
-	uint64_t length;   /* content-length, or what is left of a chunk */
+	size_t scan;     /* everything before it is parsed */
+	size_t head_n;   /* bytes of the head with its empty line */
+	size_t end;      /* bytes of the whole request */
+	uint64_t length; /* content-length, or what is left of a chunk */
 	unsigned headers;
 	struct mock_span method, target, header[MOCK_H_COUNT];
 	struct ag_buf chunks; /* body taken out of its chunks */

@@ -19,7 +19,7 @@ static const struct {
 	enum kind kind;
 	int64_t max;
 } keys[MOCK_KEY_COUNT] = {
-#define X(key, text, is, most) [MOCK_KEY_##key] = { AG_STR(#text), KIND_##is, most },
+#define X(key, text, is, most) [MOCK_KEY_##key] = {AG_STR(#text), KIND_##is, most},
 	MOCK_KEYS(X)
 #undef X
 };
@@ -28,9 +28,9 @@ static_assert(MOCK_KEY_COUNT <= 64, "a bit per key");
 
 struct rule {
 	struct ag_list node;
-	json_object *json;        /* owned; the views below point into it */
+	json_object *json;         /* owned; the views below point into it */
 	struct ag_str model, path; /* p NULL: any */
-	int64_t left;             /* -1: for ever */
+	int64_t left;              /* -1: for ever */
 	struct mock_do what;
 };
 
@@ -60,7 +60,7 @@ set_num(struct mock_do *d, int key, int64_t value, struct ag_err *err)
 
 	if (value < min || value > keys[key].max)
 		return ag_err_set(err, -EINVAL, "\"%s\" is not within %lld and %lld",
-		                  keys[key].name.p, (long long)min, (long long)keys[key].max);
+				  keys[key].name.p, (long long)min, (long long)keys[key].max);
 	d->num[key] = value;
 	d->is_set |= UINT64_C(1) << key;
 	return 0;
@@ -80,7 +80,7 @@ set_word(struct mock_do *d, struct ag_str name, const struct ag_str *value, stru
 		return ag_err_set(err, -EINVAL, "key \"%s\" needs a number", keys[key].name.p);
 	if (value && ag_parse_u64(*value, INT64_MAX, &num) < 0)
 		return ag_err_set(err, -EINVAL, "\"%s\" is not a number: \"%.*s\"",
-		                  keys[key].name.p, AG_STR_ARG(*value));
+				  keys[key].name.p, AG_STR_ARG(*value));
 	return set_num(d, key, (int64_t)num, err);
 }
 
@@ -178,8 +178,8 @@ take_match(struct rule *r, json_object *match, struct ag_err *err)
 	json_object_object_foreach(match, name, v)
 	{
 		struct ag_str *to = strcmp(name, "model") == 0  ? &r->model
-		                    : strcmp(name, "path") == 0 ? &r->path
-		                                                : NULL;
+				    : strcmp(name, "path") == 0 ? &r->path
+								: NULL;
 
 		if (!to)
 			return ag_err_set(err, -EINVAL, "a rule cannot match on \"%s\"", name);
@@ -217,8 +217,10 @@ take_rule(struct rule *r, struct ag_err *err)
 		else if (strcmp(name, "do") == 0 && json_object_is_type(v, json_type_object))
 			rc = take_do(r, v, err);
 		else if (v || (strcmp(name, "times") != 0 && strcmp(name, "match") != 0))
-			rc = ag_err_set(err, -EINVAL, "\"%s\" is not a member of a rule, or of the "
-			                "wrong type", name);
+			rc = ag_err_set(err, -EINVAL,
+					"\"%s\" is not a member of a rule, or of the "
+					"wrong type",
+					name);
 		if (rc < 0)
 			return rc;
 	}

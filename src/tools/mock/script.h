@@ -18,50 +18,50 @@
 #define MOCK_NAME_MAX 64
 
 /* KEY, name, kind, largest value */
-#define MOCK_KEYS(X)                                                \
-	X(STATUS, status, NUM, 599)                                 \
-	X(RETRY_AFTER, retry_after, NUM, 1000000)                   \
-	X(DELAY_MS, delay_ms, NUM, 86400000)                        \
-	X(CHUNK_DELAY_MS, chunk_delay_ms, NUM, 86400000)            \
-	X(TOKENS, tokens, NUM, 1000000000)                          \
-	X(PROMPT_TOKENS, prompt_tokens, NUM, 1000000000000)         \
-	X(CACHED_TOKENS, cached_tokens, NUM, 1000000000000)         \
-	X(CACHE_WRITE_TOKENS, cache_write_tokens, NUM, 1000000000000) \
-	X(REASONING_TOKENS, reasoning_tokens, NUM, 1000000000)      \
-	X(IGNORE_MAX, ignore_max, FLAG, 1)                          \
-	X(NO_USAGE, no_usage, FLAG, 1)                              \
-	X(USAGE_ZERO, usage_zero, FLAG, 1)                          \
-	X(USAGE_NEGATIVE, usage_negative, FLAG, 1)                  \
-	X(CLOSE_BEFORE_HEAD, close_before_head, FLAG, 1)            \
-	X(RESET_BEFORE_HEAD, reset_before_head, FLAG, 1)            \
-	X(HANG_BEFORE_HEAD, hang_before_head, FLAG, 1)              \
-	X(CUT_AFTER_CHUNKS, cut_after_chunks, NUM, 1000000)         \
-	X(CUT_AFTER_BYTES, cut_after_bytes, NUM, 1000000000)        \
-	X(RESET_AFTER_CHUNKS, reset_after_chunks, NUM, 1000000)     \
-	X(STALL_AFTER_CHUNKS, stall_after_chunks, NUM, 1000000)     \
-	X(ERROR_AFTER_CHUNKS, error_after_chunks, NUM, 1000000)     \
-	X(NO_DONE, no_done, FLAG, 1)                                \
-	X(BODY_BYTES, body_bytes, NUM, 67108864)                    \
-	X(CHUNKS, chunks, NUM, 1000000)                             \
-	X(GARBAGE_CHUNK, garbage_chunk, FLAG, 1)                    \
-	X(SPLIT_WRITES, split_writes, FLAG, 1)                      \
-	X(CHUNKED, chunked, FLAG, 1)                                \
-	X(UNTIL_EOF, until_eof, FLAG, 1)                            \
-	X(WAIT, wait, TEXT, MOCK_NAME_MAX - 1)                      \
-	X(MODEL_SERVED, model_served, TEXT, 1024)                   \
-	X(SERVICE_TIER, service_tier, TEXT, 64)                     \
-	X(ERROR_TYPE, error_type, TEXT, 256)                        \
-	X(ERROR_CODE, error_code, TEXT, 256)                        \
-	X(ERROR_MESSAGE, error_message, TEXT, 65536)                \
-	X(TEXT, text, TEXT, 16777216)                               \
-	X(BODY, body, TEXT, 33554432)                               \
+#define MOCK_KEYS(X)                                                                               \
+	X(STATUS, status, NUM, 599)                                                                \
+	X(RETRY_AFTER, retry_after, NUM, 1000000)                                                  \
+	X(DELAY_MS, delay_ms, NUM, 86400000)                                                       \
+	X(CHUNK_DELAY_MS, chunk_delay_ms, NUM, 86400000)                                           \
+	X(TOKENS, tokens, NUM, 1000000000)                                                         \
+	X(PROMPT_TOKENS, prompt_tokens, NUM, 1000000000000)                                        \
+	X(CACHED_TOKENS, cached_tokens, NUM, 1000000000000)                                        \
+	X(CACHE_WRITE_TOKENS, cache_write_tokens, NUM, 1000000000000)                              \
+	X(REASONING_TOKENS, reasoning_tokens, NUM, 1000000000)                                     \
+	X(IGNORE_MAX, ignore_max, FLAG, 1)                                                         \
+	X(NO_USAGE, no_usage, FLAG, 1)                                                             \
+	X(USAGE_ZERO, usage_zero, FLAG, 1)                                                         \
+	X(USAGE_NEGATIVE, usage_negative, FLAG, 1)                                                 \
+	X(CLOSE_BEFORE_HEAD, close_before_head, FLAG, 1)                                           \
+	X(RESET_BEFORE_HEAD, reset_before_head, FLAG, 1)                                           \
+	X(HANG_BEFORE_HEAD, hang_before_head, FLAG, 1)                                             \
+	X(CUT_AFTER_CHUNKS, cut_after_chunks, NUM, 1000000)                                        \
+	X(CUT_AFTER_BYTES, cut_after_bytes, NUM, 1000000000)                                       \
+	X(RESET_AFTER_CHUNKS, reset_after_chunks, NUM, 1000000)                                    \
+	X(STALL_AFTER_CHUNKS, stall_after_chunks, NUM, 1000000)                                    \
+	X(ERROR_AFTER_CHUNKS, error_after_chunks, NUM, 1000000)                                    \
+	X(NO_DONE, no_done, FLAG, 1)                                                               \
+	X(BODY_BYTES, body_bytes, NUM, 67108864)                                                   \
+	X(CHUNKS, chunks, NUM, 1000000)                                                            \
+	X(GARBAGE_CHUNK, garbage_chunk, FLAG, 1)                                                   \
+	X(SPLIT_WRITES, split_writes, FLAG, 1)                                                     \
+	X(CHUNKED, chunked, FLAG, 1)                                                               \
+	X(UNTIL_EOF, until_eof, FLAG, 1)                                                           \
+	X(WAIT, wait, TEXT, MOCK_NAME_MAX - 1)                                                     \
+	X(MODEL_SERVED, model_served, TEXT, 1024)                                                  \
+	X(SERVICE_TIER, service_tier, TEXT, 64)                                                    \
+	X(ERROR_TYPE, error_type, TEXT, 256)                                                       \
+	X(ERROR_CODE, error_code, TEXT, 256)                                                       \
+	X(ERROR_MESSAGE, error_message, TEXT, 65536)                                               \
+	X(TEXT, text, TEXT, 16777216)                                                              \
+	X(BODY, body, TEXT, 33554432)                                                              \
 	X(CONTENT_TYPE, content_type, TEXT, 256)
 
 enum mock_key {
 #define X(key, name, kind, max) MOCK_KEY_##key,
 	MOCK_KEYS(X)
 #undef X
-	MOCK_KEY_COUNT,
+		MOCK_KEY_COUNT,
 };
 
 struct mock_do {
@@ -110,7 +110,7 @@ void mock_script_clear(struct mock_script *s);
 /* {"match":{"model":,"path":},"times":,"do":{}}; match values may end in '*'. */
 int mock_script_add(struct mock_script *s, struct ag_str json, struct ag_err *err) AG_MUST_CHECK;
 /* The first rule that matches and has times left, used up by one; NULL when there is none. */
-const struct mock_do *mock_script_take(struct mock_script *s, struct ag_str model,
-                                       struct ag_str path);
+const struct mock_do *
+mock_script_take(struct mock_script *s, struct ag_str model, struct ag_str path);
 
 #endif

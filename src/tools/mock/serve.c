@@ -21,14 +21,16 @@ path_of(const struct mock_conn *c)
 static struct mock_job
 job_of(struct mock_conn *c)
 {
-	return (struct mock_job){ .serial = c->mock->serial, .wall_us = ag_clock_wall_us(),
-		                  .closes = c->closes_next, .is_http10 = c->req.is_http10 };
+	return (struct mock_job){.serial = c->mock->serial,
+				 .wall_us = ag_clock_wall_us(),
+				 .closes = c->closes_next,
+				 .is_http10 = c->req.is_http10};
 }
 
 static void
 play(struct mock_conn *c, const struct mock_answer *a, bool is_api)
 {
-	c->play = (struct mock_play){ .answer = a, .is_api = is_api };
+	c->play = (struct mock_play){.answer = a, .is_api = is_api};
 	mock_pace_init(&c->play.pace);
 }
 
@@ -60,13 +62,14 @@ count_request(struct mock_conn *c)
 void
 mock_serve_bad(struct mock_conn *c)
 {
-	struct mock_error e = { .status = c->req.bad_status, .message = ag_str(c->req.bad),
-		                .retry_after = -1 };
+	struct mock_error e = {
+		.status = c->req.bad_status, .message = ag_str(c->req.bad), .retry_after = -1};
 
 	count_request(c);
 	mock_tally_violation(&c->mock->tally, c->req.bad);
-	mock_tally_last(&c->mock->tally, ag_str_n(c->in.p, c->in.n < MOCK_HEAD_MAX ? c->in.n : MOCK_HEAD_MAX),
-	                AG_STR_NONE);
+	mock_tally_last(&c->mock->tally,
+			ag_str_n(c->in.p, c->in.n < MOCK_HEAD_MAX ? c->in.n : MOCK_HEAD_MAX),
+			AG_STR_NONE);
 	refuse(c, &e);
 }
 
@@ -74,7 +77,7 @@ mock_serve_bad(struct mock_conn *c)
 static bool
 passes_violation(struct mock_conn *c, const char *why)
 {
-	struct mock_error e = { .status = 400, .message = ag_str(why), .retry_after = -1 };
+	struct mock_error e = {.status = 400, .message = ag_str(why), .retry_after = -1};
 
 	mock_tally_violation(&c->mock->tally, why);
 	if (!c->mock->is_strict)
@@ -86,7 +89,7 @@ passes_violation(struct mock_conn *c, const char *why)
 static bool
 passes_key(struct mock_conn *c, struct ag_str key)
 {
-	struct mock_error e = { .status = 401, .retry_after = -1 };
+	struct mock_error e = {.status = 401, .retry_after = -1};
 
 	if (key.n > 0 && (!c->mock->key || ag_str_eq(key, ag_str(c->mock->key))))
 		return true;
@@ -113,7 +116,7 @@ static bool
 read_facts(struct mock_conn *c, enum mock_endpoint ep, struct mock_facts *facts)
 {
 	struct ag_str body = mock_req_body(&c->req, &c->in);
-	struct mock_error e = { .status = 400, .retry_after = -1 };
+	struct mock_error e = {.status = 400, .retry_after = -1};
 	struct mock_fault fault;
 
 	if (ep == MOCK_EP_MODELS || ep == MOCK_EP_MODEL || c->mock->is_fast) {
@@ -143,11 +146,10 @@ static bool
 read_do(struct mock_conn *c, const struct mock_facts *facts, struct mock_do *out)
 {
 	static const struct ag_str mark = AG_STR("mock:");
-	const struct mock_do *rule =
-	        mock_script_take(&c->mock->script, facts->model, path_of(c));
-	struct mock_do own = { 0 };
+	const struct mock_do *rule = mock_script_take(&c->mock->script, facts->model, path_of(c));
+	struct mock_do own = {0};
 	struct ag_err err;
-	struct mock_error e = { .status = 400, .param = "user", .retry_after = -1 };
+	struct mock_error e = {.status = 400, .param = "user", .retry_after = -1};
 
 	*out = c->mock->defaults;
 	if (rule)
@@ -183,9 +185,9 @@ log_request(struct mock_conn *c, const struct mock_job *job, struct ag_str key)
 	ag_str_copy(path_of(c), e->path, sizeof(e->path));
 	c->mock->format->id(f->endpoint, job->serial, e->id, sizeof(e->id));
 	ag_str_copy(mock_span_str(c->req.header[MOCK_H_CLIENT_REQUEST_ID], &c->in),
-	            e->client_request_id, sizeof(e->client_request_id));
+		    e->client_request_id, sizeof(e->client_request_id));
 	ag_str_copy(mock_span_str(c->req.header[MOCK_H_REQUEST_ID], &c->in), e->request_id,
-	            sizeof(e->request_id));
+		    sizeof(e->request_id));
 	ag_str_copy(ag_str_skip(key, key.n > 4 ? key.n - 4 : 0), e->key_hint, sizeof(e->key_hint));
 }
 
@@ -201,8 +203,9 @@ begin_play(struct mock_conn *c, const struct mock_answer *a, const struct mock_f
 static void
 render(struct mock_conn *c, struct mock_job *job, struct ag_str key)
 {
-	struct mock_error e = { .status = 500, .message = AG_STR("the scripted answer is too large"),
-		                .retry_after = -1 };
+	struct mock_error e = {.status = 500,
+			       .message = AG_STR("the scripted answer is too large"),
+			       .retry_after = -1};
 	struct mock_do what;
 
 	if (!read_do(c, job->facts, &what))
@@ -230,8 +233,10 @@ ready_answer(const struct mock_conn *c, const struct mock_facts *f)
 static void
 serve_api(struct mock_conn *c)
 {
-	struct mock_error e = { .type = "invalid_request_error", .code = "unknown_url",
-		                .message = AG_STR("Unknown request URL"), .retry_after = -1 };
+	struct mock_error e = {.type = "invalid_request_error",
+			       .code = "unknown_url",
+			       .message = AG_STR("Unknown request URL"),
+			       .retry_after = -1};
 	struct mock_job job = job_of(c);
 	struct ag_str key = c->mock->format->key(&c->req, &c->in);
 	const struct mock_answer *ready;
@@ -241,7 +246,7 @@ serve_api(struct mock_conn *c)
 	if (c->req.violation && !passes_violation(c, c->req.violation))
 		return;
 	e.status = c->mock->format->route(mock_span_str(c->req.method, &c->in), path_of(c), &ep,
-	                                  &job.model_id);
+					  &job.model_id);
 	if (e.status != 0) {
 		refuse(c, &e);
 		return;
@@ -274,7 +279,7 @@ mock_serve(struct mock_conn *c)
 	count_request(c);
 	if (!c->mock->is_fast)
 		mock_tally_last(&c->mock->tally, ag_str_n(c->in.p, c->req.head_n),
-		                mock_req_body(&c->req, &c->in));
+				mock_req_body(&c->req, &c->in));
 	serve_api(c);
 }
 
@@ -282,11 +287,17 @@ int
 mock_serve_prepare(struct mock *m, struct ag_err *err)
 {
 	for (unsigned i = 0; i < AG_ARRAY_LEN(m->ready); i++) {
-		struct mock_facts facts = { .endpoint = MOCK_EP_CHAT, .model = AG_STR("gpt-4o"),
-			                    .stream = i > 0, .include_usage = i == 2,
-			                    .max_tokens = -1, .n = 1, .body_bytes = 84 };
-		struct mock_job job = { .facts = &facts, .what = &m->defaults, .serial = i + 1,
-			                .wall_us = ag_clock_wall_us() };
+		struct mock_facts facts = {.endpoint = MOCK_EP_CHAT,
+					   .model = AG_STR("gpt-4o"),
+					   .stream = i > 0,
+					   .include_usage = i == 2,
+					   .max_tokens = -1,
+					   .n = 1,
+					   .body_bytes = 84};
+		struct mock_job job = {.facts = &facts,
+				       .what = &m->defaults,
+				       .serial = i + 1,
+				       .wall_us = ag_clock_wall_us()};
 
 		m->format->render(&job, &m->ready[i]);
 		if (m->ready[i].failed || m->ready[i].out.failed)

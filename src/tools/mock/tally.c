@@ -11,7 +11,7 @@
 int
 mock_tally_init(struct mock_tally *t, bool has_log)
 {
-	*t = (struct mock_tally){ 0 };
+	*t = (struct mock_tally){0};
 	ag_buf_init(&t->last_head, LAST_MAX);
 	ag_buf_init(&t->last_body, LAST_MAX);
 	/* Pages of the ring cost nothing until they are written. */
@@ -96,7 +96,7 @@ mock_tally_log(struct mock_tally *t)
 	if (!t->log)
 		return NULL;
 	e = &t->log[t->log_n++ % MOCK_LOG_MAX];
-	*e = (struct mock_log_entry){ .n = t->log_n, .outcome = "open", .max_tokens = -1 };
+	*e = (struct mock_log_entry){.n = t->log_n, .outcome = "open", .max_tokens = -1};
 	return e;
 }
 
@@ -115,8 +115,11 @@ mock_tally_entry(struct mock_tally *t, uint64_t n, uint32_t epoch)
 static size_t
 utf8_len(const unsigned char *p, size_t n)
 {
-	size_t len = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3
-	             : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
+	size_t len = p[0] < 0x80                   ? 1
+		     : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
+		     : (p[0] & 0xf0) == 0xe0       ? 3
+		     : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
+						   : 0;
 
 	if (len > n)
 		return 0;
@@ -186,14 +189,14 @@ static void
 put_entry(const struct mock_log_entry *e, struct ag_buf *out)
 {
 	ag_buf_printf(out,
-	              "{\"n\":%llu,\"t_us\":%lld,\"done_us\":%lld,\"stream\":%s,\"status\":%d,"
-	              "\"completed\":%s,\"usage_sent\":%s,\"chunks_sent\":%d,"
-	              "\"prompt_tokens\":%lld,\"completion_tokens\":%lld,\"body_bytes\":%llu,",
-	              (unsigned long long)e->n, (long long)e->t_us, (long long)e->done_us,
-	              e->stream ? "true" : "false", e->status,
-	              e->is_completed ? "true" : "false", e->is_usage_sent ? "true" : "false",
-	              e->chunks_sent, (long long)e->prompt_tokens,
-	              (long long)e->completion_tokens, (unsigned long long)e->body_bytes);
+		      "{\"n\":%llu,\"t_us\":%lld,\"done_us\":%lld,\"stream\":%s,\"status\":%d,"
+		      "\"completed\":%s,\"usage_sent\":%s,\"chunks_sent\":%d,"
+		      "\"prompt_tokens\":%lld,\"completion_tokens\":%lld,\"body_bytes\":%llu,",
+		      (unsigned long long)e->n, (long long)e->t_us, (long long)e->done_us,
+		      e->stream ? "true" : "false", e->status, e->is_completed ? "true" : "false",
+		      e->is_usage_sent ? "true" : "false", e->chunks_sent,
+		      (long long)e->prompt_tokens, (long long)e->completion_tokens,
+		      (unsigned long long)e->body_bytes);
 	if (e->max_tokens < 0)
 		ag_buf_puts(out, "\"max_tokens\":null");
 	else

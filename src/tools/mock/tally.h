@@ -13,24 +13,24 @@
 #define MOCK_MODELS_MAX 1024u
 
 /* field, what it counts.  The first group is zeroed by a reset, the gauges are not. */
-#define MOCK_COUNTERS(X)                                                               \
-	X(connections)           /* that carried at least one provider request */      \
-	X(requests)              /* provider requests read completely, or refused half-way */ \
-	X(refused)               /* by the checks: never answered with 2xx */          \
-	X(accepted)              /* passed the checks and a 2xx was begun */           \
-	X(answered)              /* ... and finished completely */                     \
-	X(errors)                /* scripted error answers sent completely */          \
-	X(broken)                /* broken off by script: close, cut, reset */         \
-	X(cancelled)             /* the client left before the answer was complete */  \
-	X(streams)               /* of accepted: answered by a stream */               \
-	X(streams_without_usage) /* of streams: did not ask for include_usage */       \
-	X(strict_violations)     /* what no gateway may send */                        \
-	X(prompt_tokens)         /* sums of the usage that was sent */                 \
-	X(completion_tokens)                                                           \
+#define MOCK_COUNTERS(X)                                                                           \
+	X(connections)           /* that carried at least one provider request */                  \
+	X(requests)              /* provider requests read completely, or refused half-way */      \
+	X(refused)               /* by the checks: never answered with 2xx */                      \
+	X(accepted)              /* passed the checks and a 2xx was begun */                       \
+	X(answered)              /* ... and finished completely */                                 \
+	X(errors)                /* scripted error answers sent completely */                      \
+	X(broken)                /* broken off by script: close, cut, reset */                     \
+	X(cancelled)             /* the client left before the answer was complete */              \
+	X(streams)               /* of accepted: answered by a stream */                           \
+	X(streams_without_usage) /* of streams: did not ask for include_usage */                   \
+	X(strict_violations)     /* what no gateway may send */                                    \
+	X(prompt_tokens)         /* sums of the usage that was sent */                             \
+	X(completion_tokens)                                                                       \
 	X(max_inflight)
-#define MOCK_GAUGES(X)                                      \
-	X(inflight)         /* requests being answered */   \
-	X(waiting)          /* of them: until a release */  \
+#define MOCK_GAUGES(X)                                                                             \
+	X(inflight)         /* requests being answered */                                          \
+	X(waiting)          /* of them: until a release */                                         \
 	X(open_connections) /* that carried a provider request */
 
 struct mock_log_entry {
@@ -56,9 +56,9 @@ struct mock_tally {
 	MOCK_GAUGES(X)
 #undef X
 	char last_violation[160];
-	struct mock_log_entry *log; /* owned ring; NULL: log is off */
-	uint64_t log_n;             /* entries ever written since the reset */
-	uint32_t epoch;             /* moves at a reset: older log numbers are void */
+	struct mock_log_entry *log;     /* owned ring; NULL: log is off */
+	uint64_t log_n;                 /* entries ever written since the reset */
+	uint32_t epoch;                 /* moves at a reset: older log numbers are void */
 	struct mock_model_count *model; /* owned, open addressing */
 	struct ag_buf last_head, last_body;
 };

@@ -1,0 +1,63 @@
+# packages.sh - Debian packages the project builds, runs and is tested with.  Sourced by quickstart
+# and runtests.
+
+BUILD_PACKAGES="gcc make autoconf automake pkg-config libc6-dev libevent-dev libjson-c-dev
+	libpq-dev libcurl4-openssl-dev libssl-dev"
+RUN_PACKAGES="postgresql curl ca-certificates util-linux procps python3 python3-venv"
+TEST_PACKAGES="nodejs npm clang openssl mandoc"
+
+is_installed() {
+	case $(dpkg-query -W -f '${Status}' "$1" 2>/dev/null) in
+	*' installed') return 0 ;;
+	esac
+	# Brought by other means than Debian's own package.
+	case $1 in
+	nodejs) command -v node >/dev/null ;;
+	npm | gcc | make | clang | curl) command -v "$1" >/dev/null ;;
+	pkg-config) command -v pkg-config >/dev/null ;;
+	*) return 1 ;;
+	esac
+}
+
+# need_packages NAME...: installs what is missing, or says what is and fails.
+need_packages() {
+	local missing="" name sudo=""
+
+	if ! command -v dpkg-query >/dev/null; then
+		echo "this is no Debian: make sure that you have what these packages hold:"
+		echo "  $*"
+		return 0
+	fi
+	for name in "$@"; do
+		is_installed "$name" || missing="$missing $name"
+	done
+	[ -n "$missing" ] || return 0
+	if [ "$(id -u)" != 0 ]; then
+		if ! command -v sudo >/dev/null; then
+			echo "these packages are missing; install them as root, then try again:" >&2
+			echo "  apt-get install$missing" >&2
+			return 1
+		fi
+		sudo=sudo
+	fi
+	echo "installing$missing"
+	$sudo env DEBIAN_FRONTEND=noninteractive apt-get -q update >/dev/null || return 1
+	# shellcheck disable=SC2086
+	$sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install \
+		$missing >/dev/null
+}
+
+# build_in DIR [configure options]: configures once, then makes what is out of date.
+build_in() {
+	local dir=$1
+
+	shift
+	[ -x "$TOP/configure" ] && [ "$TOP/configure" -nt "$TOP/configure.ac" ] ||
+		(cd "$TOP" && autoreconf -i) || return 1
+	mkdir -p "$dir" || return 1
+	(
+		cd "$dir" || exit 1
+		[ -f Makefile ] || "$TOP/configure" "$@" || exit 1
+		make -j"$(nproc)"
+	)
+}

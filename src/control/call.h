@@ -1,0 +1,93 @@
+/* call.h - one admin request from its parsed form to its one answer.
+ *
+ * A handler reads c->body and c->arg, runs statements, and ends in exactly one of ag_call_ok() or
+ * ag_call_fail() (the latter may come from a helper: then the helper returned < 0, NULL or false).
+ * Whatever is left open (transaction, slots taken for new meters) is undone by server.c. */
+#ifndef AG_CONTROL_CALL_H
+#define AG_CONTROL_CALL_H
+
+#include <json-c/json.h>
+
+#include "aigated/shm_layout.h"
+#include "base/scope.h"
+#include "control/control.h"
+#include "control/pg.h"
+#include "control/plan.h"
+
+#define AG_CALL_BODY_MAX (1u << 20)
+#define AG_CALL_DEPTH_MAX 16
+#define AG_CALL_ARGS_MAX 3
+#define AG_SLUG_MAX 255
+#define AG_UUID_LEN 37  /* text with NUL */
+
+/* Who asks. */
+struct ag_actor {
+	bool is_operator;
+	enum ag_key_kind kind;   /* of the key */
+	int64_t key_id;
+	int64_t org_id;          /* 0: an operator who named none and there is not exactly one */
+	int64_t workspace_id;    /* 0: an organisation's key or an operator */
+	uint64_t scopes[AG_SCOPE_WORDS];
+};
+
+struct evkeyvalq;
+
+struct ag_call {
+	struct ag_control *ctl;        /* borrowed */
+	struct evkeyvalq *query;       /* borrowed: server.c */
+	struct json_object *body;      /* owned; an object, or NULL */
+	const char *method, *uri;      /* borrowed: libevent */
+	char arg[AG_CALL_ARGS_MAX][AG_SLUG_MAX + 1]; /* what stood for {} in the path */
+	char trace_id[96];
+	char client_ip[64];
+	char org_name[AG_SLUG_MAX + 1]; /* operators: x-aigate-organisation */
+	int64_t until_us;              /* monotonic: nobody waits longer than this */
+	bool from_python;              /* the SDK whose types want objects where others take arrays */
+	struct ag_actor actor;
+	bool in_txn;
+	struct ag_plan plan;           /* what to publish once committed */
+	int status;                    /* 0: not answered yet */
+	struct json_object *answer;    /* owned */
+};
+
+/* ---- answers ---- */
+
+void ag_call_ok(struct ag_call *c, struct json_object *answer); /* takes it */
+/* code "AB01"; the message names what is wrong with what.  Returns -1. */
+int ag_call_fail(struct ag_call *c, int status, const char *code, const char *fmt, ...)
+    AG_PRINTF(4, 5);
+int ag_call_invalid(struct ag_call *c, const char *fmt, ...) AG_PRINTF(2, 3);   /* 400 AB01 */
+int ag_call_not_found(struct ag_call *c, const char *kind, const char *name);  /* 404 AB08 */
+/* The envelope of an error, for those who have no call. */
+struct json_object *ag_reply_error(int status, const char *code, const char *message);
+
+/* ---- rights ---- */
+
+bool ag_call_has(const struct ag_call *c, enum ag_scope scope);
+int ag_call_need(struct ag_call *c, enum ag_scope scope) AG_MUST_CHECK; /* else 401 AB05 */
+
+/* ---- PostgreSQL ---- */
+
+/* Begins a transaction when there is none.  NULL: answered. */
+PGresult *ag_call_sql(struct ag_call *c, const char *sql, const struct ag_pg_args *args);
+/* The same for a statement that gives one JSON value; out may become NULL (no row, null). */
+int ag_call_json(struct ag_call *c, const char *sql, const struct ag_pg_args *args,
+    struct json_object **out) AG_MUST_CHECK;
+/* Commits, then publishes c->plan.  < 0: answered. */
+int ag_call_commit(struct ag_call *c) AG_MUST_CHECK;
+/* Leaves a trace in the same transaction.  before and after may be NULL. */
+int ag_call_audit(struct ag_call *c, const char *action, const char *object_kind,
+    const char *object_uuid, struct json_object *before, struct json_object *after) AG_MUST_CHECK;
+
+/* Members for us ("_id") leave an object before it is answered. */
+void ag_call_strip(struct json_object *obj);
+
+/* ---- query ---- */
+
+const char *ag_call_query(struct ag_call *c, const char *name); /* NULL: absent or empty */
+
+struct ag_page { int64_t limit, offset; };
+/* page_size/pageSize (at most 1000), current_page/currentPage from 0. */
+int ag_call_page(struct ag_call *c, int64_t default_size, struct ag_page *out) AG_MUST_CHECK;
+
+#endif

@@ -1,0 +1,40 @@
+/* control.h - the control process: what its files share.
+ *
+ * One process, one thread, one libpq connection.  PostgreSQL is the truth; the key table, the
+ * catalogue and the limits in shared memory are what it says, published here and nowhere else. */
+#ifndef AG_CONTROL_CONTROL_H
+#define AG_CONTROL_CONTROL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "aigated/role.h"
+#include "base/err.h"
+
+struct event;
+struct event_base;
+struct evhttp;
+struct ag_keytab_writer;
+struct ag_pg;
+
+struct ag_control {
+	struct ag_role_ctx *ctx;          /* borrowed */
+	struct event_base *base;          /* owned */
+	struct ag_pg *pg;                 /* owned */
+	struct ag_keytab_writer *keys;    /* owned */
+	struct evhttp *workers;           /* owned: requests forwarded by workers */
+	struct evhttp *operators;         /* owned: aigatectl */
+	struct event *tick;               /* owned: once a second */
+	struct event *loader;             /* owned: tries to load until it worked */
+	bool is_loaded;     /* shared memory agrees with PostgreSQL, as far as we know */
+	bool is_draining;
+	uint32_t inflight;
+	int64_t loaded_at_us;
+};
+
+/* Why an admin call cannot be served now, or NULL. */
+const char *ag_control_why_not(const struct ag_control *ctl);
+/* A commit whose outcome is unknown, or a step behind it that failed: load everything anew. */
+void ag_control_must_load(struct ag_control *ctl, const char *why);
+
+#endif

@@ -1,0 +1,13 @@
+/* custom_host.h - whether an URL may be called with somebody's credential: no private, loopback,
+ * link-local or metadata address in any spelling, unless the configuration trusts it by name.
+ * Names are not resolved here; the connection is the worker's business. */
+#ifndef AG_CONTROL_CUSTOM_HOST_H
+#define AG_CONTROL_CUSTOM_HOST_H
+
+#include "base/err.h"
+#include "base/str.h"
+
+/* trusted: comma-separated hosts or host:port.  -EINVAL and why. */
+int ag_custom_host_check(struct ag_str url, struct ag_str trusted, struct ag_err *err) AG_MUST_CHECK;
+
+#endif

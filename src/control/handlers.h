@@ -1,0 +1,73 @@
+/* handlers.h - the endpoints, by noun; each takes one call to its answer. */
+#ifndef AG_CONTROL_HANDLERS_H
+#define AG_CONTROL_HANDLERS_H
+
+#include "control/call.h"
+
+void ag_workspace_create(struct ag_call *c);
+void ag_workspace_list(struct ag_call *c);
+void ag_workspace_get(struct ag_call *c);
+void ag_workspace_update(struct ag_call *c);
+void ag_workspace_delete(struct ag_call *c);
+
+void ag_api_key_create(struct ag_call *c);
+void ag_api_key_list(struct ag_call *c);
+void ag_api_key_get(struct ag_call *c);
+void ag_api_key_update(struct ag_call *c);
+void ag_api_key_delete(struct ag_call *c);
+
+void ag_integration_create(struct ag_call *c);
+void ag_integration_list(struct ag_call *c);
+void ag_integration_get(struct ag_call *c);
+void ag_integration_update(struct ag_call *c);
+void ag_integration_delete(struct ag_call *c);
+
+void ag_model_list(struct ag_call *c);
+void ag_model_update(struct ag_call *c);
+void ag_model_delete(struct ag_call *c);
+
+void ag_grant_list(struct ag_call *c);
+void ag_grant_update(struct ag_call *c);
+
+void ag_provider_list(struct ag_call *c);
+void ag_provider_get(struct ag_call *c);
+
+void ag_operator_bootstrap(struct ag_call *c);
+void ag_operator_status(struct ag_call *c);
+void ag_operator_reload(struct ag_call *c);
+
+/* ---- shared between nouns ---- */
+
+/* The workspace a call means: the key's own, else `name` (slug or uuid; NULL or "" none).
+ * < 0: answered.  *out_id 0: none was named and none is needed. */
+int ag_workspace_resolve(struct ag_call *c, const char *name, bool is_needed,
+    int64_t *out_id) AG_MUST_CHECK;
+
+/* An integration by slug or uuid that the caller may use for `what`. */
+enum ag_verb { AG_VERB_CREATE, AG_VERB_READ, AG_VERB_UPDATE, AG_VERB_DELETE, AG_VERB_LIST };
+struct ag_integration_ref {
+	int64_t id;
+	int64_t workspace_id;   /* of its owner, 0 the organisation */
+	char uuid[AG_UUID_LEN];
+	char slug[AG_SLUG_MAX + 1];
+	char name[AG_SLUG_MAX + 1];
+};
+int ag_integration_find(struct ag_call *c, const char *name, enum ag_verb verb,
+    struct ag_integration_ref *out) AG_MUST_CHECK;
+enum ag_scope ag_integration_scope(bool is_workspace_owned, enum ag_verb verb);
+
+/* Gives, changes or takes away a workspace's access. */
+struct ag_grant_wish {
+	bool is_enabled;
+	bool has_usage, has_rates;     /* members were given */
+	struct json_object *usage, *rates; /* borrowed; stored form */
+	bool reset_usage;
+	bool wants_provider;
+	const char *provider_slug;     /* NULL: the integration's */
+};
+int ag_grant_apply(struct ag_call *c, const struct ag_integration_ref *to, int64_t workspace_id,
+    const struct ag_grant_wish *wish) AG_MUST_CHECK;
+/* What a new workspace is granted because its organisation says so. */
+int ag_grant_global(struct ag_call *c, int64_t workspace_id) AG_MUST_CHECK;
+
+#endif

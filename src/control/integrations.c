@@ -1,0 +1,482 @@
+#include <errno.h>
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "aigated/vault.h"
+#include "conf/conf.h"
+#include "control/custom_host.h"
+#include "control/family.h"
+#include "control/field.h"
+#include "control/handlers.h"
+#include "control/meters.h"
+#include "control/publish.h"
+#include "control/secret.h"
+#include "control/sql.h"
+
+#define KEY_MAX_BYTES   8192
+#define TEXT_MAX_BYTES  4096
+#define HEADERS_MAX     32
+#define HEADER_MAX      2048
+
+static const char *const unserved[] = { "secret_mappings", "pricing_adjustments", NULL };
+
+enum ag_scope
+ag_integration_scope(bool is_workspace_owned, enum ag_verb verb)
+{
+	switch (verb) {
+	case AG_VERB_CREATE:
+		return is_workspace_owned ? AG_SCOPE_WORKSPACE_INTEGRATIONS_CREATE
+		                          : AG_SCOPE_ORGANISATION_INTEGRATIONS_CREATE;
+	case AG_VERB_READ:
+		return is_workspace_owned ? AG_SCOPE_WORKSPACE_INTEGRATIONS_READ
+		                          : AG_SCOPE_ORGANISATION_INTEGRATIONS_READ;
+	case AG_VERB_UPDATE:
+		return is_workspace_owned ? AG_SCOPE_WORKSPACE_INTEGRATIONS_UPDATE
+		                          : AG_SCOPE_ORGANISATION_INTEGRATIONS_UPDATE;
+	case AG_VERB_DELETE:
+		return is_workspace_owned ? AG_SCOPE_WORKSPACE_INTEGRATIONS_DELETE
+		                          : AG_SCOPE_ORGANISATION_INTEGRATIONS_DELETE;
+	case AG_VERB_LIST:
+		break;
+	}
+	return is_workspace_owned ? AG_SCOPE_WORKSPACE_INTEGRATIONS_LIST
+	                          : AG_SCOPE_ORGANISATION_INTEGRATIONS_LIST;
+}
+
+int
+ag_integration_find(struct ag_call *c, const char *name, enum ag_verb verb,
+    struct ag_integration_ref *out)
+{
+	AG_AUTO(ag_pgres) PGresult *res = NULL;
+	struct ag_pg_args a = { 0 };
+
+	ag_pg_arg_i64(&a, c->actor.org_id);
+	ag_pg_arg_text(&a, name);
+	res = ag_call_sql(c, SQL_INTEGRATION_FIND, &a);
+	if (!res)
+		return -1;
+	if (PQntuples(res) == 0)
+		return ag_call_not_found(c, "integration", name);
+	out->id = ag_pg_i64(res, 0, 0);
+	out->workspace_id = ag_pg_i64(res, 0, 2);
+	ag_str_copy(ag_pg_text(res, 0, 1), out->uuid, sizeof(out->uuid));
+	ag_str_copy(ag_pg_text(res, 0, 3), out->slug, sizeof(out->slug));
+	ag_str_copy(ag_pg_text(res, 0, 4), out->name, sizeof(out->name));
+	if (c->actor.workspace_id && out->workspace_id &&
+	    out->workspace_id != c->actor.workspace_id)
+		return ag_call_fail(c, 403, "AB03", "the integration belongs to another workspace");
+	return ag_call_need(c, ag_integration_scope(out->workspace_id != 0, verb));
+}
+
+/* ---- configurations ---- */
+
+/* Headers that are the gateway's, the connection's, or carry a credential. */
+static bool
+is_reserved_header(const char *name)
+{
+	static const char *const names[] = { "host", "content-length", "transfer-encoding", "connection",
+		"keep-alive", "te", "trailer", "upgrade", "expect", "authorization", "api-key",
+		"x-api-key", "proxy-authorization", "proxy-authenticate", "proxy-connection", "cookie",
+		"content-type", "accept-encoding", "content-encoding" };
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(names); i++)
+		if (strcasecmp(names[i], name) == 0)
+			return true;
+	return strncasecmp(name, "x-portkey-", 10) == 0;
+}
+
+static bool
+is_token(const char *s)
+{
+	size_t n = strspn(s, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
+	return n > 0 && n <= 128 && s[n] == '\0';
+}
+
+static int
+check_headers(struct ag_call *c, struct json_object *headers)
+{
+	if (json_object_object_length(headers) > HEADERS_MAX)
+		return ag_call_invalid(c, "configurations.custom_headers: at most %d headers", HEADERS_MAX);
+	json_object_object_foreach(headers, name, value) {
+		const char *text = json_object_is_type(value, json_type_string)
+		    ? json_object_get_string(value) : NULL;
+
+		if (!is_token(name))
+			return ag_call_invalid(c, "configurations.custom_headers: \"%.64s\" is not the "
+			    "name of a header", name);
+		if (is_reserved_header(name))
+			return ag_call_invalid(c, "configurations.custom_headers.%.64s: is the gateway's "
+			    "own; a credential belongs in key", name);
+		if (!text || strlen(text) > HEADER_MAX ||
+		    strlen(text) != (size_t)json_object_get_string_len(value))
+			return ag_call_invalid(c, "configurations.custom_headers.%.64s: must be a string "
+			    "of at most %d bytes", name, HEADER_MAX);
+		for (const char *p = text; *p; p++)
+			if ((unsigned char)*p < 0x20 || *p == 0x7f)
+				return ag_call_invalid(c, "configurations.custom_headers.%.64s: must not "
+				    "hold control characters", name);
+	}
+	return 0;
+}
+
+/* *out_host: the custom host, NULL none. */
+static int
+check_configurations(struct ag_call *c, struct json_object *conf, const char **out_host)
+{
+	static const char *const known[] = { "custom_host", "custom_headers", "openai_organization",
+		"openai_project" };
+	struct ag_err err = { "" };
+	struct json_object *headers = NULL;
+	const char *text;
+
+	*out_host = NULL;
+	json_object_object_foreach(conf, name, value) {
+		bool is_known = false;
+
+		for (size_t i = 0; i < AG_ARRAY_LEN(known); i++)
+			is_known = is_known || strcmp(known[i], name) == 0;
+		if (!is_known && value)
+			return ag_call_invalid(c, "configurations.%.64s: not a setting of this provider "
+			    "here; known are custom_host, custom_headers, openai_organization, "
+			    "openai_project", name);
+	}
+	if (ag_field_text(c, conf, "configurations.openai_organization", 255, &text) == AG_FIELD_BAD ||
+	    ag_field_text(c, conf, "configurations.openai_project", 255, &text) == AG_FIELD_BAD ||
+	    ag_field_text(c, conf, "configurations.custom_host", 2048, out_host) == AG_FIELD_BAD)
+		return -1;
+	switch (ag_field_object(c, conf, "configurations.custom_headers", &headers)) {
+	case AG_FIELD_BAD:
+		return -1;
+	case AG_FIELD_SET:
+		if (check_headers(c, headers) < 0)
+			return -1;
+		break;
+	case AG_FIELD_ABSENT:
+	case AG_FIELD_NULL:
+		break;
+	}
+	if (*out_host && !**out_host)
+		*out_host = NULL;
+	if (*out_host && ag_custom_host_check(ag_str(*out_host),
+	    ag_str(c->ctl->ctx->conf->trusted_hosts), &err) < 0)
+		return ag_call_invalid(c, "configurations.custom_host: %s", err.text);
+	return 0;
+}
+
+/* ---- the credential ---- */
+
+/* Sealed for this integration alone; mask for people. */
+static int
+seal_key(struct ag_call *c, const char *uuid, const char *key, struct ag_buf *out_sealed,
+    char mask[AG_MASK_LEN])
+{
+	char aad[80];
+
+	if (!c->ctl->ctx->master_key)
+		return ag_call_fail(c, 503, "AB04", "no master key is loaded, credentials cannot be kept");
+	if (strpbrk(key, "\r\n"))
+		return ag_call_invalid(c, "key: must not hold line feeds");
+	snprintf(aad, sizeof(aad), "integration:%s:key", uuid);
+	if (ag_vault_seal(c->ctl->ctx->master_key, ag_str(aad), ag_str(key), out_sealed) < 0)
+		return ag_call_fail(c, 500, "AB04", "the credential could not be sealed");
+	ag_secret_mask(ag_str(key), mask);
+	return 0;
+}
+
+static int
+new_uuid(struct ag_call *c, char out[AG_UUID_LEN])
+{
+	AG_AUTO(ag_pgres) PGresult *res = ag_call_sql(c, SQL_UUID_NEW, NULL);
+
+	if (!res)
+		return -1;
+	ag_str_copy(ag_pg_text(res, 0, 0), out, AG_UUID_LEN);
+	return 0;
+}
+
+/* ---- making ---- */
+
+struct integration_body {
+	const char *name, *slug, *description, *key, *custom_host, *family, *provider_slug;
+	bool has_description, wants_provider;
+	struct json_object *configurations; /* borrowed: body */
+};
+
+static int
+body_read(struct ag_call *c, struct integration_body *b)
+{
+	enum ag_field f;
+
+	if (ag_field_refuse(c, c->body, unserved, "") < 0 ||
+	    ag_field_text(c, c->body, "name", AG_SLUG_MAX, &b->name) == AG_FIELD_BAD ||
+	    ag_field_slug(c, c->body, "slug", &b->slug) == AG_FIELD_BAD ||
+	    ag_field_text(c, c->body, "key", KEY_MAX_BYTES, &b->key) == AG_FIELD_BAD)
+		return -1;
+	if (b->name && !*b->name)
+		return ag_call_invalid(c, "name: must not be empty");
+	f = ag_field_text(c, c->body, "description", TEXT_MAX_BYTES, &b->description);
+	b->has_description = f == AG_FIELD_SET || f == AG_FIELD_NULL;
+	if (f == AG_FIELD_BAD ||
+	    ag_field_object(c, c->body, "configurations", &b->configurations) == AG_FIELD_BAD)
+		return -1;
+	if (b->configurations && check_configurations(c, b->configurations, &b->custom_host) < 0)
+		return -1;
+	b->wants_provider = true;
+	if (ag_field_bool(c, c->body, "create_default_provider", &b->wants_provider) == AG_FIELD_BAD ||
+	    ag_field_slug(c, c->body, "default_provider_slug", &b->provider_slug) == AG_FIELD_BAD)
+		return -1;
+	return 0;
+}
+
+static int
+check_family(struct ag_call *c, struct integration_body *b)
+{
+	struct ag_family_needs needs = { 0 };
+	const char *id = NULL;
+
+	if (ag_field_text(c, c->body, "ai_provider_id", 64, &id) == AG_FIELD_BAD)
+		return -1;
+	if (!id)
+		return ag_call_invalid(c, "ai_provider_id: is required");
+	switch (ag_family_find(ag_str(id), &needs, &b->family)) {
+	case AG_FAMILY_SPOKEN:
+		break;
+	case AG_FAMILY_LATER:
+		return ag_call_invalid(c, "ai_provider_id: \"%s\" is not spoken by this gateway yet", id);
+	case AG_FAMILY_UNKNOWN:
+		return ag_call_invalid(c, "ai_provider_id: \"%s\" is not a provider", id);
+	}
+	if (needs.custom_host && !b->custom_host)
+		return ag_call_invalid(c, "configurations.custom_host: is required for %s", id);
+	if (needs.key && !b->custom_host && (!b->key || !*b->key))
+		return ag_call_invalid(c, "key: is required for %s", id);
+	return 0;
+}
+
+/* Letters, digits, _ and - of the name, and six random digits. */
+static int
+make_slug(struct ag_call *c, const char *name, char out[48])
+{
+	unsigned char r[3];
+	size_t n = 0;
+	char text[33];
+
+	for (; *name && n < 32; name++) {
+		char ch = *name >= 'A' && *name <= 'Z' ? (char)(*name - 'A' + 'a') : *name;
+
+		if ((ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9') || ch == '_' || ch == '-')
+			text[n++] = ch;
+		else if (n > 0 && text[n - 1] != '-')
+			text[n++] = '-';
+	}
+	while (n > 0 && text[n - 1] == '-')
+		n--;
+	text[n] = '\0';
+	if (getrandom(r, sizeof(r), 0) != (ssize_t)sizeof(r))
+		return ag_call_fail(c, 500, "AB04", "no random numbers");
+	snprintf(out, 48, "%s-%02x%02x%02x", n ? text : "integration", r[0], r[1], r[2]);
+	return 0;
+}
+
+static int
+insert(struct ag_call *c, const struct integration_body *b, struct ag_integration_ref *ref)
+{
+	AG_AUTO(ag_pgres) PGresult *res = NULL;
+	struct ag_pg_args a = { 0 };
+	char mask[AG_MASK_LEN] = "";
+	struct ag_buf sealed;
+	bool has_key = b->key && *b->key;
+
+	ag_buf_init(&sealed, KEY_MAX_BYTES + AG_SEAL_OVERHEAD);
+	if (new_uuid(c, ref->uuid) == 0 &&
+	    (!has_key || seal_key(c, ref->uuid, b->key, &sealed, mask) == 0)) {
+		ag_pg_arg_text(&a, ref->uuid);
+		ag_pg_arg_i64(&a, c->actor.org_id);
+		ag_pg_arg_i64(&a, ref->workspace_id);
+		ag_pg_arg_text(&a, ref->slug);
+		ag_pg_arg_text(&a, b->name);
+		ag_pg_arg_text(&a, b->family);
+		ag_pg_arg_text(&a, b->description);
+		ag_pg_arg_bytes(&a, ag_buf_str(&sealed));
+		ag_pg_arg_text(&a, has_key ? mask : NULL);
+		ag_pg_arg_text(&a, b->configurations ? json_object_to_json_string_ext(
+		    b->configurations, JSON_C_TO_STRING_PLAIN) : "{}");
+		ag_pg_arg_text(&a, b->custom_host);
+		res = ag_call_sql(c, SQL_INTEGRATION_INSERT, &a);
+	}
+	ag_buf_fini(&sealed);
+	if (!res)
+		return -1;
+	ref->id = ag_pg_i64(res, 0, 0);
+	return 0;
+}
+
+static int
+read_detail(struct ag_call *c, int64_t id, struct json_object **out)
+{
+	struct ag_pg_args a = { 0 };
+
+	ag_pg_arg_i64(&a, id);
+	if (ag_call_json(c, SQL_INTEGRATION_DETAIL, &a, out) < 0)
+		return -1;
+	return *out ? 0 : ag_call_fail(c, 500, "AB04", "internal error, trace %s", c->trace_id);
+}
+
+void
+ag_integration_create(struct ag_call *c)
+{
+	struct integration_body b = { 0 };
+	struct ag_integration_ref ref = { 0 };
+	struct ag_grant_wish wish = { .is_enabled = true };
+	struct json_object *after = NULL, *answer;
+	const char *workspace = NULL;
+	char made[48];
+
+	if (body_read(c, &b) < 0 || check_family(c, &b) < 0 ||
+	    ag_field_text(c, c->body, "workspace_id", AG_SLUG_MAX, &workspace) == AG_FIELD_BAD ||
+	    ag_workspace_resolve(c, workspace, false, &ref.workspace_id) < 0 ||
+	    ag_call_need(c, ag_integration_scope(ref.workspace_id != 0, AG_VERB_CREATE)) < 0)
+		return;
+	if (!b.name) {
+		ag_call_invalid(c, "name: is required");
+		return;
+	}
+	if (!b.slug && make_slug(c, b.name, made) < 0)
+		return;
+	ag_str_copy(ag_str(b.slug ? b.slug : made), ref.slug, sizeof(ref.slug));
+	ag_str_copy(ag_str(b.name), ref.name, sizeof(ref.name));
+	wish.wants_provider = b.wants_provider;
+	wish.provider_slug = b.provider_slug;
+	if (insert(c, &b, &ref) == 0 && (ref.workspace_id == 0 ||
+	    ag_grant_apply(c, &ref, ref.workspace_id, &wish) == 0) &&
+	    read_detail(c, ref.id, &after) == 0 &&
+	    ag_call_audit(c, "create", "integration", ref.uuid, NULL, after) == 0 &&
+	    ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0) {
+		answer = json_object_new_object();
+		json_object_object_add(answer, "id", json_object_new_string(ref.uuid));
+		json_object_object_add(answer, "slug", json_object_new_string(ref.slug));
+		ag_call_ok(c, answer);
+	}
+	json_object_put(after);
+}
+
+/* ---- reading ---- */
+
+void
+ag_integration_list(struct ag_call *c)
+{
+	const char *type = ag_call_query(c, "type");
+	struct json_object *list = NULL;
+	struct ag_pg_args a = { 0 };
+	struct ag_page page;
+	int64_t workspace_id;
+
+	if (!ag_call_has(c, AG_SCOPE_WORKSPACE_INTEGRATIONS_LIST) &&
+	    ag_call_need(c, AG_SCOPE_ORGANISATION_INTEGRATIONS_LIST) < 0)
+		return;
+	if (!type)
+		type = "all";
+	if (strcmp(type, "all") != 0 && strcmp(type, "organisation") != 0 &&
+	    strcmp(type, "workspace") != 0) {
+		ag_call_invalid(c, "type: must be workspace, organisation or all, not \"%.40s\"", type);
+		return;
+	}
+	if (ag_call_page(c, 100, &page) < 0 || ag_workspace_resolve(c,
+	    ag_call_query(c, "workspace_id"), false, &workspace_id) < 0)
+		return;
+	ag_pg_arg_i64(&a, c->actor.org_id);
+	ag_pg_arg_i64(&a, workspace_id);
+	ag_pg_arg_text(&a, type);
+	ag_pg_arg_i64(&a, page.limit);
+	ag_pg_arg_i64(&a, page.offset);
+	if (ag_call_json(c, SQL_INTEGRATION_LIST, &a, &list) == 0)
+		ag_call_ok(c, list);
+}
+
+void
+ag_integration_get(struct ag_call *c)
+{
+	struct ag_integration_ref ref;
+	struct json_object *obj;
+
+	if (ag_integration_find(c, c->arg[0], AG_VERB_READ, &ref) == 0 &&
+	    read_detail(c, ref.id, &obj) == 0)
+		ag_call_ok(c, obj);
+}
+
+/* ---- changing ---- */
+
+static int
+update_row(struct ag_call *c, const struct integration_body *b, const struct ag_integration_ref *ref)
+{
+	struct ag_pg_args a = { 0 };
+	char mask[AG_MASK_LEN] = "";
+	bool has_key = b->key && *b->key;
+	struct ag_buf sealed;
+	PGresult *res = NULL;
+
+	ag_buf_init(&sealed, KEY_MAX_BYTES + AG_SEAL_OVERHEAD);
+	if (!has_key || seal_key(c, ref->uuid, b->key, &sealed, mask) == 0) {
+		ag_pg_arg_i64(&a, ref->id);
+		ag_pg_arg_text(&a, b->name);
+		ag_pg_arg_bool(&a, b->has_description);
+		ag_pg_arg_text(&a, b->description);
+		ag_pg_arg_bytes(&a, ag_buf_str(&sealed));
+		ag_pg_arg_text(&a, has_key ? mask : NULL);
+		ag_pg_arg_json(&a, b->configurations);
+		ag_pg_arg_text(&a, b->custom_host);
+		res = ag_call_sql(c, SQL_INTEGRATION_UPDATE, &a);
+	}
+	ag_buf_fini(&sealed);
+	PQclear(res);
+	return res ? 0 : -1;
+}
+
+void
+ag_integration_update(struct ag_call *c)
+{
+	struct json_object *before = NULL, *after = NULL;
+	struct integration_body b = { 0 };
+	struct ag_integration_ref ref;
+
+	if (ag_integration_find(c, c->arg[0], AG_VERB_UPDATE, &ref) == 0 && body_read(c, &b) == 0 &&
+	    read_detail(c, ref.id, &before) == 0 && update_row(c, &b, &ref) == 0 &&
+	    read_detail(c, ref.id, &after) == 0 &&
+	    ag_call_audit(c, "update", "integration", ref.uuid, before, after) == 0 &&
+	    ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0)
+		ag_call_ok(c, NULL);
+	json_object_put(before);
+	json_object_put(after);
+}
+
+static int
+run_on(struct ag_call *c, const char *sql, int64_t id)
+{
+	struct ag_pg_args a = { 0 };
+	PGresult *res;
+
+	ag_pg_arg_i64(&a, id);
+	res = ag_call_sql(c, sql, &a);
+	PQclear(res);
+	return res ? 0 : -1;
+}
+
+void
+ag_integration_delete(struct ag_call *c)
+{
+	struct json_object *before = NULL;
+	struct ag_integration_ref ref;
+
+	if (ag_integration_find(c, c->arg[0], AG_VERB_DELETE, &ref) == 0 &&
+	    read_detail(c, ref.id, &before) == 0 &&
+	    ag_meters_retired(c, SQL_METERS_RETIRE_INTEGRATION, ref.id) == 0 &&
+	    run_on(c, SQL_INTEGRATION_ARCHIVE_PROVIDERS, ref.id) == 0 &&
+	    run_on(c, SQL_INTEGRATION_ARCHIVE_GRANTS, ref.id) == 0 &&
+	    run_on(c, SQL_INTEGRATION_ARCHIVE, ref.id) == 0 &&
+	    ag_call_audit(c, "delete", "integration", ref.uuid, before, NULL) == 0 &&
+	    ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0)
+		ag_call_ok(c, NULL);
+	json_object_put(before);
+}

@@ -1,0 +1,48 @@
+/* limits.h - usage_limits and rate_limits: from JSON to meters and back.
+ *
+ * The JSON an admin gave stands, normalised, beside its owner; each limit in it has one meter.  They
+ * find each other by what they are: a budget by unit and period, a rate by unit and window,
+ * which is why one owner cannot have two of the same. */
+#ifndef AG_CONTROL_LIMITS_H
+#define AG_CONTROL_LIMITS_H
+
+#include "control/call.h"
+
+/* A limit as wanted. */
+struct ag_limit {
+	enum ag_meter_kind kind;
+	enum ag_unit unit;
+	int64_t limit;        /* INT64_MAX: counted, not limited */
+	int64_t alert_at;     /* INT64_MAX none */
+	int64_t window_us;    /* rates */
+	enum ag_period_kind period_kind;
+	uint32_t period_days;
+	int32_t anchor_day;   /* of AG_PERIOD_DAYS; INT32_MIN: today, or as it stands */
+};
+
+struct ag_limits {
+	struct ag_limit row[AG_KEY_METERS_MAX];
+	uint32_t n;
+};
+
+/* Which shape an owner's usage_limits have. */
+enum ag_limits_shape { AG_LIMITS_OBJECT, AG_LIMITS_ARRAY, AG_LIMITS_ARRAY_OF_ONE };
+
+/* Members of a body.  *out_norm: what to store (owned by the caller; NULL for null or none).
+ * AG_FIELD_BAD: answered. */
+int ag_limits_usage_member(struct ag_call *c, struct json_object *obj, const char *path,
+    enum ag_limits_shape shape, bool *out_present, struct json_object **out_norm) AG_MUST_CHECK;
+int ag_limits_rate_member(struct ag_call *c, struct json_object *obj, const char *path,
+    enum ag_limits_shape shape, bool *out_present, struct json_object **out_norm) AG_MUST_CHECK;
+
+/* Stored JSON (as the members above made it; NULL none) as limits.  -E2BIG: more than there may be. */
+int ag_limits_from_stored(struct json_object *usage, struct json_object *rates,
+    struct ag_limits *out) AG_MUST_CHECK;
+
+/* In the answer `obj` of an owner: usage_limits get current_usage, remaining, next_usage_reset_at and
+ * status; inner members go.  meters: rows of SQL_METERS_OF for this scope id, or NULL.  Returns
+ * whether a budget is used up. */
+bool ag_limits_decorate(struct ag_call *c, struct json_object *obj, const PGresult *meters,
+    int64_t scope_id);
+
+#endif

@@ -1,0 +1,260 @@
+/* load.c - everything from PostgreSQL: at start, after a doubtful commit, when asked to.
+ *
+ * One snapshot.  Meters first, so that what refers to them finds them; then what the ledger says
+ * was spent, for meters the segment did not know; then the catalogue and the keys; and last what
+ * is no longer there goes.  Rows come by cursor: a million keys need no more memory than ten thousand. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "control/meters.h"
+#include "control/publish.h"
+#include "control/sql.h"
+#include "limit/meter.h"
+#include "shm/counters.h"
+#include "shm/keytab.h"
+
+struct loader {
+	struct ag_control *ctl;
+	struct ag_err *err;
+	uint8_t *seen;        /* owned; a bit per meter slot: PostgreSQL names it */
+	uint8_t *restore;     /* owned; a bit per meter slot: its spend comes from the ledger */
+	bool is_cold;
+	bool any_restore;
+	int64_t *keys;        /* owned; ids in order */
+	size_t n_keys, cap_keys;
+	int64_t *gone;        /* owned; keys that stand and should not */
+	size_t n_gone, cap_gone;
+	int64_t now_us;
+	unsigned skipped;
+};
+
+static void
+bit_set(uint8_t *bits, uint32_t ix)
+{
+	bits[ix / 8] = (uint8_t)(bits[ix / 8] | 1u << (ix % 8));
+}
+
+static bool
+bit_get(const uint8_t *bits, uint32_t ix)
+{
+	return bits[ix / 8] >> (ix % 8) & 1;
+}
+
+static int
+push(int64_t **list, size_t *n, size_t *cap, int64_t v)
+{
+	if (*n == *cap) {
+		size_t want = *cap ? *cap * 2 : 1024;
+		int64_t *more = reallocarray(*list, want, sizeof(v));
+
+		if (!more)
+			return -ENOMEM;
+		*list = more;
+		*cap = want;
+	}
+	(*list)[(*n)++] = v;
+	return 0;
+}
+
+/* Beats the heart: a load may take longer than the master's patience. */
+static void
+beat(struct ag_control *ctl)
+{
+	struct ag_proc_slot *slot = ag_shm_proc(ctl->ctx->shm, ctl->ctx->proc_ix);
+
+	ag_a64_set(&slot->heartbeat_us, ag_clock_wall_us());
+}
+
+/* Calls fn for each row of a query, some thousands at a time. */
+static int
+each_row(struct loader *l, const char *declare, int (*fn)(struct loader *, const PGresult *, int))
+{
+	PGresult *res = ag_pg_exec(l->ctl->pg, declare, NULL, l->err);
+	int rc = res ? 0 : -EIO, n = 1;
+
+	PQclear(res);
+	while (rc == 0 && n > 0) {
+		res = ag_pg_exec(l->ctl->pg, "fetch 10000 from load", NULL, l->err);
+		if (!res)
+			return -EIO;
+		n = PQntuples(res);
+		for (int i = 0; i < n && rc == 0; i++)
+			rc = fn(l, res, i);
+		PQclear(res);
+		beat(l->ctl);
+	}
+	if (rc < 0)
+		return rc;
+	res = ag_pg_exec(l->ctl->pg, "close load", NULL, l->err);
+	PQclear(res);
+	return res ? 0 : -EIO;
+}
+#define EACH(l, sql, fn) each_row(l, "declare load no scroll cursor for " sql, fn)
+
+static int
+on_meter(struct loader *l, const PGresult *res, int row)
+{
+	struct ag_meter_def def;
+	bool is_new;
+	uint32_t ix;
+	int rc;
+
+	if (ag_meters_def(res, row, &def) < 0)
+		return ag_err_set(l->err, -EINVAL, "meter %s cannot be read", PQgetvalue(res, row, 0));
+	rc = ag_metertab_put(l->ctl->ctx->shm, &def, &ix, &is_new);
+	if (rc == -EINVAL) {
+		/* A slot that stands for something else under this number: never ours. */
+		ag_error("meter %lld stands with another kind or unit, making it anew",
+		    (long long)def.id);
+		if (ag_metertab_find(l->ctl->ctx->shm, def.id, &ix) == 0)
+			ag_metertab_free(l->ctl->ctx->shm, ix);
+		rc = ag_metertab_put(l->ctl->ctx->shm, &def, &ix, &is_new);
+	}
+	if (rc < 0)
+		return ag_err_set(l->err, rc, "cannot place meter %lld: %s", (long long)def.id,
+		    rc == -ENOSPC ? "the table is full, see directive max_meters" : "error");
+	bit_set(l->seen, ix);
+	if ((is_new || l->is_cold) && def.kind == AG_METER_BUDGET) {
+		bit_set(l->restore, ix);
+		l->any_restore = true;
+	}
+	return 0;
+}
+
+static int
+on_budget(struct loader *l, const PGresult *res, int row)
+{
+	int64_t period = ag_pg_i64(res, row, 1), start, end;
+	const struct ag_meter *m;
+	uint32_t ix;
+
+	if (ag_metertab_find(l->ctl->ctx->shm, ag_pg_i64(res, row, 0), &ix) < 0 ||
+	    !bit_get(l->restore, ix))
+		return 0;
+	m = ag_metertab_at(l->ctl->ctx->shm, ix);
+	/* The account of now, or a later one that was opened before the period was changed. */
+	if (period >= ag_period_number((enum ag_period_kind)ag_a32_get(&m->period_kind),
+	    ag_a32_get(&m->period_days), ag_a32_get(&m->anchor_day), ag_a32_get(&m->resets),
+	    l->now_us, &start, &end))
+		ag_metertab_restore(l->ctl->ctx->shm, ix, period, ag_pg_i64(res, row, 2));
+	return 0;
+}
+
+static int
+on_key(struct loader *l, const PGresult *res, int row)
+{
+	struct ag_str metadata;
+	struct ag_key key;
+	int rc = ag_publish_key_row(l->ctl, res, row, &key, &metadata);
+
+	if (rc < 0)
+		return ag_err_set(l->err, rc, "key %s cannot be read", PQgetvalue(res, row, 1));
+	if (push(&l->keys, &l->n_keys, &l->cap_keys, key.id) < 0)
+		return ag_err_set(l->err, -ENOMEM, "could not load the keys: out of memory");
+	rc = ag_keytab_put(l->ctl->keys, &key, metadata);
+	if (rc == -ENOSPC || rc == -E2BIG) {
+		/* One key that does not fit must not keep all the others out. */
+		if (l->skipped++ == 0)
+			ag_error("key %s does not fit into shared memory (%s), it is refused until "
+			    "max_keys is raised", PQgetvalue(res, row, 1),
+			    rc == -ENOSPC ? "table full" : "metadata too long");
+		return 0;
+	}
+	return rc < 0 ? ag_err_set(l->err, rc, "could not publish a key") : 0;
+}
+
+static int
+cmp_i64(const void *pa, const void *pb)
+{
+	const int64_t *a = pa, *b = pb;
+
+	return (*a > *b) - (*a < *b);
+}
+
+static void
+note_gone(int64_t key_id, void *arg)
+{
+	struct loader *l = arg;
+
+	if (l->n_keys == 0 || !bsearch(&key_id, l->keys, l->n_keys, sizeof(key_id), cmp_i64))
+		if (push(&l->gone, &l->n_gone, &l->cap_gone, key_id) < 0)
+			l->skipped++;
+}
+
+static uint32_t
+remove_gone(struct loader *l)
+{
+	const struct ag_shm *shm = l->ctl->ctx->shm;
+	uint32_t freed = 0;
+
+	ag_keytab_each(l->ctl->keys, note_gone, l);
+	for (size_t i = 0; i < l->n_gone; i++)
+		if (ag_keytab_del(l->ctl->keys, l->gone[i]) == 0)
+			ag_count(AG_CNT_keys_changed);
+	for (uint32_t ix = 0; ix < shm->hdr->sizes.meters; ix++) {
+		const struct ag_meter *m = &shm->meters[ix];
+
+		if (ag_a32_observe(&m->kind) == AG_METER_FREE || ag_a64_get(&m->id) <= 0 ||
+		    bit_get(l->seen, ix) || ag_a32_get(&m->level) == AG_LEVEL_POLICY)
+			continue;
+		ag_metertab_free(shm, ix);
+		freed++;
+	}
+	return freed;
+}
+
+static int
+load_all(struct loader *l, struct ag_plan *plan)
+{
+	struct ag_control *ctl = l->ctl;
+	uint32_t freed;
+	int rc;
+
+	if ((rc = EACH(l, SQL_LOAD_METERS, on_meter)) < 0)
+		return rc;
+	if (l->any_restore && (rc = EACH(l, SQL_LOAD_BUDGETS, on_budget)) < 0)
+		return rc;
+	if ((rc = ag_catalog_read(ctl, plan, l->err)) < 0 ||
+	    (rc = ag_plan_apply(plan, ctl, l->err)) < 0 ||
+	    (rc = EACH(l, SQL_KEY_SLOTS_ALL, on_key)) < 0)
+		return rc;
+	freed = remove_gone(l);
+	ag_notice("loaded %zu keys, removed %zu keys and %u meters that were gone, catalogue of %zu "
+	    "bytes, in %lld ms", l->n_keys, l->n_gone, freed, plan->blob.n,
+	    (long long)((ag_clock_wall_us() - l->now_us) / AG_US_PER_MS));
+	return 0;
+}
+
+int
+ag_publish_load(struct ag_control *ctl, struct ag_err *err)
+{
+	size_t bytes = ctl->ctx->shm->hdr->sizes.meters / 8 + 1;
+	struct loader l = { .ctl = ctl, .err = err, .now_us = ag_clock_wall_us(),
+		.seen = calloc(bytes, 1), .restore = calloc(bytes, 1) };
+	struct ag_plan plan;
+	int rc;
+
+	l.is_cold = ag_a32_observe(&ctl->ctx->shm->hdr->state) == AG_SHM_COLD;
+	ag_plan_init(&plan);
+	if (!l.seen || !l.restore)
+		rc = ag_err_set(err, -ENOMEM, "could not load: out of memory");
+	else
+		rc = ag_pg_begin(ctl->pg, true, err);
+	if (rc == 0) {
+		ag_pg_set_deadline(ctl->pg, AG_PG_LOAD_US);
+		rc = load_all(&l, &plan);
+		ag_pg_rollback(ctl->pg);
+		ag_pg_set_deadline(ctl->pg, AG_PG_DEADLINE_US);
+	}
+	if (rc == 0)
+		ag_plan_fini(&plan);
+	else
+		ag_plan_abandon(&plan, ctl);
+	free(l.seen);
+	free(l.restore);
+	free(l.keys);
+	free(l.gone);
+	return rc;
+}

@@ -1,0 +1,28 @@
+noinst_LIBRARIES += src/control/libcontrol.a
+src_control_libcontrol_a_SOURCES = \
+	src/control/api_keys.c \
+	src/control/auth.c src/control/auth.h \
+	src/control/call.c src/control/call.h \
+	src/control/catalog_read.c \
+	src/control/control.c src/control/control.h \
+	src/control/custom_host.c src/control/custom_host.h \
+	src/control/family.c src/control/family.h \
+	src/control/field.c src/control/field.h \
+	src/control/grants.c \
+	src/control/handlers.h \
+	src/control/integrations.c \
+	src/control/limits.c src/control/limits.h \
+	src/control/load.c \
+	src/control/meters.c src/control/meters.h \
+	src/control/models.c \
+	src/control/organisation.c \
+	src/control/pg.c src/control/pg.h \
+	src/control/plan.c src/control/plan.h \
+	src/control/providers.c \
+	src/control/publish.c src/control/publish.h \
+	src/control/routes.c src/control/routes.h \
+	src/control/secret.c src/control/secret.h \
+	src/control/server.c src/control/server.h \
+	src/control/sql.h \
+	src/control/workspaces.c
+EXTRA_DIST += src/control/README.md

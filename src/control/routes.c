@@ -1,0 +1,152 @@
+#include "control/routes.h"
+
+#include <event2/http.h>
+#include <stdlib.h>
+
+#include "control/handlers.h"
+
+#define NONE AG_SCOPE_NONE
+
+static const struct ag_route routes[] = {
+	{ "POST", "/v1/admin/workspaces", ag_workspace_create, AG_SCOPE_WORKSPACES_CREATE, false },
+	{ "GET", "/v1/admin/workspaces", ag_workspace_list, AG_SCOPE_WORKSPACES_LIST, false },
+	{ "GET", "/v1/admin/workspaces/{}", ag_workspace_get, AG_SCOPE_WORKSPACES_READ, false },
+	{ "PUT", "/v1/admin/workspaces/{}", ag_workspace_update, AG_SCOPE_WORKSPACES_UPDATE, false },
+	{ "DELETE", "/v1/admin/workspaces/{}", ag_workspace_delete, AG_SCOPE_WORKSPACES_DELETE, false },
+
+	{ "GET", "/v1/api-keys", ag_api_key_list, NONE, false },
+	{ "POST", "/v1/api-keys/{}/{}", ag_api_key_create, NONE, false },
+	{ "GET", "/v1/api-keys/{}", ag_api_key_get, NONE, false },
+	{ "PUT", "/v1/api-keys/{}", ag_api_key_update, NONE, false },
+	{ "DELETE", "/v1/api-keys/{}", ag_api_key_delete, NONE, false },
+
+	{ "GET", "/v1/integrations", ag_integration_list, NONE, false },
+	{ "POST", "/v1/integrations", ag_integration_create, NONE, false },
+	{ "GET", "/v1/integrations/{}", ag_integration_get, NONE, false },
+	{ "PUT", "/v1/integrations/{}", ag_integration_update, NONE, false },
+	{ "DELETE", "/v1/integrations/{}", ag_integration_delete, NONE, false },
+	{ "GET", "/v1/integrations/{}/models", ag_model_list, NONE, false },
+	{ "PUT", "/v1/integrations/{}/models", ag_model_update, NONE, false },
+	{ "DELETE", "/v1/integrations/{}/models", ag_model_delete, NONE, false },
+	{ "GET", "/v1/integrations/{}/integration-models", ag_model_list, NONE, false },
+	{ "PUT", "/v1/integrations/{}/integration-models", ag_model_update, NONE, false },
+	{ "DELETE", "/v1/integrations/{}/integration-models", ag_model_delete, NONE, false },
+	{ "GET", "/v1/integrations/{}/workspaces", ag_grant_list, NONE, false },
+	{ "PUT", "/v1/integrations/{}/workspaces", ag_grant_update, NONE, false },
+
+	{ "GET", "/v1/providers", ag_provider_list, AG_SCOPE_PROVIDERS_LIST, false },
+	{ "GET", "/v1/providers/{}", ag_provider_get, AG_SCOPE_PROVIDERS_READ, false },
+
+	{ "POST", "/v1/operator/bootstrap", ag_operator_bootstrap, NONE, true },
+	{ "GET", "/v1/operator/status", ag_operator_status, NONE, true },
+	{ "POST", "/v1/operator/reload", ag_operator_reload, NONE, true },
+};
+
+/* Documented by the API we follow, not served here (yet): told apart from what does not exist. */
+static const struct {
+	const char *method; /* NULL: any */
+	const char *path;   /* a last segment "*" stands for any rest, the empty one included */
+	const char *what;
+} later[] = {
+	{ "POST", "/v1/api-keys/{}/rotate", "rotating API keys" },
+	{ "POST", "/v1/providers", "making providers by hand" },
+	{ "PUT", "/v1/providers/{}", "changing providers" },
+	{ "DELETE", "/v1/providers/{}", "deleting providers" },
+	{ NULL, "/v1/admin/workspaces/{}/users/*", "members of workspaces" },
+	{ NULL, "/v1/admin/users/*", "users and invites" },
+	{ NULL, "/v1/admin/organisation/*", "organisation settings and defaults" },
+	{ NULL, "/v1/workspace-exclusions/*", "guardrail exclusions" },
+	{ NULL, "/v1/virtual-keys/*", "virtual keys" },
+	{ NULL, "/v1/configs/*", "configs" },
+	{ NULL, "/v1/guardrails/*", "guardrails" },
+	{ NULL, "/v1/policies/*", "usage and rate limit policies" },
+	{ NULL, "/v1/prompts/*", "prompts" },
+	{ NULL, "/v1/collections/*", "prompt collections" },
+	{ NULL, "/v1/labels/*", "prompt labels" },
+	{ NULL, "/v1/logs/*", "logs" },
+	{ NULL, "/v1/analytics/*", "analytics" },
+	{ NULL, "/v1/feedback/*", "feedback" },
+	{ NULL, "/v1/audit-logs/*", "reading the audit log" },
+	{ NULL, "/v1/secret-references/*", "secret references" },
+	{ NULL, "/v1/mcp-integrations/*", "MCP integrations" },
+	{ NULL, "/v1/mcp-servers/*", "MCP servers" },
+};
+
+/* One segment of path, without the slash before it; empty at the end. */
+static struct ag_str
+segment(const char **path)
+{
+	const char *p = *path;
+	size_t n;
+
+	if (*p == '/')
+		p++;
+	n = strcspn(p, "/");
+	*path = p + n;
+	return ag_str_n(p, n);
+}
+
+static bool
+keep_arg(struct ag_str s, char out[AG_SLUG_MAX + 1])
+{
+	char raw[3 * AG_SLUG_MAX + 1];
+	size_t n = 0;
+	char *plain;
+	bool ok;
+
+	if (s.n == 0 || !ag_str_copy(s, raw, sizeof(raw)))
+		return false;
+	plain = evhttp_uridecode(raw, 0, &n);
+	ok = plain && n > 0 && n <= AG_SLUG_MAX && strlen(plain) == n;
+	if (ok)
+		memcpy(out, plain, n + 1);
+	free(plain);
+	return ok;
+}
+
+static bool
+matches(const char *pattern, const char *path, char args[AG_CALL_ARGS_MAX][AG_SLUG_MAX + 1])
+{
+	int n = 0;
+
+	for (;;) {
+		struct ag_str want = segment(&pattern), have;
+
+		if (ag_str_eq(want, AG_STR("*")))
+			return true;
+		have = segment(&path);
+		if (want.n == 0)
+			return have.n == 0 && *path == '\0';
+		if (ag_str_eq(want, AG_STR("{}"))) {
+			assert(n < AG_CALL_ARGS_MAX);
+			if (!keep_arg(have, args[n++]))
+				return false;
+		} else if (!ag_str_eq(want, have)) {
+			return false;
+		}
+	}
+}
+
+enum ag_route_miss
+ag_route_find(const char *method, const char *path, char args[AG_CALL_ARGS_MAX][AG_SLUG_MAX + 1],
+    const struct ag_route **out, const char **out_what)
+{
+	bool is_known = false;
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(later); i++)
+		if ((!later[i].method || strcmp(later[i].method, method) == 0) &&
+		    matches(later[i].path, path, args)) {
+			*out_what = later[i].what;
+			return AG_ROUTE_LATER;
+		}
+	for (size_t i = 0; i < AG_ARRAY_LEN(routes); i++) {
+		if (!matches(routes[i].path, path, args))
+			continue;
+		is_known = true;
+		if (strcmp(routes[i].method, method) == 0) {
+			*out = &routes[i];
+			return AG_ROUTE_FOUND;
+		}
+	}
+	return is_known ? AG_ROUTE_WRONG_METHOD : AG_ROUTE_UNKNOWN;
+}

@@ -1,0 +1,319 @@
+#include "control/server.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/http_struct.h>
+#include <event2/keyvalq_struct.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "control/auth.h"
+#include "control/call.h"
+#include "control/routes.h"
+#include "shm/counters.h"
+
+#define CALL_US (30 * AG_US_PER_SEC)
+
+static const char *
+method_name(struct evhttp_request *http)
+{
+	switch (evhttp_request_get_command(http)) {
+	case EVHTTP_REQ_GET: return "GET";
+	case EVHTTP_REQ_POST: return "POST";
+	case EVHTTP_REQ_PUT: return "PUT";
+	case EVHTTP_REQ_DELETE: return "DELETE";
+	case EVHTTP_REQ_HEAD: return "HEAD";
+	case EVHTTP_REQ_PATCH: return "PATCH";
+	case EVHTTP_REQ_OPTIONS: return "OPTIONS";
+	case EVHTTP_REQ_TRACE:
+	case EVHTTP_REQ_CONNECT: break;
+	}
+	return "OTHER";
+}
+
+static void
+copy_header(struct evhttp_request *http, const char *name, char *out, size_t cap)
+{
+	const char *v = evhttp_find_header(evhttp_request_get_input_headers(http), name);
+
+	/* Goes back into a header and into the audit log: printable, and only whole. */
+	if (!v || strlen(v) >= cap)
+		return;
+	for (const char *p = v; *p; p++)
+		if (*p < 0x21 || *p > 0x7e)
+			return;
+	ag_str_copy(ag_str(v), out, cap);
+}
+
+static void
+name_trace(struct ag_call *c, struct evhttp_request *http)
+{
+	uint8_t r[16];
+
+	copy_header(http, "x-portkey-trace-id", c->trace_id, sizeof(c->trace_id));
+	if (c->trace_id[0])
+		return;
+	if (getrandom(r, sizeof(r), 0) != (ssize_t)sizeof(r))
+		memset(r, 0, sizeof(r));
+	snprintf(c->trace_id, sizeof(c->trace_id),
+	    "%02x%02x%02x%02x-%02x%02x-4%01x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", r[0], r[1], r[2],
+	    r[3], r[4], r[5], r[6] & 15, r[7], (r[8] & 0x3f) | 0x80, r[9], r[10], r[11], r[12],
+	    r[13], r[14], r[15]);
+}
+
+/* The body as an object; none at all is fine. */
+static int
+read_body(struct ag_call *c, struct evhttp_request *http)
+{
+	struct evbuffer *in = evhttp_request_get_input_buffer(http);
+	size_t n = evbuffer_get_length(in);
+	struct json_tokener *tok;
+	char *p;
+
+	if (n == 0)
+		return 0;
+	if (n > AG_CALL_BODY_MAX)
+		return ag_call_fail(c, 413, "AB01", "the body has %zu bytes, at most %u are taken", n,
+		    AG_CALL_BODY_MAX);
+	p = (char *)evbuffer_pullup(in, -1);
+	tok = json_tokener_new_ex(AG_CALL_DEPTH_MAX);
+	if (!p || !tok) {
+		json_tokener_free(tok);
+		return ag_call_fail(c, 500, "AB04", "out of memory");
+	}
+	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	c->body = json_tokener_parse_ex(tok, p, (int)n);
+	ag_mem_wipe(p, n); /* a provider's key may stand in it */
+	if (json_tokener_get_error(tok) != json_tokener_success ||
+	    json_tokener_get_parse_end(tok) != n) {
+		ag_call_invalid(c, "the body is not JSON: %s at byte %zu",
+		    json_tokener_error_desc(json_tokener_get_error(tok)),
+		    json_tokener_get_parse_end(tok));
+		json_tokener_free(tok);
+		return -1;
+	}
+	json_tokener_free(tok);
+	if (!json_object_is_type(c->body, json_type_object))
+		return ag_call_invalid(c, "the body must be a JSON object");
+	return 0;
+}
+
+static const struct ag_route *
+find_route(struct ag_call *c, const char *path)
+{
+	const struct ag_route *route = NULL;
+	const char *what = NULL;
+
+	switch (ag_route_find(c->method, path, c->arg, &route, &what)) {
+	case AG_ROUTE_FOUND:
+		return route;
+	case AG_ROUTE_UNKNOWN:
+		ag_call_fail(c, 404, "AB08", "there is no %s %.200s", c->method, path);
+		break;
+	case AG_ROUTE_WRONG_METHOD:
+		ag_call_fail(c, 405, "AB01", "%.200s does not take %s", path, c->method);
+		break;
+	case AG_ROUTE_LATER:
+		ag_call_fail(c, 501, "AB04", "not implemented by this gateway: %s", what);
+		break;
+	}
+	return NULL;
+}
+
+static void
+serve(struct ag_call *c, struct evhttp_request *http, bool from_operator)
+{
+	char path[1024];
+	const char *why = ag_control_why_not(c->ctl);
+	const struct ag_route *route;
+	size_t n;
+
+	ag_str_copy(ag_str(evhttp_uri_get_path(evhttp_request_get_evhttp_uri(http))), path,
+	    sizeof(path));
+	for (n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
+		path[n - 1] = '\0';
+	if ((from_operator ? ag_auth_operator(c, http) : ag_auth_key(c, http)) < 0)
+		return;
+	route = find_route(c, path);
+	if (!route)
+		return;
+	if (route->is_for_operators && !from_operator) {
+		ag_call_fail(c, 404, "AB08", "there is no %s %.200s", c->method, path);
+		return;
+	}
+	if (why && !route->is_for_operators) {
+		ag_call_fail(c, 503, "AB04", "%s", why);
+		return;
+	}
+	if (route->scope != AG_SCOPE_NONE && ag_call_need(c, route->scope) < 0)
+		return;
+	if (read_body(c, http) < 0)
+		return;
+	if (!route->is_for_operators && ag_auth_need_org(c) < 0)
+		return;
+	route->answer(c);
+}
+
+static const char *
+reason(int status)
+{
+	switch (status) {
+	case 200: return "OK";
+	case 400: return "Bad Request";
+	case 401: return "Unauthorized";
+	case 403: return "Forbidden";
+	case 404: return "Not Found";
+	case 405: return "Method Not Allowed";
+	case 409: return "Conflict";
+	case 413: return "Content Too Large";
+	case 501: return "Not Implemented";
+	case 503: return "Service Unavailable";
+	default: return "Internal Server Error";
+	}
+}
+
+static void
+send_answer(struct ag_call *c, struct evhttp_request *http)
+{
+	struct evkeyvalq *headers = evhttp_request_get_output_headers(http);
+	struct evbuffer *out = evbuffer_new();
+	const char *text = json_object_to_json_string_ext(c->answer,
+	    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+
+	evhttp_add_header(headers, "Content-Type", "application/json");
+	evhttp_add_header(headers, "x-portkey-trace-id", c->trace_id);
+	evhttp_add_header(headers, "Cache-Control", "no-store");
+	if (c->ctl->is_draining)
+		evhttp_add_header(headers, "Connection", "close");
+	if (out && text)
+		evbuffer_add(out, text, strlen(text));
+	evhttp_send_reply(http, c->status, reason(c->status), out);
+	if (out)
+		evbuffer_free(out);
+}
+
+/* Credentials pass through "key", in and out: overwritten before their memory goes. */
+static void
+wipe_key(struct json_object *obj)
+{
+	struct json_object *key;
+	union { const char *in; char *out; } p;
+
+	if (!obj || !json_object_object_get_ex(obj, "key", &key) ||
+	    !json_object_is_type(key, json_type_string))
+		return;
+	p.in = json_object_get_string(key);
+	ag_mem_wipe(p.out, (size_t)json_object_get_string_len(key));
+}
+
+static void
+on_request(struct evhttp_request *http, struct ag_control *ctl, bool from_operator)
+{
+	struct ag_call c = { .ctl = ctl, .method = method_name(http),
+		.uri = evhttp_request_get_uri(http), .until_us = ag_clock_mono_us() + CALL_US };
+	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(http));
+	struct evkeyvalq params = { 0 };
+	char runtime[32] = "";
+
+	ag_count(AG_CNT_admin_requests);
+	ag_plan_init(&c.plan);
+	name_trace(&c, http);
+	copy_header(http, "x-aigate-client-ip", c.client_ip, sizeof(c.client_ip));
+	copy_header(http, "x-aigate-organisation", c.org_name, sizeof(c.org_name));
+	copy_header(http, "x-portkey-runtime", runtime, sizeof(runtime));
+	c.from_python = strcmp(runtime, "CPython") == 0;
+	TAILQ_INIT(&params);
+	if (query && evhttp_parse_query_str(query, &params) < 0)
+		ag_call_invalid(&c, "the query cannot be read");
+	c.query = &params;
+	if (c.status == 0)
+		serve(&c, http, from_operator);
+	if (c.status == 0)
+		ag_call_fail(&c, 500, "AB04", "internal error, trace %s", c.trace_id);
+	if (c.in_txn)
+		ag_pg_rollback(ctl->pg);
+	if (c.status != 200)
+		ag_plan_abandon(&c.plan, ctl);
+	ag_plan_fini(&c.plan);
+	if (c.status >= 500)
+		ag_count(AG_CNT_admin_errors);
+	ag_debug("admin %s %s status=%d trace=%s", c.method, c.uri, c.status, c.trace_id);
+	send_answer(&c, http);
+	wipe_key(c.body);
+	wipe_key(c.answer);
+	evhttp_clear_headers(&params);
+	json_object_put(c.body);
+	json_object_put(c.answer);
+}
+
+static void
+on_worker_request(struct evhttp_request *http, void *arg)
+{
+	on_request(http, arg, false);
+}
+
+static void
+on_operator_request(struct evhttp_request *http, void *arg)
+{
+	on_request(http, arg, true);
+}
+
+static struct evhttp *
+serve_on(struct ag_control *ctl, int fd, void (*fn)(struct evhttp_request *, void *))
+{
+	struct evhttp *h = evhttp_new(ctl->base);
+
+	if (!h)
+		return NULL;
+	/* Beyond our own limit, so that it is we who explain it. */
+	evhttp_set_max_body_size(h, 8 * AG_CALL_BODY_MAX);
+	evhttp_set_max_headers_size(h, 65536);
+	evhttp_set_timeout(h, 60);
+	evhttp_set_allowed_methods(h, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |
+	    EVHTTP_REQ_DELETE | EVHTTP_REQ_HEAD | EVHTTP_REQ_PATCH | EVHTTP_REQ_OPTIONS);
+	evhttp_set_gencb(h, fn, ctl);
+	if (evhttp_accept_socket(h, fd) < 0) {
+		evhttp_free(h);
+		return NULL;
+	}
+	return h;
+}
+
+int
+ag_server_start(struct ag_control *ctl, struct ag_err *err)
+{
+	if (ctl->ctx->control_fd >= 0) {
+		ctl->workers = serve_on(ctl, ctl->ctx->control_fd, on_worker_request);
+		if (!ctl->workers)
+			return ag_err_set(err, -ENOMEM, "could not serve the workers' socket");
+	}
+	if (ctl->ctx->operator_fd >= 0) {
+		ctl->operators = serve_on(ctl, ctl->ctx->operator_fd, on_operator_request);
+		if (!ctl->operators)
+			return ag_err_set(err, -ENOMEM, "could not serve the operators' socket");
+	}
+	return 0;
+}
+
+void
+ag_server_drain(struct ag_control *ctl)
+{
+	/* The sockets are the master's, and our successor accepts on them: nothing is refused. */
+	ctl->is_draining = true;
+}
+
+void
+ag_server_stop(struct ag_control *ctl)
+{
+	if (ctl->workers)
+		evhttp_free(ctl->workers);
+	if (ctl->operators)
+		evhttp_free(ctl->operators);
+	ctl->workers = ctl->operators = NULL;
+}

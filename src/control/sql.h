@@ -1,0 +1,444 @@
+/* sql.h - every statement of the control process, bound, by noun.
+ *
+ * Objects are made by PostgreSQL in the form the API shows them; members whose name begins with
+ * an underscore are for us and leave before the answer does. */
+#ifndef AG_CONTROL_SQL_H
+#define AG_CONTROL_SQL_H
+
+#define SQL_TIME(col) "to_char(" col " at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+#define SQL_EPOCH_US(col) "coalesce((extract(epoch from " col ") * 1000000)::bigint, 9223372036854775807)"
+/* A deleted row keeps its slug with a mark behind it, so that the slug is free again. */
+#define SQL_SLUG(col) "split_part(" col ", '~', 1)"
+
+/* One page of the rows of `f` (with column id) as {total, data}; $limit and $offset are the
+ * numbers of parameters. */
+#define SQL_PAGE(with_f, object, limit, offset)                                             \
+	"with f as (" with_f "), p as (select * from f order by id desc limit " limit           \
+	" offset " offset ") select json_build_object('object', 'list',"                        \
+	" 'total', (select count(*) from f),"                                                   \
+	" 'data', coalesce((select json_agg(" object " order by p.id desc) from p), '[]'))"
+
+/* ---- all ---- */
+
+#define SQL_AUDIT                                                                            \
+	"insert into aigate.audit_log (organisation_id, actor_kind, actor_id, action, object_kind," \
+	" object_uuid, method, uri, client_ip, request_id, before, after)"                       \
+	" values ($1, $2, $3, $4, $5, $6::uuid, $7, $8, $9, $10, $11::jsonb, $12::jsonb)"
+
+/* Actor of an operator: by slug or uuid; the only one when $1 is null. */
+#define SQL_ORG_FIND                                                                         \
+	"select id from aigate.organisation where status = 'active'"                             \
+	" and ($1::text is null or slug = $1 or uuid::text = lower($1)) limit 2"
+
+/* ---- meters ---- */
+
+#define SQL_METERS_OF                                                                        \
+	"select scope_id, id, kind, unit from aigate.meter"                                      \
+	" where level = $1 and retired_at is null"                                               \
+	" and scope_id = any (array(select jsonb_array_elements_text($2::jsonb)::bigint)) order by id"
+
+#define SQL_METER_COLUMNS                                                                    \
+	"id, level, scope_id, kind, unit, limit_amount,"                                         \
+	" coalesce(alert_amount, 9223372036854775807), coalesce(window_us, 0), period_kind,"     \
+	" coalesce(period_days, 0), coalesce(anchor_date - date '1970-01-01', 0), resets"
+
+#define SQL_METERS_LOCK                                                                      \
+	"select " SQL_METER_COLUMNS " from aigate.meter"                                         \
+	" where level = $1 and scope_id = $2 and retired_at is null order by id for update"
+
+#define SQL_METER_INSERT                                                                     \
+	"insert into aigate.meter (organisation_id, level, scope_id, kind, unit, limit_amount,"  \
+	" alert_amount, window_us, period_kind, period_days, anchor_date)"                       \
+	" values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"                                      \
+	" case when $9 = 'days' then coalesce(date '1970-01-01' + $11::int, current_date) end)"
+
+#define SQL_METER_UPDATE                                                                     \
+	"update aigate.meter set limit_amount = $2, alert_amount = $3, period_kind = $4,"        \
+	" period_days = $5, anchor_date = case when $4 = 'days'"                                 \
+	" then coalesce(date '1970-01-01' + $6::int, anchor_date, current_date) end,"            \
+	" resets = resets + $7, updated_at = now() where id = $1"
+
+#define SQL_METER_RETIRE                                                                     \
+	"update aigate.meter set retired_at = now(), updated_at = now() where id = $1"
+
+/* All meters of what belongs to a workspace ($1) that goes: its own, its providers', its grants'. */
+#define SQL_METERS_RETIRE_WORKSPACE                                                          \
+	"update aigate.meter m set retired_at = now(), updated_at = now()"                       \
+	" where retired_at is null and ((level = 'workspace' and scope_id = $1)"                 \
+	" or (level = 'key' and scope_id in (select id from aigate.api_key where workspace_id = $1))" \
+	" or (level = 'grant' and scope_id in"                                                   \
+	" (select id from aigate.integration_workspace where workspace_id = $1))"                \
+	" or (level = 'provider' and scope_id in"                                                \
+	" (select id from aigate.provider where workspace_id = $1))) returning id"
+
+#define SQL_METERS_RETIRE_INTEGRATION                                                        \
+	"update aigate.meter m set retired_at = now(), updated_at = now()"                       \
+	" where retired_at is null and ((level = 'grant' and scope_id in"                        \
+	" (select id from aigate.integration_workspace where integration_id = $1))"              \
+	" or (level = 'provider' and scope_id in (select p.id from aigate.provider p"            \
+	" join aigate.integration_workspace g on g.id = p.integration_workspace_id"              \
+	" where g.integration_id = $1))) returning id"
+
+/* ---- workspaces ---- */
+
+#define SQL_WORKSPACE_OBJECT(w)                                                              \
+	"json_build_object('_id', " w ".id, 'id', " w ".uuid, 'slug', " SQL_SLUG(w ".slug")      \
+	", 'name', " w ".name, 'icon', " w ".icon, 'description', " w ".description,"            \
+	" 'created_at', " SQL_TIME(w ".created_at") ", 'last_updated_at', " SQL_TIME(w ".updated_at") \
+	", 'defaults', case when " w ".metadata is null then null else json_build_object("       \
+	"'metadata', " w ".metadata, 'is_default', " w ".is_default::int, 'input_guardrails', '[]'::json," \
+	" 'output_guardrails', '[]'::json, 'user_api_key_config', null, 'object', 'workspace') end," \
+	" 'is_default', " w ".is_default::int, 'scim_source_id', null,"                          \
+	" 'usage_limits', " w ".usage_limits, 'rate_limits', " w ".rate_limits,"                 \
+	" 'security_settings', '{}'::json, 'status', " w ".status, 'object', 'workspace')"
+
+/* $1 organisation, $2 name contains, $3 exact name, $4 JSON array of states, $5 only this id, $6 limit, $7 offset */
+#define SQL_WORKSPACE_LIST SQL_PAGE(                                                         \
+	"select * from aigate.workspace where organisation_id = $1"                              \
+	" and ($2::text is null or position($2 in name) > 0) and ($3::text is null or name = $3)" \
+	" and $4::jsonb ? status and ($5::bigint = 0 or id = $5)",                               \
+	SQL_WORKSPACE_OBJECT("p"), "$6", "$7")
+
+#define SQL_WORKSPACE_FIND                                                                   \
+	"select id, uuid, slug, name from aigate.workspace"                                      \
+	" where organisation_id = $1 and status = 'active' and (slug = $2 or uuid::text = lower($2))"
+
+#define SQL_WORKSPACE_GET                                                                    \
+	"select " SQL_WORKSPACE_OBJECT("w") " from aigate.workspace w where id = $1"
+
+/* What GET of one adds. */
+#define SQL_WORKSPACE_MORE                                                                   \
+	"select json_build_object('organisation_id', o.uuid, 'last_reset_at', null,"             \
+	" 'created_by', null, 'creation_source', 'api', 'settings', json_build_object("          \
+	"'debug_log', 0, 'user_api_key_ttl', null, 'user_key_metadata', null,"                   \
+	" 'user_api_key_count', null, 'user_api_key_max_ttl', null,"                             \
+	" 'user_key_metadata_override', null), 'users', '[]'::json)"                             \
+	" from aigate.workspace w join aigate.organisation o on o.id = w.organisation_id where w.id = $1"
+
+#define SQL_WORKSPACE_INSERT                                                                 \
+	"insert into aigate.workspace (organisation_id, slug, name, description, icon, metadata," \
+	" usage_limits, rate_limits) values ($1, $2, $3, $4, $5, $6::jsonb, $7::jsonb, $8::jsonb)" \
+	" returning id, uuid"
+
+#define SQL_WORKSPACE_UPDATE                                                                 \
+	"update aigate.workspace set name = coalesce($2, name),"                                 \
+	" description = case when $3 then $4 else description end,"                              \
+	" icon = case when $5 then $6 else icon end,"                                            \
+	" metadata = case when $7 then $8::jsonb else metadata end,"                             \
+	" usage_limits = case when $9 then $10::jsonb else usage_limits end,"                    \
+	" rate_limits = case when $11 then $12::jsonb else rate_limits end, updated_at = now()"  \
+	" where id = $1 returning usage_limits, rate_limits"
+
+#define SQL_WORKSPACE_DEPENDENTS                                                             \
+	"select (select count(*) from aigate.api_key where workspace_id = $1 and status <> 'deleted')," \
+	" (select count(*) from aigate.provider where workspace_id = $1 and status = 'active')"
+
+#define SQL_WORKSPACE_ARCHIVE                                                                \
+	"update aigate.workspace set status = 'archived', slug = slug || '~' || id, is_default = false," \
+	" updated_at = now() where id = $1"
+#define SQL_WORKSPACE_ARCHIVE_PROVIDERS                                                      \
+	"update aigate.provider set status = 'archived', slug = slug || '~' || id, updated_at = now()" \
+	" where workspace_id = $1 and status = 'active'"
+#define SQL_WORKSPACE_ARCHIVE_GRANTS                                                         \
+	"update aigate.integration_workspace set is_enabled = false, updated_at = now()"         \
+	" where workspace_id = $1"
+#define SQL_WORKSPACE_DELETE_KEYS                                                            \
+	"update aigate.api_key set status = 'deleted', updated_at = now()"                       \
+	" where workspace_id = $1 and status <> 'deleted' returning id"
+
+/* ---- API keys ---- */
+
+#define SQL_KEY_OBJECT(k)                                                                    \
+	"json_build_object('_id', " k ".id, '_status', " k ".status, '_expired',"                \
+	" coalesce(" k ".expires_at <= now(), false), 'id', " k ".uuid, 'key', " k ".key_mask,"  \
+	" 'name', " k ".name, 'description', coalesce(" k ".description, ''), 'type', " k ".kind," \
+	" 'organisation_id', (select uuid from aigate.organisation where id = " k ".organisation_id)," \
+	" 'workspace_id', (select uuid from aigate.workspace where id = " k ".workspace_id),"    \
+	" 'user_id', (select uuid from aigate.app_user where id = " k ".user_id),"               \
+	" 'status', 'active', 'created_at', " SQL_TIME(k ".created_at")                          \
+	", 'last_updated_at', " SQL_TIME(k ".updated_at") ", 'creation_mode', " k ".creation_mode," \
+	" 'rate_limits', " k ".rate_limits, 'usage_limits', " k ".usage_limits,"                 \
+	" 'reset_usage', null, 'expires_at', " SQL_TIME(k ".expires_at") ", 'last_reset_at', null," \
+	" 'next_usage_reset_at', null, 'alert_emails', to_json(" k ".alert_emails),"             \
+	" 'expiry_enforced', 0, 'allow_config_override', " k ".allow_config_override::int,"      \
+	" 'api_key_defaults_id', null, 'scopes', to_json(" k ".scopes),"                         \
+	" 'defaults', json_build_object('metadata', " k ".metadata, 'config_id', " k ".config_id," \
+	" 'allow_config_override', coalesce(" k ".allow_config_override, true)), 'object', 'api-key')"
+
+/* $1 organisation, $2 workspace or 0, $3 JSON array of kinds, $4 JSON array of uuids or null, $5 limit, $6 offset */
+#define SQL_KEY_LIST SQL_PAGE(                                                               \
+	"select * from aigate.api_key where organisation_id = $1 and status <> 'deleted'"        \
+	" and ($2::bigint = 0 or workspace_id = $2) and $3::jsonb ? kind"                        \
+	" and ($4::jsonb is null or $4::jsonb ? uuid::text)", SQL_KEY_OBJECT("p"), "$5", "$6")
+
+#define SQL_KEY_FIND                                                                         \
+	"select id, kind, coalesce(workspace_id, 0), uuid from aigate.api_key"                   \
+	" where organisation_id = $1 and uuid::text = lower($2) and status <> 'deleted'"
+
+#define SQL_KEY_GET "select " SQL_KEY_OBJECT("k") " from aigate.api_key k where id = $1"
+
+#define SQL_KEY_INSERT                                                                       \
+	"insert into aigate.api_key (organisation_id, workspace_id, user_id, kind, name, description," \
+	" key_hash, key_mask, scopes, metadata, allow_config_override, expires_at, usage_limits," \
+	" rate_limits, alert_emails) values ($1, nullif($2::bigint, 0), nullif($3::bigint, 0), $4, $5, $6," \
+	" $7::bytea, $8, array(select jsonb_array_elements_text($9::jsonb)), $10::jsonb, $11::boolean," \
+	" timestamptz 'epoch' + $12::bigint * interval '1 microsecond', $13::jsonb,"             \
+	" coalesce($14::jsonb, '[]'), case when $15::jsonb is not null"                          \
+	" then array(select jsonb_array_elements_text($15::jsonb)) end) returning id, uuid"
+
+#define SQL_KEY_UPDATE                                                                       \
+	"update aigate.api_key set name = coalesce($2, name),"                                   \
+	" description = case when $3 then $4 else description end,"                              \
+	" scopes = case when $5::jsonb is null then scopes"                                      \
+	" else array(select jsonb_array_elements_text($5::jsonb)) end,"                          \
+	" metadata = case when $6 then $7::jsonb else metadata end,"                             \
+	" allow_config_override = case when $8 then $9::boolean else allow_config_override end," \
+	" expires_at = case when $10 then timestamptz 'epoch' + $11::bigint * interval '1 microsecond'" \
+	" else expires_at end,"                                                                  \
+	" usage_limits = case when $12 then $13::jsonb else usage_limits end,"                   \
+	" rate_limits = case when $14 then coalesce($15::jsonb, '[]') else rate_limits end,"     \
+	" alert_emails = case when $16 then case when $17::jsonb is not null"                    \
+	" then array(select jsonb_array_elements_text($17::jsonb)) end else alert_emails end,"   \
+	" updated_at = now() where id = $1 returning usage_limits, rate_limits"
+
+#define SQL_KEY_DELETE                                                                       \
+	"update aigate.api_key set status = 'deleted', updated_at = now() where id = $1"
+
+#define SQL_USER_FIND                                                                        \
+	"select id from aigate.app_user where organisation_id = $1 and uuid::text = lower($2)"   \
+	" and status = 'active'"
+
+/* What a key slot holds.  Columns: id, uuid, organisation, workspace, user, kind, hash, scopes,
+ * metadata, expiry, whether it is shut, ids of its meters. */
+#define SQL_KEY_SLOTS                                                                        \
+	"select k.id, k.uuid, k.organisation_id, coalesce(k.workspace_id, 0), coalesce(k.user_id, 0)," \
+	" k.kind, k.key_hash, k.scopes, k.metadata, " SQL_EPOCH_US("k.expires_at") ","           \
+	" k.status <> 'active' or o.status <> 'active' or coalesce(w.status <> 'active', false)," \
+	" m.ids from aigate.api_key k join aigate.organisation o on o.id = k.organisation_id"    \
+	" left join aigate.workspace w on w.id = k.workspace_id"
+#define SQL_KEY_SLOTS_ALL                                                                    \
+	SQL_KEY_SLOTS " left join (select scope_id, array_agg(id order by id) as ids from aigate.meter" \
+	" where level = 'key' and retired_at is null group by scope_id) m on m.scope_id = k.id"  \
+	" where k.status <> 'deleted' order by k.id"
+#define SQL_KEY_SLOT_ONE                                                                     \
+	SQL_KEY_SLOTS " cross join (select array_agg(id order by id) as ids from aigate.meter"   \
+	" where level = 'key' and scope_id = $1 and retired_at is null) m"                       \
+	" where k.id = $1 and k.status <> 'deleted'"
+
+/* ---- integrations ---- */
+
+#define SQL_INTEGRATION_SUMMARY(i)                                                           \
+	"json_build_object('id', " i ".uuid, 'organisation_id',"                                 \
+	" (select uuid from aigate.organisation where id = " i ".organisation_id),"              \
+	" 'workspace_id', (select uuid from aigate.workspace where id = " i ".workspace_id),"    \
+	" 'ai_provider_id', " i ".family, 'name', " i ".name, 'status', " i ".status,"           \
+	" 'created_at', " SQL_TIME(i ".created_at") ", 'last_updated_at', " SQL_TIME(i ".updated_at") \
+	", 'slug', " SQL_SLUG(i ".slug") ", 'description', coalesce(" i ".description, ''),"     \
+	" 'type', case when " i ".workspace_id is null then 'organisation' else 'workspace' end," \
+	" 'object', 'integration')"
+
+/* $1 organisation, $2 workspace to which it must be known or 0, $3 'organisation', 'workspace' or 'all', $4 limit, $5 offset */
+#define SQL_INTEGRATION_LIST SQL_PAGE(                                                       \
+	"select * from aigate.integration i where organisation_id = $1 and status = 'active'"    \
+	" and ($2::bigint = 0 or workspace_id = $2 or (workspace_id is null and exists"          \
+	" (select from aigate.integration_workspace g where g.integration_id = i.id"             \
+	" and g.workspace_id = $2 and g.is_enabled)))"                                           \
+	" and ($3 = 'all' or ($3 = 'organisation') = (workspace_id is null))",                   \
+	SQL_INTEGRATION_SUMMARY("p"), "$4", "$5")
+
+#define SQL_INTEGRATION_FIND                                                                 \
+	"select id, uuid, coalesce(workspace_id, 0), slug, name, allow_all_models, global_access, family" \
+	" from aigate.integration where organisation_id = $1 and status = 'active'"              \
+	" and (slug = $2 or uuid::text = lower($2))"
+
+#define SQL_INTEGRATION_DETAIL                                                               \
+	"select (" SQL_INTEGRATION_SUMMARY("i") ")::jsonb || jsonb_build_object("                \
+	"'masked_key', key_mask, 'configurations', configurations,"                              \
+	" 'global_workspace_access_settings', global_access, 'global_workspace_access', global_access," \
+	" 'allow_all_models', allow_all_models, 'workspace_count', (select count(*)"             \
+	" from aigate.integration_workspace g where g.integration_id = i.id and g.is_enabled),"  \
+	" 'secret_mappings', '[]'::jsonb, 'pricing_adjustments', null)"                          \
+	" from aigate.integration i where id = $1"
+
+#define SQL_UUID_NEW "select gen_random_uuid()"
+
+#define SQL_INTEGRATION_INSERT                                                               \
+	"insert into aigate.integration (uuid, organisation_id, workspace_id, slug, name, family," \
+	" description, sealed_key, key_mask, configurations, custom_host)"                       \
+	" values ($1::uuid, $2, nullif($3::bigint, 0), $4, $5, $6, $7, $8::bytea, $9, $10::jsonb, $11)" \
+	" returning id"
+
+#define SQL_INTEGRATION_UPDATE                                                               \
+	"update aigate.integration set name = coalesce($2, name),"                               \
+	" description = case when $3 then $4 else description end,"                              \
+	" sealed_key = coalesce($5::bytea, sealed_key), key_mask = coalesce($6, key_mask),"      \
+	" configurations = coalesce($7::jsonb, configurations),"                                 \
+	" custom_host = case when $7::jsonb is null then custom_host else $8 end,"               \
+	" updated_at = now() where id = $1"
+
+#define SQL_INTEGRATION_ARCHIVE                                                              \
+	"update aigate.integration set status = 'archived', slug = slug || '~' || id,"           \
+	" sealed_key = null, updated_at = now() where id = $1"
+#define SQL_INTEGRATION_ARCHIVE_PROVIDERS                                                    \
+	"update aigate.provider set status = 'archived', slug = slug || '~' || id, updated_at = now()" \
+	" where status = 'active' and integration_workspace_id in"                               \
+	" (select id from aigate.integration_workspace where integration_id = $1)"
+#define SQL_INTEGRATION_ARCHIVE_GRANTS                                                       \
+	"update aigate.integration_workspace set is_enabled = false, updated_at = now()"         \
+	" where integration_id = $1"
+
+/* ---- models of an integration ---- */
+
+#define SQL_MODEL_LIST                                                                       \
+	"select json_build_object('object', 'list', 'total', count(m.id), 'allow_all_models',"   \
+	" i.allow_all_models, 'models', coalesce(json_agg(json_build_object('slug', m.slug, 'name', m.slug," \
+	" 'enabled', m.is_enabled, 'is_custom', m.is_custom, 'is_finetune', m.is_finetune,"      \
+	" 'base_model_slug', m.base_model, 'pricing_config', m.pricing_config,"                  \
+	" 'created_at', " SQL_TIME("m.created_at") ", 'last_updated_at', " SQL_TIME("m.updated_at") \
+	") order by m.slug) filter (where m.id is not null), '[]'::json))"                       \
+	" from aigate.integration i left join aigate.integration_model m on m.integration_id = i.id" \
+	" where i.id = $1 group by i.id"
+
+#define SQL_MODEL_UPSERT                                                                     \
+	"insert into aigate.integration_model (integration_id, slug, is_enabled, is_custom, is_finetune," \
+	" base_model, pricing_config) values ($1, $2, $3, coalesce($4::boolean, false),"         \
+	" coalesce($5::boolean, false), $6, $8::jsonb) on conflict (integration_id, slug) do update set" \
+	" is_enabled = $3, is_custom = coalesce($4::boolean, integration_model.is_custom),"      \
+	" is_finetune = coalesce($5::boolean, integration_model.is_finetune),"                   \
+	" base_model = coalesce($6, integration_model.base_model),"                              \
+	" pricing_config = case when $7 then $8::jsonb else integration_model.pricing_config end," \
+	" updated_at = now()"
+
+#define SQL_MODEL_DELETE                                                                     \
+	"delete from aigate.integration_model where integration_id = $1 and slug = $2 and is_custom"
+#define SQL_MODEL_IS_THERE                                                                   \
+	"select is_custom from aigate.integration_model where integration_id = $1 and slug = $2"
+
+#define SQL_ALLOW_ALL_MODELS                                                                 \
+	"update aigate.integration set allow_all_models = $2, updated_at = now() where id = $1"
+
+#define SQL_PRICE_INSERT                                                                     \
+	"insert into aigate.price (integration_id, family, model, mode, effective_from, in_pusd," \
+	" out_pusd, cached_in_pusd, cache_w_5m_pusd, source)"                                    \
+	" select $1, i.family, $2, 'chat', clock_timestamp(), $3, $4, $5, $6, 'pricing_config'"  \
+	" from aigate.integration i where i.id = $1"
+
+/* ---- grants and providers ---- */
+
+#define SQL_GRANT_LIST                                                                       \
+	"select json_build_object('object', 'list', 'total', count(g.id),"                       \
+	" 'global_workspace_access', i.global_access, 'workspaces',"                             \
+	" coalesce(json_agg(json_build_object('_id', g.id, 'id', w.slug, 'enabled', g.is_enabled," \
+	" 'usage_limits', g.usage_limits, 'rate_limits', g.rate_limits, 'created_at',"           \
+	" " SQL_TIME("g.created_at") ", 'last_updated_at', " SQL_TIME("g.updated_at")            \
+	") order by g.id) filter (where g.id is not null), '[]'::json))"                         \
+	" from aigate.integration i left join (aigate.integration_workspace g"                   \
+	" join aigate.workspace w on w.id = g.workspace_id and w.status = 'active')"             \
+	" on g.integration_id = i.id where i.id = $1 group by i.id"
+
+#define SQL_GRANT_UPSERT                                                                     \
+	"insert into aigate.integration_workspace (integration_id, workspace_id, is_enabled, usage_limits," \
+	" rate_limits) values ($1, $2, $3, $5::jsonb, $7::jsonb)"                                \
+	" on conflict (integration_id, workspace_id) do update set is_enabled = $3,"             \
+	" usage_limits = case when $4 then $5::jsonb else integration_workspace.usage_limits end," \
+	" rate_limits = case when $6 then $7::jsonb else integration_workspace.rate_limits end," \
+	" updated_at = now() returning id, usage_limits, rate_limits"
+
+#define SQL_GRANT_HAS_PROVIDER                                                               \
+	"select 1 from aigate.provider where integration_workspace_id = $1 and status = 'active' limit 1"
+
+#define SQL_PROVIDER_INSERT                                                                  \
+	"insert into aigate.provider (workspace_id, integration_workspace_id, slug, name, note)" \
+	" values ($1, $2, $3, $4, 'Created automatically on integration access grant')"
+
+#define SQL_GLOBAL_ACCESS_SET                                                                \
+	"update aigate.integration set global_access = $2::jsonb, updated_at = now() where id = $1"
+
+/* Workspaces a global grant of integration $1 reaches: those without a grant, or all when $3. */
+#define SQL_GLOBAL_TARGETS                                                                   \
+	"select w.id from aigate.workspace w where w.organisation_id = $2 and w.status = 'active'" \
+	" and ($3 or not exists (select from aigate.integration_workspace g"                     \
+	" where g.integration_id = $1 and g.workspace_id = w.id)) order by w.id"
+
+/* Integrations of organisation $1 that every new workspace is granted. */
+#define SQL_GLOBAL_INTEGRATIONS                                                              \
+	"select id, slug, name, global_access from aigate.integration where organisation_id = $1" \
+	" and status = 'active' and (global_access ->> 'enabled')::boolean order by id"
+
+#define SQL_PROVIDER_OBJECT(p)                                                               \
+	"json_build_object('_id', " p ".id, '_expired', coalesce(" p ".expires_at <= now(), false)," \
+	" 'id', " p ".uuid, 'name', " p ".name, 'integration_id', i.slug, 'ai_provider_id', i.family," \
+	" 'note', coalesce(" p ".note, ''), 'status', 'active', 'usage_limits', " p ".usage_limits," \
+	" 'reset_usage', null, 'created_at', " SQL_TIME(p ".created_at") ", 'last_updated_at',"  \
+	" " SQL_TIME(p ".updated_at") ", 'slug', " p ".slug, 'rate_limits', " p ".rate_limits,"  \
+	" 'expires_at', " SQL_TIME(p ".expires_at") ", 'workspace_id', w.uuid, 'object', 'provider')"
+#define SQL_PROVIDER_FROM(p)                                                                 \
+	" join aigate.integration_workspace g on g.id = " p ".integration_workspace_id"          \
+	" join aigate.integration i on i.id = g.integration_id"                                  \
+	" join aigate.workspace w on w.id = " p ".workspace_id"
+
+/* $1 workspace, $2 limit, $3 offset */
+#define SQL_PROVIDER_LIST                                                                    \
+	"with f as (select * from aigate.provider where workspace_id = $1 and status = 'active'),"  \
+	" p as (select * from f order by id desc limit $2 offset $3)"                            \
+	" select json_build_object('object', 'list', 'total', (select count(*) from f), 'data',"    \
+	" coalesce((select json_agg(" SQL_PROVIDER_OBJECT("p") " order by p.id desc) from p"     \
+	SQL_PROVIDER_FROM("p") "), '[]'))"
+#define SQL_PROVIDER_GET                                                                     \
+	"select " SQL_PROVIDER_OBJECT("p") " from aigate.provider p" SQL_PROVIDER_FROM("p")      \
+	" where p.workspace_id = $1 and p.status = 'active' and (p.slug = $2 or p.uuid::text = lower($2))"
+
+/* ---- organisation ---- */
+
+#define SQL_ORG_INSERT                                                                       \
+	"insert into aigate.organisation (slug, name) values ($1, $2) returning id, uuid"
+
+/* ---- loading ---- */
+
+#define SQL_LOAD_METERS                                                                      \
+	"select " SQL_METER_COLUMNS " from aigate.meter where retired_at is null order by id"
+#define SQL_LOAD_BUDGETS                                                                     \
+	"select b.meter_id, b.period, b.settled from aigate.budget_state b"                      \
+	" join aigate.meter m on m.id = b.meter_id and m.retired_at is null and m.kind = 'budget'" \
+	" order by b.meter_id, b.period"
+
+/* Meters that stand on rows of the catalogue. */
+#define SQL_LOAD_ENTITY_METERS                                                               \
+	"select " SQL_METER_COLUMNS " from aigate.meter where retired_at is null"                \
+	" and level in ('workspace', 'grant', 'provider', 'organisation') order by id"
+#define SQL_LOAD_ORGS                                                                        \
+	"select id, uuid, name from aigate.organisation where status = 'active' order by id"
+#define SQL_LOAD_WORKSPACES                                                                  \
+	"select w.id, w.uuid, w.slug, w.metadata, w.organisation_id, w.status from aigate.workspace w" \
+	" join aigate.organisation o on o.id = w.organisation_id and o.status = 'active'"        \
+	" where w.status = 'active' order by w.id"
+#define SQL_LOAD_INTEGRATIONS                                                                \
+	"select i.id, i.uuid, i.slug, i.family, i.custom_host, i.sealed_key, i.configurations,"  \
+	" i.allow_all_models from aigate.integration i"                                          \
+	" join aigate.organisation o on o.id = i.organisation_id and o.status = 'active'"        \
+	" where i.status = 'active' order by i.id"
+#define SQL_LOAD_MODELS                                                                      \
+	"select m.integration_id, m.slug, m.base_model, m.is_enabled, p.id from aigate.integration_model m" \
+	" left join lateral (select id from aigate.price where integration_id = m.integration_id" \
+	" and model = m.slug order by effective_from desc, id desc limit 1) p"                   \
+	" on m.pricing_config is not null order by m.integration_id, m.slug"
+#define SQL_LOAD_GRANTS                                                                      \
+	"select id, integration_id, workspace_id, is_enabled from aigate.integration_workspace order by id"
+#define SQL_LOAD_PROVIDERS                                                                   \
+	"select id, slug, workspace_id, integration_workspace_id, " SQL_EPOCH_US("expires_at")   \
+	" from aigate.provider where status = 'active' order by id"
+/* Prices in the order of enum ag_price_item from column 11 on. */
+#define SQL_LOAD_PRICES                                                                      \
+	"select id, integration_id is not null, family, model,"                                  \
+	" case when effective_from = '-infinity' then -9223372036854775808"                      \
+	" when effective_from = 'infinity' then 9223372036854775807"                             \
+	" else (extract(epoch from effective_from) * 1000000)::bigint end,"                      \
+	" coalesce(tier_gt, 0), tier_is_ge, coalesce(context_window, 0), coalesce(max_output, 0)," \
+	" mode, flags, in_pusd, cached_in_pusd, cache_w_5m_pusd, cache_w_1h_pusd, out_pusd,"     \
+	" reasoning_pusd, audio_in_pusd, audio_out_pusd, image_in_pusd, image_out_pusd, t_in_pusd," \
+	" t_cached_in_pusd, t_cache_w_5m_pusd, t_out_pusd, batch_in_pusd, batch_cached_in_pusd," \
+	" batch_out_pusd, flex_in_pusd, flex_cached_in_pusd, flex_out_pusd, prio_in_pusd,"       \
+	" prio_cached_in_pusd, prio_out_pusd, unit_pusd, search_pusd, request_pusd, unit"        \
+	" from aigate.price order by id"
+
+#endif

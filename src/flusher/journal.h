@@ -1,0 +1,61 @@
+/* journal.h - ledger records on disk while PostgreSQL is slow or away.
+ *
+ * Append-only segments in one directory, "<number>.journal", each a header and then entries
+ * {magic, length, CRC-32C, boot id, record}.  Owner: the flusher, alone (flock on "lock").
+ *
+ * Append collects in memory, sync makes durable: what was appended is safe when sync returned 0,
+ * and gone altogether when it failed.  Reading follows the order of appending and sees what was
+ * synced.  Segments are deleted whole, when all of them is stored.
+ *
+ * Fails with -ENOSPC (ceiling reached, or disk full) and other -errno of the file system. */
+#ifndef AG_FLUSHER_JOURNAL_H
+#define AG_FLUSHER_JOURNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "aigated/record.h"
+#include "base/err.h"
+
+#define AG_JOURNAL_SEGMENT_BYTES (UINT64_C(64) << 20)
+
+struct ag_journal;
+
+/* A place between two entries. */
+struct ag_journal_pos {
+	uint64_t segment;
+	uint64_t off;
+};
+
+struct ag_journal_entry {
+	uint64_t boot_id;
+	const struct ag_record *rec; /* borrowed: valid until the next read */
+};
+
+/* Opens or creates dir, drops the torn tail of the newest segment with a warning.  -EBUSY: another
+ * process has it.  segment_bytes is lowered when max_bytes is small. */
+int ag_journal_open(const char *dir, uint64_t segment_bytes, uint64_t max_bytes,
+    struct ag_journal **out, struct ag_err *err) AG_MUST_CHECK;
+void ag_journal_free(struct ag_journal *j); /* what was not synced is given up */
+void ag_journal_set_max(struct ag_journal *j, uint64_t max_bytes);
+
+/* -ENOSPC: the ceiling; nothing was appended, what was before still stands. */
+int ag_journal_append(struct ag_journal *j, uint64_t boot_id,
+    const struct ag_record *rec) AG_MUST_CHECK;
+/* On failure all that was appended since the last good sync is gone. */
+int ag_journal_sync(struct ag_journal *j) AG_MUST_CHECK;
+
+uint64_t ag_journal_bytes(const struct ag_journal *j); /* on disk and waiting for sync */
+struct ag_journal_pos ag_journal_first(const struct ag_journal *j);
+struct ag_journal_pos ag_journal_end(const struct ag_journal *j); /* of what is synced */
+bool ag_journal_pos_is_before(struct ag_journal_pos a, struct ag_journal_pos b);
+
+/* The entry at *pos, which moves behind it: 1, 0 at the end, -errno when it could not be read.
+ * Damaged stretches are skipped and reported. */
+int ag_journal_read(struct ag_journal *j, struct ag_journal_pos *pos,
+    struct ag_journal_entry *out) AG_MUST_CHECK;
+
+/* Everything before pos is stored: segments that end there go. */
+void ag_journal_trim(struct ag_journal *j, struct ag_journal_pos pos);
+
+#endif

@@ -1,0 +1,27 @@
+noinst_LIBRARIES += src/flusher/libflusher.a
+src_flusher_libflusher_a_SOURCES = \
+	src/flusher/batch.c src/flusher/batch.h \
+	src/flusher/flusher.c src/flusher/flusher.h \
+	src/flusher/intake.c \
+	src/flusher/journal.c src/flusher/journal.h \
+	src/flusher/meta.c src/flusher/meta.h \
+	src/flusher/params.c src/flusher/params.h \
+	src/flusher/pgbin.h \
+	src/flusher/reconcile.c src/flusher/reconcile.h \
+	src/flusher/rollup.c src/flusher/rollup.h \
+	src/flusher/row.c src/flusher/row.h \
+	src/flusher/sql.h \
+	src/flusher/store.c src/flusher/store.h \
+	src/flusher/stream.c src/flusher/stream.h
+EXTRA_DIST += src/flusher/README.md
+
+check_PROGRAMS += tests/unit/test_journal tests/unit/test_meta tests/system/ring_feeder
+TESTS += tests/unit/test_journal tests/unit/test_meta
+tests_unit_test_journal_SOURCES = tests/unit/test_journal.c tests/unit/tap.h
+tests_unit_test_journal_LDADD = src/flusher/libflusher.a src/shm/libshm.a src/base/libbase.a \
+	$(SSL_LIBS)
+tests_unit_test_meta_SOURCES = tests/unit/test_meta.c tests/unit/tap.h
+tests_unit_test_meta_LDADD = src/flusher/libflusher.a src/base/libbase.a $(SSL_LIBS)
+tests_system_ring_feeder_SOURCES = tests/system/ring_feeder.c
+tests_system_ring_feeder_LDADD = src/flusher/libflusher.a src/conf/libconf.a src/limit/liblimit.a \
+	src/shm/libshm.a src/base/libbase.a $(EVENT_LIBS) $(PQ_LIBS) $(SSL_LIBS)

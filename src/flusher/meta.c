@@ -1,0 +1,262 @@
+#include "flusher/meta.h"
+
+#include <stdint.h>
+
+#define DEPTH_MAX    32
+#define EXPONENT_MAX 4 /* digits of an exponent: numeric holds 131072 before the point */
+
+/* Length of the UTF-8 sequence at p, 0 when it is none (overlong, surrogate, cut, too high). */
+static size_t
+utf8_len(const unsigned char *p, size_t n)
+{
+	uint32_t c;
+
+	if (p[0] < 0x80)
+		return p[0] != 0;
+	if (p[0] >= 0xc2 && p[0] <= 0xdf)
+		return n >= 2 && (p[1] & 0xc0) == 0x80 ? 2 : 0;
+	if (n < 3 || (p[1] & 0xc0) != 0x80 || (p[2] & 0xc0) != 0x80)
+		return 0;
+	if ((p[0] & 0xf0) == 0xe0) {
+		c = (p[0] & 0x0fu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
+		return c >= 0x800 && (c < 0xd800 || c > 0xdfff) ? 3 : 0;
+	}
+	if (n < 4 || (p[0] & 0xf8) != 0xf0 || (p[3] & 0xc0) != 0x80)
+		return 0;
+	c = (p[0] & 0x07u) << 18 | (p[1] & 0x3fu) << 12 | (p[2] & 0x3fu) << 6 | (p[3] & 0x3fu);
+	return c >= 0x10000 && c <= 0x10ffff ? 4 : 0;
+}
+
+void
+ag_text_clean(struct ag_str in, char *out)
+{
+	size_t i = 0;
+
+	while (i < in.n) {
+		const unsigned char *p = (const unsigned char *)in.p + i;
+		size_t len = utf8_len(p, in.n - i);
+
+		if (len == 0) {
+			out[i++] = '?';
+			continue;
+		}
+		memcpy(out + i, p, len);
+		i += len;
+	}
+}
+
+/* ---- JSON --------------------------------------------------------------------------------- */
+
+struct scan {
+	char *p, *end;        /* what is left, in the copy: changed in place */
+	struct ag_str tier;
+};
+
+static bool scan_value(struct scan *s, int depth);
+
+static void
+skip_blanks(struct scan *s)
+{
+	while (s->p < s->end && (*s->p == ' ' || *s->p == '\t' || *s->p == '\n' || *s->p == '\r'))
+		s->p++;
+}
+
+static int
+hex4(const char *p, const char *end)
+{
+	int v = 0;
+
+	if (end - p < 4)
+		return -1;
+	for (int i = 0; i < 4; i++) {
+		int c = p[i] | 0x20;
+
+		if (p[i] >= '0' && p[i] <= '9')
+			v = v << 4 | (p[i] - '0');
+		else if (c >= 'a' && c <= 'f')
+			v = v << 4 | (c - 'a' + 10);
+		else
+			return -1;
+	}
+	return v;
+}
+
+/* Behind "\u"; replaces what jsonb refuses. */
+static bool
+scan_unicode(struct scan *s)
+{
+	int c = hex4(s->p, s->end);
+
+	if (c < 0)
+		return false;
+	if (c >= 0xd800 && c <= 0xdbff && s->end - s->p >= 10 && s->p[4] == '\\' && s->p[5] == 'u') {
+		int low = hex4(s->p + 6, s->end);
+
+		if (low >= 0xdc00 && low <= 0xdfff) {
+			s->p += 10;
+			return true;
+		}
+	}
+	if (c == 0 || (c >= 0xd800 && c <= 0xdfff))
+		memcpy(s->p, "fffd", 4);
+	s->p += 4;
+	return true;
+}
+
+/* At the opening quote; *out is the inside, as it stands. */
+static bool
+scan_string(struct scan *s, struct ag_str *out)
+{
+	char *from = ++s->p;
+
+	while (s->p < s->end) {
+		char c = *s->p;
+
+		if (c == '"') {
+			*out = ag_str_n(from, (size_t)(s->p++ - from));
+			return true;
+		}
+		if ((unsigned char)c < 0x20)
+			*s->p = ' ';
+		s->p++;
+		if (c != '\\')
+			continue;
+		if (s->p == s->end || !*s->p || !strchr("\"\\/bfnrtu", *s->p))
+			return false;
+		if (*s->p++ == 'u' && !scan_unicode(s))
+			return false;
+	}
+	return false;
+}
+
+static size_t
+skip_digits(struct scan *s)
+{
+	char *from = s->p;
+
+	while (s->p < s->end && *s->p >= '0' && *s->p <= '9')
+		s->p++;
+	return (size_t)(s->p - from);
+}
+
+static bool
+scan_number(struct scan *s)
+{
+	size_t n;
+
+	if (*s->p == '-')
+		s->p++;
+	if (s->p < s->end && *s->p == '0')
+		s->p++;
+	else if (skip_digits(s) == 0)
+		return false;
+	if (s->p < s->end && *s->p == '.') {
+		s->p++;
+		if (skip_digits(s) == 0)
+			return false;
+	}
+	if (s->p == s->end || (*s->p != 'e' && *s->p != 'E'))
+		return true;
+	s->p++;
+	if (s->p < s->end && (*s->p == '+' || *s->p == '-'))
+		s->p++;
+	n = skip_digits(s);
+	return n > 0 && n <= EXPONENT_MAX;
+}
+
+static bool
+scan_word(struct scan *s, const char *word)
+{
+	size_t n = strlen(word);
+
+	if ((size_t)(s->end - s->p) < n || memcmp(s->p, word, n) != 0)
+		return false;
+	s->p += n;
+	return true;
+}
+
+/* "key" : */
+static bool
+scan_key(struct scan *s, struct ag_str *out)
+{
+	skip_blanks(s);
+	if (s->p == s->end || *s->p != '"' || !scan_string(s, out))
+		return false;
+	skip_blanks(s);
+	return s->p < s->end && *s->p++ == ':';
+}
+
+static bool
+scan_members(struct scan *s, int depth, bool is_object)
+{
+	char close = is_object ? '}' : ']';
+
+	s->p++;
+	skip_blanks(s);
+	if (s->p < s->end && *s->p == close) {
+		s->p++;
+		return true;
+	}
+	for (;;) {
+		struct ag_str key = AG_STR_NONE;
+		char *value;
+
+		if (is_object && !scan_key(s, &key))
+			return false;
+		skip_blanks(s);
+		value = s->p;
+		if (!scan_value(s, depth + 1))
+			return false;
+		if (depth == 0 && *value == '"' && ag_str_eq(key, AG_STR("subscription_tier")))
+			s->tier = ag_str_n(value + 1, (size_t)(s->p - value) - 2);
+		skip_blanks(s);
+		if (s->p == s->end)
+			return false;
+		if (*s->p == close) {
+			s->p++;
+			return true;
+		}
+		if (*s->p++ != ',')
+			return false;
+	}
+}
+
+static bool
+scan_value(struct scan *s, int depth)
+{
+	struct ag_str text;
+
+	if (s->p == s->end || depth > DEPTH_MAX)
+		return false;
+	switch (*s->p) {
+	case '{':
+	case '[':
+		return scan_members(s, depth, *s->p == '{');
+	case '"':
+		return scan_string(s, &text);
+	case 't':
+		return scan_word(s, "true");
+	case 'f':
+		return scan_word(s, "false");
+	case 'n':
+		return scan_word(s, "null");
+	default:
+		return scan_number(s);
+	}
+}
+
+bool
+ag_meta_clean(struct ag_str in, char *out, struct ag_str *out_tier)
+{
+	struct scan s = { .p = out, .end = out + in.n };
+
+	ag_text_clean(in, out);
+	skip_blanks(&s);
+	if (s.p == s.end || *s.p != '{' || !scan_value(&s, 0))
+		return false;
+	skip_blanks(&s);
+	if (s.p != s.end)
+		return false;
+	*out_tier = s.tier;
+	return true;
+}

@@ -1,0 +1,202 @@
+#include "flusher/params.h"
+
+#include "flusher/pgbin.h"
+#include "flusher/row.h"
+
+#define PARAMS_MAX ((size_t)256 << 20)
+
+void
+ag_params_init(struct ag_params *p)
+{
+	memset(p, 0, sizeof(*p));
+	ag_buf_init(&p->mem, PARAMS_MAX);
+	for (int i = 0; i < AG_PARAMS_MAX; i++)
+		p->formats[i] = 1;
+}
+
+void
+ag_params_fini(struct ag_params *p)
+{
+	ag_buf_fini(&p->mem);
+}
+
+static void
+start(struct ag_params *p)
+{
+	ag_buf_reset(&p->mem);
+	p->n = 0;
+}
+
+/* Room for one array of n fields with `bytes` of values in all; NULL: out of memory. */
+static bool
+array_begin(struct ag_params *p, struct ag_pgw *w, enum ag_pg_type type, size_t n, size_t bytes)
+{
+	w->p = ag_buf_reserve(&p->mem, AG_PG_ARRAY_HEAD + n * 4 + bytes);
+	if (!w->p)
+		return false;
+	p->off[p->n] = p->mem.n;
+	if (n == 0) { /* an empty array has no dimension */
+		ag_pgw_u32(w, 0);
+		ag_pgw_u32(w, 0);
+		ag_pgw_u32(w, (uint32_t)type);
+	} else {
+		ag_pgw_array(w, type, (uint32_t)n);
+	}
+	return true;
+}
+
+static void
+array_end(struct ag_params *p, const struct ag_pgw *w)
+{
+	size_t bytes = (size_t)(w->p - (p->mem.p + p->mem.n));
+
+	ag_buf_commit(&p->mem, bytes);
+	p->lengths[p->n++] = (int)bytes;
+}
+
+static bool
+done(struct ag_params *p)
+{
+	for (int i = 0; i < p->n; i++)
+		p->values[i] = p->mem.p + p->off[i];
+	return !p->mem.failed;
+}
+
+/* One array per call: `value` is evaluated for i of 0..count-1. */
+#define ARRAY(p, type, put, bytes, count, value)                              \
+	do {                                                                   \
+		struct ag_pgw w_;                                              \
+		if (!array_begin((p), &w_, (type), (count), (count) * (bytes))) \
+			return false;                                          \
+		for (size_t i = 0; i < (count); i++)                           \
+			put(&w_, (value));                                     \
+		array_end((p), &w_);                                           \
+	} while (0)
+#define INT8S(p, count, value) ARRAY(p, AG_PG_INT8, ag_pgw_int8, 8, count, (int64_t)(value))
+#define INT4S(p, count, value) ARRAY(p, AG_PG_INT4, ag_pgw_int4, 4, count, (int32_t)(value))
+#define INT2S(p, count, value) ARRAY(p, AG_PG_INT2, ag_pgw_int2, 2, count, (int16_t)(value))
+
+bool
+ag_params_position(struct ag_params *p, const struct ag_batch *b)
+{
+	start(p);
+	INT8S(p, b->n_advance, b->advance[i].boot_id);
+	INT4S(p, b->n_advance, b->advance[i].worker);
+	INT8S(p, b->n_advance, b->advance[i].was);
+	INT8S(p, b->n_advance, b->advance[i].now);
+	return done(p);
+}
+
+static bool
+usage_texts(struct ag_params *p, const struct ag_rollup *r, int which)
+{
+	size_t bytes = 0;
+	struct ag_pgw w;
+
+	for (size_t i = 0; i < r->n_usage; i++)
+		bytes += r->usage[i].text[which].len;
+	if (!array_begin(p, &w, AG_PG_TEXT, r->n_usage, bytes))
+		return false;
+	for (size_t i = 0; i < r->n_usage; i++)
+		ag_pgw_bytes(&w, r->texts.p + r->usage[i].text[which].off, r->usage[i].text[which].len);
+	array_end(p, &w);
+	return true;
+}
+
+static bool
+usage_endpoints(struct ag_params *p, const struct ag_rollup *r)
+{
+	size_t bytes = 0;
+	struct ag_pgw w;
+
+	for (size_t i = 0; i < r->n_usage; i++)
+		bytes += ag_endpoint_name(r->usage[i].endpoint).n;
+	if (!array_begin(p, &w, AG_PG_TEXT, r->n_usage, bytes))
+		return false;
+	for (size_t i = 0; i < r->n_usage; i++) {
+		struct ag_str s = ag_endpoint_name(r->usage[i].endpoint);
+
+		ag_pgw_bytes(&w, s.p, s.n);
+	}
+	array_end(p, &w);
+	return true;
+}
+
+bool
+ag_params_usage(struct ag_params *p, const struct ag_batch *b)
+{
+	const struct ag_rollup *r = &b->rollup;
+	const struct ag_usage_group *g = r->usage;
+
+	start(p);
+	ARRAY(p, AG_PG_TIMESTAMPTZ, ag_pgw_time, 8, r->n_usage, g[i].hour_us);
+	INT8S(p, r->n_usage, g[i].org_id);
+	INT8S(p, r->n_usage, g[i].workspace_id);
+	INT8S(p, r->n_usage, g[i].key_id);
+	INT8S(p, r->n_usage, g[i].integration_id);
+	if (!usage_texts(p, r, AG_UT_FAMILY) || !usage_texts(p, r, AG_UT_MODEL) ||
+	    !usage_endpoints(p, r))
+		return false;
+	INT2S(p, r->n_usage, g[i].status_class);
+	if (!usage_texts(p, r, AG_UT_TIER))
+		return false;
+	for (int sum = 0; sum < AG_US_COUNT; sum++)
+		INT8S(p, r->n_usage, g[i].sum[sum]);
+	return done(p);
+}
+
+bool
+ag_params_budget(struct ag_params *p, const struct ag_batch *b)
+{
+	const struct ag_budget_group *g = b->rollup.budget;
+	size_t n = b->rollup.n_budget;
+
+	start(p);
+	INT8S(p, n, g[i].meter_id);
+	INT8S(p, n, g[i].period);
+	INT8S(p, n, g[i].settled);
+	INT8S(p, n, g[i].requests);
+	return done(p);
+}
+
+bool
+ag_params_gap(struct ag_params *p, const struct ag_batch *b)
+{
+	start(p);
+	INT8S(p, b->n_gaps, b->gaps[i].boot_id);
+	INT4S(p, b->n_gaps, b->gaps[i].worker);
+	INT8S(p, b->n_gaps, b->gaps[i].from_seq);
+	INT8S(p, b->n_gaps, b->gaps[i].to_seq);
+	return done(p);
+}
+
+bool
+ag_params_quarantine(struct ag_params *p, const struct ag_batch *b)
+{
+	const struct ag_record *rec = (const struct ag_record *)(const void *)b->put_aside;
+	size_t one = 1, reason = strlen(b->reason);
+	struct ag_pgw w;
+
+	start(p);
+	INT8S(p, one, b->put_aside_of.boot_id);
+	INT4S(p, one, b->put_aside_of.worker);
+	INT8S(p, one, b->put_aside_of.now);
+	if (!array_begin(p, &w, AG_PG_TEXT, 1, reason))
+		return false;
+	ag_pgw_bytes(&w, b->reason, reason);
+	array_end(p, &w);
+	if (!array_begin(p, &w, AG_PG_BYTEA, 1, rec->len))
+		return false;
+	ag_pgw_bytes(&w, rec, rec->len);
+	array_end(p, &w);
+	return done(p);
+}
+
+bool
+ag_params_truth(struct ag_params *p, const int64_t *meter_ids, const int64_t *periods, size_t n)
+{
+	start(p);
+	INT8S(p, n, meter_ids[i]);
+	INT8S(p, n, periods[i]);
+	return done(p);
+}

@@ -1,0 +1,18 @@
+/* row.h - a record as a binary COPY row of aigate.ledger, and the words its numbers stand for. */
+#ifndef AG_FLUSHER_ROW_H
+#define AG_FLUSHER_ROW_H
+
+#include "aigated/record.h"
+#include "base/buf.h"
+
+/* Appends the row; *out_tier gets metadata.subscription_tier (in out: valid until it grows).
+ * NULL on success, else why the record can be no row (static text); out is unchanged then. */
+const char *ag_row_put(struct ag_buf *out, uint64_t boot_id, const struct ag_record *rec,
+    struct ag_str *out_tier) AG_MUST_CHECK;
+
+void ag_row_put_header(struct ag_buf *out);
+void ag_row_put_trailer(struct ag_buf *out);
+
+struct ag_str ag_endpoint_name(unsigned endpoint);
+
+#endif

@@ -1,0 +1,25 @@
+sbin_PROGRAMS += aigatectl
+aigatectl_SOURCES = \
+	src/tools/aigatectl/api.c \
+	src/tools/aigatectl/args.c \
+	src/tools/aigatectl/bootstrap.c \
+	src/tools/aigatectl/ctl.h \
+	src/tools/aigatectl/db.c \
+	src/tools/aigatectl/integration.c \
+	src/tools/aigatectl/key.c \
+	src/tools/aigatectl/limits.c \
+	src/tools/aigatectl/main.c \
+	src/tools/aigatectl/migrate.c \
+	src/tools/aigatectl/price_file.c src/tools/aigatectl/price_file.h \
+	src/tools/aigatectl/prices.c \
+	src/tools/aigatectl/share.c \
+	src/tools/aigatectl/status.c \
+	src/tools/aigatectl/table.c \
+	src/tools/aigatectl/usage.c \
+	src/tools/aigatectl/workspace.c
+aigatectl_LDADD = src/conf/libconf.a src/base/libbase.a \
+	$(CURL_LIBS) $(JSONC_LIBS) $(PQ_LIBS) $(SSL_LIBS)
+pricesdir = $(pkgdatadir)/data
+dist_prices_DATA = data/prices.tsv
+dist_man_MANS += man/aigatectl.8
+EXTRA_DIST += src/tools/aigatectl/README.md

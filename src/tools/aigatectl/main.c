@@ -1,0 +1,172 @@
+/* main.c - aigatectl: one table of commands. */
+#include "tools/aigatectl/ctl.h"
+
+#include <curl/curl.h>
+#include <locale.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/conf.h"
+
+struct ctl_command {
+	const char *name;
+	enum ctl_exit (*run)(struct ctl *ctl, int argc, char **argv);
+	const char *args;
+	const char *text;
+};
+
+#define LIMIT_ARGS \
+	"[--budget USD | --budget-tokens N] [--period monthly|weekly] [--alert N] [--rpm N] ..."
+
+static const struct ctl_command commands[] = {
+	{ "db migrate", ctl_db_migrate, "[--dry-run]", "bring the schema and the prices up to date" },
+	{ "db status", ctl_db_status, "", "migrations applied and pending" },
+	{ "bootstrap", ctl_bootstrap, "--organisation NAME [--new-key]",
+	  "make an organisation and print its first admin key, once" },
+	{ "workspace create", ctl_workspace_create, "NAME [--slug S] [--metadata K=V] " LIMIT_ARGS,
+	  "make a workspace" },
+	{ "workspace list", ctl_workspace_list, "", "list workspaces" },
+	{ "workspace show", ctl_workspace_show, "SLUG", "show one" },
+	{ "workspace delete", ctl_workspace_delete, "SLUG --name NAME [--force]", "delete one" },
+	{ "integration create", ctl_integration_create,
+	  "SLUG --family F [--key-file FILE] [--custom-host URL] [--config K=V]",
+	  "store a provider's credential" },
+	{ "integration list", ctl_integration_list, "", "list integrations" },
+	{ "integration show", ctl_integration_show, "SLUG", "show one, credential masked" },
+	{ "integration grant", ctl_integration_grant,
+	  "SLUG --workspace W [--revoke] " LIMIT_ARGS, "let a workspace use it" },
+	{ "integration models", ctl_integration_models,
+	  "SLUG [--enable M] [--disable M] [--only-listed | --all]", "models it may call" },
+	{ "key create", ctl_key_create,
+	  "NAME --workspace W [--scopes S,S] [--metadata K=V] [--expires T] " LIMIT_ARGS,
+	  "make an API key and print it, once" },
+	{ "key list", ctl_key_list, "[--workspace W]", "list keys, masked" },
+	{ "key show", ctl_key_show, "ID", "show one: limits and what is used" },
+	{ "key revoke", ctl_key_revoke, "ID", "delete one; it stops working at once" },
+	{ "usage", ctl_usage, "[--by day|key|workspace|model|tier] [--since DAY|Nd] [--until DAY]",
+	  "what was spent" },
+	{ "prices import", ctl_prices_import, "[FILE] [--force]", "take over a price file" },
+	{ "prices lint", ctl_prices_lint, "[FILE]", "check a price file" },
+	{ "prices list", ctl_prices_list, "[--family F] [--model M] [--all]", "prices in force" },
+	{ "status", ctl_status, "", "whether daemon and database answer, and what they hold" },
+};
+
+enum ctl_exit
+ctl_fail(enum ctl_exit status, const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("aigatectl: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return status;
+}
+
+void
+ctl_say(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+const struct ag_conf *
+ctl_conf(struct ctl *ctl)
+{
+	struct ag_err err = { "" };
+
+	if (!ctl->conf) {
+		ctl->conf = ag_conf_load(ctl->conf_path, &err);
+		if (!ctl->conf)
+			ctl_fail(CTL_BAD_FILE, "%s", err.text);
+	}
+	return ctl->conf;
+}
+
+static void
+print_help(FILE *out)
+{
+	fputs("usage: aigatectl [-c FILE] [-o table|json] [--socket PATH] [--database CONNINFO]\n"
+	      "                 [--share-dir DIR] [--organisation NAME] COMMAND ...\n\n",
+	      out);
+	for (size_t i = 0; i < AG_ARRAY_LEN(commands); i++)
+		fprintf(out, "  %-19s %s\n  %-19s     %s\n", commands[i].name, commands[i].text, "",
+		        commands[i].args);
+	fputs("\nSee aigatectl(8).\n", out);
+}
+
+/* The command the words begin with, and how many of them are its name. */
+static const struct ctl_command *
+command_find(int argc, char **argv, int *out_words)
+{
+	for (size_t i = 0; i < AG_ARRAY_LEN(commands); i++) {
+		const char *name = commands[i].name;
+		const char *space = strchr(name, ' ');
+		size_t first_n = space ? (size_t)(space - name) : strlen(name);
+
+		if (argc < 1 || strlen(argv[0]) != first_n || strncmp(argv[0], name, first_n) != 0)
+			continue;
+		if (space && (argc < 2 || strcmp(argv[1], space + 1) != 0))
+			continue;
+		*out_words = space ? 2 : 1;
+		return &commands[i];
+	}
+	return NULL;
+}
+
+static enum ctl_exit
+run(struct ctl *ctl, int argc, char **argv)
+{
+	const struct ctl_command *command;
+	int at = ctl_args_global(ctl, argc, argv), words = 0;
+
+	if (at < 0)
+		return CTL_USAGE;
+	if (at == argc) {
+		print_help(stderr);
+		return CTL_USAGE;
+	}
+	if (strcmp(argv[at], "help") == 0 || strcmp(argv[at], "--help") == 0 ||
+	    strcmp(argv[at], "-h") == 0) {
+		print_help(stdout);
+		return CTL_OK;
+	}
+	command = command_find(argc - at, argv + at, &words);
+	if (!command)
+		return ctl_fail(CTL_USAGE, "unknown command \"%s%s%s\"; try aigatectl help", argv[at],
+		                at + 1 < argc ? " " : "", at + 1 < argc ? argv[at + 1] : "");
+	for (int i = at + words; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			printf("usage: aigatectl %s %s\n%s\n", command->name, command->args, command->text);
+			return CTL_OK;
+		}
+	}
+	return command->run(ctl, argc - at - words, argv + at + words);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct ctl ctl = {
+		.conf_path = AG_SYSCONFDIR "/aigated/aigated.conf",
+		.share_dir = getenv("AIGATE_SHARE_DIR"),
+	};
+	enum ctl_exit status;
+
+	setlocale(LC_CTYPE, "");
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
+		return (int)ctl_fail(CTL_FAILED, "could not initialise libcurl");
+	status = run(&ctl, argc - 1, argv + 1);
+	if (fflush(stdout) != 0 || ferror(stdout))
+		status = ctl_fail(CTL_FAILED, "could not write to standard output");
+	PQfinish(ctl.db);
+	ag_conf_free(ctl.conf);
+	curl_global_cleanup();
+	return (int)status;
+}

@@ -1,0 +1,709 @@
+/* admit.c - from a parsed message to the holds it stands on: key, workspace, body, route, estimate,
+ * meters.  No I/O; every refusal names the rule that refused. */
+#include <assert.h>
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "base/scope.h"
+#include "limit/holds.h"
+#include "shm/counters.h"
+#include "shm/keytab.h"
+#include "shm/metertab.h"
+#include "worker/metadata.h"
+#include "worker/request.h"
+
+#define TRACE_ID_MAX 128
+
+/* ---- who --------------------------------------------------------------------------------- */
+
+static struct ag_str
+header(const struct ag_http_head *head, struct ag_str portkey, struct ag_str own)
+{
+	struct ag_str v = ag_http_header_get(head, portkey);
+
+	return v.p ? v : ag_http_header_get(head, own);
+}
+#define HEADER(head, name) header(head, AG_STR("x-portkey-" name), AG_STR("x-aigate-" name))
+
+static struct ag_str
+bearer(struct ag_str v)
+{
+	return v.n > 7 && ag_str_ieq(ag_str_n(v.p, 7), AG_STR("bearer ")) ? ag_str_trim(ag_str_skip(v, 7)) : v;
+}
+
+struct ag_str
+ag_admit_key_of(const struct ag_http_head *head)
+{
+	struct ag_str key = HEADER(head, "api-key");
+
+	if (key.n == 0)
+		key = bearer(ag_http_header_get(head, AG_STR("authorization")));
+	if (key.n == 0)
+		key = ag_http_header_get(head, AG_STR("x-api-key"));
+	if (key.n == 0)
+		key = ag_http_header_get(head, AG_STR("api-key"));
+	return key;
+}
+
+enum ag_verdict
+ag_admit_authenticate(struct ag_req *r, const struct ag_http_head *head, char *blob, size_t blob_cap,
+    size_t *out_blob_bytes)
+{
+	struct ag_str key = ag_admit_key_of(head);
+	uint8_t hash[AG_SHA256_LEN];
+	int rc;
+
+	if (key.n == 0)
+		return AG_DENY_NO_KEY;
+	ag_sha256(key.p, key.n, hash);
+	rc = ag_keytab_find(r->w->shm, hash, &r->key, blob, blob_cap, out_blob_bytes);
+	if (rc == -EAGAIN)
+		return AG_DENY_NO_CAPACITY;
+	if (rc < 0 && ag_a32_observe(&r->w->shm->hdr->state) != AG_SHM_READY)
+		return AG_DENY_NOT_READY;
+	if (rc < 0 || r->key.state != AG_KEY_ACTIVE)
+		return AG_DENY_KEY_UNKNOWN;
+	if (r->key.expires_at_us <= r->rec.received_at_us)
+		return AG_DENY_KEY_EXPIRED;
+	if (!r->view)
+		return AG_DENY_NOT_READY;
+	if (r->key.workspace_id != 0) {
+		r->ws = ag_catalog_workspace(ag_view_catalog(r->view), r->key.workspace_id);
+		if (!r->ws || r->ws->state != AG_CAT_ACTIVE)
+			return AG_DENY_KEY_NO_WORKSPACE;
+	}
+	return AG_ALLOW;
+}
+
+/* ---- what -------------------------------------------------------------------------------- */
+
+/* Names whose meaning is the client's to hide a second value behind, so each may stand once. */
+static const struct ag_str field_names[AG_FIELDS] = {
+	[AG_F_MODEL] = { "model", 5 },
+	[AG_F_STREAM] = { "stream", 6 },
+	[AG_F_STREAM_OPTIONS] = { "stream_options", 14 },
+	[AG_F_MAX_TOKENS] = { "max_tokens", 10 },
+	[AG_F_MAX_COMPLETION_TOKENS] = { "max_completion_tokens", 21 },
+	[AG_F_N] = { "n", 1 },
+	[AG_F_BEST_OF] = { "best_of", 7 },
+	[AG_F_MESSAGES] = { "messages", 8 },
+	[AG_F_PROMPT] = { "prompt", 6 },
+	[AG_F_INPUT] = { "input", 5 },
+	[AG_F_SERVICE_TIER] = { "service_tier", 12 },
+	[AG_F_USER] = { "user", 4 },
+};
+
+static enum ag_verdict
+bad(struct ag_str *out_detail, const char *why)
+{
+	*out_detail = ag_str(why);
+	return AG_DENY_BAD_REQUEST;
+}
+
+static enum ag_verdict
+bad_field(struct ag_req *r, struct ag_str *out_detail, const char *why, int field)
+{
+	struct ag_buf b;
+
+	ag_buf_init(&b, 512);
+	ag_buf_printf(&b, "Invalid request body: %s", why);
+	if (field >= 0)
+		ag_buf_printf(&b, ": \"%s\"", field_names[field].p);
+	*out_detail = ag_arena_dup(&r->arena, ag_buf_str(&b));
+	ag_buf_fini(&b);
+	return AG_DENY_BAD_REQUEST;
+}
+
+static bool
+is_given(const struct ag_req *r, enum ag_field f)
+{
+	return r->field[f].type != AG_JSON_ABSENT && r->field[f].type != AG_JSON_NULL;
+}
+
+/* A string field, decoded into the arena. */
+static int
+read_string(struct ag_req *r, enum ag_field f, struct ag_str *out)
+{
+	struct ag_str raw = ag_json_raw(ag_req_body(r), r->field[f]);
+	struct ag_buf b;
+	int rc;
+
+	if (ag_json_string_plain(raw, out)) {
+		*out = ag_arena_dup(&r->arena, *out);
+		return out->p ? 0 : -ENOMEM;
+	}
+	ag_buf_init(&b, 1024);
+	rc = ag_json_string_decode(raw, &b);
+	if (rc == 0) {
+		*out = ag_arena_dup(&r->arena, ag_buf_str(&b));
+		/* A NUL or control byte in a name is never honest. */
+		for (size_t i = 0; i < out->n; i++)
+			if ((unsigned char)out->p[i] < 0x20)
+				rc = -EINVAL;
+	}
+	ag_buf_fini(&b);
+	return rc;
+}
+
+static bool
+is_json_type(struct ag_str v)
+{
+	const char *end = v.p ? memchr(v.p, ';', v.n) : NULL;
+
+	return ag_str_ieq(ag_str_trim(ag_str_n(v.p, end ? (size_t)(end - v.p) : v.n)), AG_STR("application/json"));
+}
+
+static enum ag_verdict
+scan_stream_options(struct ag_req *r, struct ag_str *out_detail, struct ag_json_value *out_usage)
+{
+	static const struct ag_str name = { "include_usage", 13 };
+	struct ag_json_fault fault;
+	struct ag_str raw = ag_json_raw(ag_req_body(r), r->field[AG_F_STREAM_OPTIONS]);
+
+	*out_usage = (struct ag_json_value){ 0 };
+	if (!is_given(r, AG_F_STREAM_OPTIONS))
+		return AG_ALLOW;
+	if (r->field[AG_F_STREAM_OPTIONS].type != AG_JSON_OBJECT ||
+	    ag_json_scan(raw, &name, 1, out_usage, &fault) < 0)
+		return bad_field(r, out_detail, "not a proper object", AG_F_STREAM_OPTIONS);
+	if (out_usage->type != AG_JSON_ABSENT && out_usage->type != AG_JSON_TRUE &&
+	    out_usage->type != AG_JSON_FALSE && out_usage->type != AG_JSON_NULL)
+		return bad_field(r, out_detail, "include_usage is not a boolean", AG_F_STREAM_OPTIONS);
+	r->wants_usage = out_usage->type == AG_JSON_TRUE;
+	return AG_ALLOW;
+}
+
+static enum ag_verdict
+scan_body(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail)
+{
+	struct ag_json_fault fault;
+	enum ag_json_type stream;
+
+	if (!is_json_type(ag_http_header_get(head, AG_STR("content-type"))))
+		return AG_DENY_BAD_CONTENT_TYPE;
+	if (ag_http_header_get(head, AG_STR("content-encoding")).p)
+		return bad(out_detail, "A content-encoding of the request body is not implemented");
+	if (r->body_len > UINT32_MAX || ag_json_scan(ag_req_body(r), field_names, AG_FIELDS, r->field, &fault) < 0)
+		return bad_field(r, out_detail, r->body_len > UINT32_MAX ? "too long" : fault.why,
+		    r->body_len > UINT32_MAX ? -1 : fault.field);
+	if (r->field[AG_F_MODEL].type != AG_JSON_STRING)
+		return bad_field(r, out_detail, "a string is required", AG_F_MODEL);
+	if (read_string(r, AG_F_MODEL, &r->requested_model) < 0 || r->requested_model.n == 0 ||
+	    r->requested_model.n > 255)
+		return bad_field(r, out_detail, "not a model's name", AG_F_MODEL);
+	stream = r->field[AG_F_STREAM].type;
+	if (stream != AG_JSON_ABSENT && stream != AG_JSON_NULL && stream != AG_JSON_TRUE && stream != AG_JSON_FALSE)
+		return bad_field(r, out_detail, "not a boolean", AG_F_STREAM);
+	r->is_stream = stream == AG_JSON_TRUE && r->endpoint != AG_EP_EMBEDDING;
+	if (r->endpoint == AG_EP_CHAT && r->field[AG_F_MESSAGES].type != AG_JSON_ARRAY)
+		return bad_field(r, out_detail, "an array is required", AG_F_MESSAGES);
+	return AG_ALLOW;
+}
+
+/* ---- which provider ---------------------------------------------------------------------- */
+
+static struct ag_str
+without_at(struct ag_str s)
+{
+	const char *slash;
+
+	if (s.n > 0 && s.p[0] == '@')
+		s = ag_str_skip(s, 1);
+	slash = s.p ? memchr(s.p, '/', s.n) : NULL;
+	return slash ? ag_str_n(s.p, (size_t)(slash - s.p)) : s;
+}
+
+static enum ag_verdict
+find_target(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail)
+{
+	static const struct { struct ag_str portkey, own; } unsupported[] = {
+		{ { "x-portkey-config", 16 }, { "x-aigate-config", 15 } },
+		{ { "x-portkey-custom-host", 21 }, { "x-aigate-custom-host", 20 } },
+		{ { "x-portkey-forward-headers", 25 }, { "x-aigate-forward-headers", 24 } },
+		{ { "x-portkey-cache", 15 }, { "x-aigate-cache", 14 } },
+	};
+	struct ag_str provider = HEADER(head, "provider"), slug = HEADER(head, "virtual-key");
+	struct ag_route_in in = {
+		.cat = ag_view_catalog(r->view), .ws = r->ws, .model = r->requested_model,
+		.endpoint = r->endpoint, .now_us = r->rec.received_at_us,
+	};
+	enum ag_verdict v;
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(unsupported); i++)
+		if (header(head, unsupported[i].portkey, unsupported[i].own).n > 0) {
+			*out_detail = unsupported[i].portkey;
+			return AG_DENY_CONFIG_UNSUPPORTED;
+		}
+	if (provider.n > 0 && provider.p[0] != '@') {
+		*out_detail = ag_arena_dup(&r->arena, provider);
+		return AG_DENY_PROVIDER_RAW;
+	}
+	in.provider = ag_arena_dup(&r->arena, without_at(provider.n > 0 ? provider : slug));
+	v = ag_route_resolve(&in, &r->target, out_detail);
+	if (v != AG_ALLOW)
+		return v;
+	if (ag_view_dest(r->w, r->view, r->target.integration, r->target.family, &r->dest) < 0) {
+		struct ag_str name = ag_catalog_text(in.cat, r->target.integration->slug);
+
+		ag_error("cannot use integration \"%.*s\": its credential or host does not open", AG_STR_ARG(name));
+		return AG_DENY_INTERNAL;
+	}
+	return AG_ALLOW;
+}
+
+/* ---- how much ---------------------------------------------------------------------------- */
+
+static enum ag_verdict
+read_count(struct ag_req *r, enum ag_field f, uint64_t *out, struct ag_str *out_detail)
+{
+	if (!is_given(r, f))
+		return AG_ALLOW;
+	if (r->field[f].type != AG_JSON_NUMBER ||
+	    ag_json_u64(ag_json_raw(ag_req_body(r), r->field[f]), out) < 0 || *out == 0 || *out > UINT32_MAX)
+		return bad_field(r, out_detail, "not a positive whole number", (int)f);
+	return AG_ALLOW;
+}
+
+static enum ag_service_tier
+asked_tier(struct ag_req *r)
+{
+	struct ag_str raw = ag_json_raw(ag_req_body(r), r->field[AG_F_SERVICE_TIER]);
+
+	if (r->field[AG_F_SERVICE_TIER].type != AG_JSON_STRING)
+		return AG_TIER_STANDARD;
+	if (ag_json_string_eq(raw, AG_STR("priority")) || ag_json_string_eq(raw, AG_STR("fast")))
+		return AG_TIER_PRIORITY;
+	return ag_json_string_eq(raw, AG_STR("flex")) ? AG_TIER_FLEX : AG_TIER_STANDARD;
+}
+
+/* Legacy completions answer each prompt of an array; token ids are one prompt. */
+static uint64_t
+prompts_of(struct ag_req *r)
+{
+	struct ag_str raw = ag_json_raw(ag_req_body(r), r->field[AG_F_PROMPT]);
+	struct ag_json_iter it;
+	struct ag_json_value first;
+	int64_t n;
+
+	if (r->endpoint != AG_EP_COMPLETION || r->field[AG_F_PROMPT].type != AG_JSON_ARRAY)
+		return 1;
+	ag_json_iter_init(&it, raw);
+	if (ag_json_array_next(&it, &first) != 1 || first.type == AG_JSON_NUMBER)
+		return 1;
+	n = ag_json_array_count(raw);
+	return n > 0 ? (uint64_t)n : 1;
+}
+
+static enum ag_verdict
+estimate(struct ag_req *r, struct ag_str *out_detail)
+{
+	uint64_t limit = 0, completion_limit = 0, n = 1, best_of = 1;
+	struct ag_estimate_in in = {
+		.endpoint = r->endpoint, .body_bytes = r->body_len, .price = r->target.price,
+		.default_limit = r->w->conf->default_max_tokens,
+		.default_limit_reasoning = r->w->conf->default_max_tokens_reasoning,
+	};
+	enum ag_verdict v = read_count(r, AG_F_MAX_TOKENS, &limit, out_detail);
+
+	if (v == AG_ALLOW)
+		v = read_count(r, AG_F_MAX_COMPLETION_TOKENS, &completion_limit, out_detail);
+	if (v == AG_ALLOW)
+		v = read_count(r, AG_F_N, &n, out_detail);
+	if (v == AG_ALLOW)
+		v = read_count(r, AG_F_BEST_OF, &best_of, out_detail);
+	if (v != AG_ALLOW)
+		return v;
+	if (limit > 0 && completion_limit > 0)
+		return bad(out_detail, "Setting max_tokens and max_completion_tokens at the same time is not supported");
+	in.client_limit = limit > 0 ? limit : completion_limit;
+	in.choices = (n > best_of ? n : best_of) * prompts_of(r);
+	if (r->field[AG_F_MESSAGES].type == AG_JSON_ARRAY)
+		in.messages = ag_json_raw(ag_req_body(r), r->field[AG_F_MESSAGES]);
+	ag_estimate(&in, &r->est);
+	if (r->target.price)
+		r->bound = ag_price_bound(r->target.price, r->est.input, asked_tier(r));
+	return AG_ALLOW;
+}
+
+static void
+set_amounts(struct ag_req *r)
+{
+	r->amounts = (struct ag_amounts){
+		.nusd = r->target.price ? ag_price_bound_nusd(&r->bound, r->est.input, r->est.output)
+		    : r->w->conf->unpriced_flat_usd,
+		.tokens = (int64_t)(r->est.input + r->est.output),
+		.requests = 1,
+	};
+}
+
+/* ---- the body on its way ----------------------------------------------------------------- */
+
+/* Kept in order of offset: the body is sent as what lies between them. */
+static void
+add_edit(struct ag_req *r, size_t off, size_t len, struct ag_str text)
+{
+	uint32_t i = r->n_edits;
+
+	assert(r->n_edits < AG_REQ_EDITS);
+	while (i > 0 && r->edit[i - 1].off > off) {
+		r->edit[i] = r->edit[i - 1];
+		i--;
+	}
+	r->edit[i] = (struct ag_edit){ .off = off, .len = len, .text = text };
+	r->n_edits++;
+}
+
+static void
+edit_value(struct ag_req *r, enum ag_field f, struct ag_str text)
+{
+	add_edit(r, r->field[f].off, r->field[f].len, text);
+}
+
+static size_t
+body_start(const struct ag_req *r)
+{
+	const char *brace = memchr(ag_req_body(r).p, '{', r->body_len);
+
+	return (size_t)(brace - ag_req_body(r).p) + 1;
+}
+
+static void
+edit_model(struct ag_req *r)
+{
+	struct ag_buf b;
+
+	if (ag_str_eq(r->target.model, r->requested_model))
+		return;
+	ag_buf_init(&b, 4096);
+	ag_buf_putc(&b, '"');
+	ag_buf_put_json(&b, r->target.model);
+	ag_buf_putc(&b, '"');
+	edit_value(r, AG_F_MODEL, ag_arena_dup(&r->arena, ag_buf_str(&b)));
+	ag_buf_fini(&b);
+}
+
+static void
+edit_stream_options(struct ag_req *r, const struct ag_json_value *usage)
+{
+	const struct ag_json_value *options = &r->field[AG_F_STREAM_OPTIONS];
+
+	if (!r->is_stream || r->wants_usage || !(r->target.family->flags & AG_PF_INCLUDE_USAGE))
+		return;
+	if (options->type == AG_JSON_ABSENT)
+		add_edit(r, body_start(r), 0, AG_STR("\"stream_options\":{\"include_usage\":true},"));
+	else if (options->type == AG_JSON_NULL)
+		edit_value(r, AG_F_STREAM_OPTIONS, AG_STR("{\"include_usage\":true}"));
+	else if (usage->type != AG_JSON_ABSENT)
+		add_edit(r, options->off + usage->off, usage->len, AG_STR("true"));
+	else if (options->n_children == 0 && options->len <= 2)
+		edit_value(r, AG_F_STREAM_OPTIONS, AG_STR("{\"include_usage\":true}"));
+	else
+		add_edit(r, options->off + 1, 0, AG_STR("\"include_usage\":true,"));
+}
+
+/* Writes the output limit that the hold pays for. */
+static void
+edit_limit(struct ag_req *r)
+{
+	enum ag_field f = is_given(r, AG_F_MAX_COMPLETION_TOKENS) ? AG_F_MAX_COMPLETION_TOKENS
+	    : is_given(r, AG_F_MAX_TOKENS) ? AG_F_MAX_TOKENS
+	    : r->endpoint == AG_EP_CHAT && (r->target.family->flags & AG_PF_MAX_COMPLETION)
+	        ? AG_F_MAX_COMPLETION_TOKENS : AG_F_MAX_TOKENS;
+	char text[96];
+	size_t n;
+
+	if (r->field[f].type == AG_JSON_ABSENT) {
+		n = (size_t)snprintf(text, sizeof(text), "\"%s\":%llu,", field_names[f].p,
+		    (unsigned long long)r->est.limit);
+		add_edit(r, body_start(r), 0, ag_arena_dup(&r->arena, ag_str_n(text, n)));
+		return;
+	}
+	n = ag_fmt_u64(text, r->est.limit);
+	edit_value(r, f, ag_arena_dup(&r->arena, ag_str_n(text, n)));
+}
+
+/* ---- the holds --------------------------------------------------------------------------- */
+
+static void
+add_meters(struct ag_req *r, const uint32_t *meters, uint32_t n)
+{
+	for (uint32_t i = 0; i < n && r->n_meters < AG_HOLDS_MAX; i++)
+		r->meters[r->n_meters++] = meters[i];
+}
+
+static void
+collect_meters(struct ag_req *r)
+{
+	const struct ag_catalog *cat = ag_view_catalog(r->view);
+	const struct ag_cat_org *org = ag_catalog_org_at(cat, r->ws->org_ix);
+
+	r->n_meters = 0;
+	add_meters(r, r->key.meters, r->key.n_meters);
+	add_meters(r, r->ws->meters, r->ws->n_meters);
+	add_meters(r, r->target.grant->meters, r->target.grant->n_meters);
+	add_meters(r, r->target.provider->meters, r->target.provider->n_meters);
+	add_meters(r, org->meters, org->n_meters);
+}
+
+static bool
+has_meter_of(const struct ag_req *r, enum ag_unit unit)
+{
+	for (uint32_t i = 0; i < r->n_meters; i++)
+		if (ag_a32_get(&ag_metertab_at(r->w->shm, r->meters[i])->unit) == (uint32_t)unit)
+			return true;
+	return false;
+}
+
+/* Level and kind of the meter that refused tell which rule it was. */
+static enum ag_verdict
+verdict_of_meter(const struct ag_meter *m)
+{
+	bool is_budget = ag_a32_get(&m->kind) == AG_METER_BUDGET;
+
+	switch ((enum ag_scope_kind)ag_a32_get(&m->level)) {
+	case AG_LEVEL_KEY:
+		return is_budget ? AG_DENY_BUDGET_KEY : AG_DENY_RATE_KEY;
+	case AG_LEVEL_WORKSPACE:
+		return is_budget ? AG_DENY_BUDGET_WORKSPACE : AG_DENY_RATE_WORKSPACE;
+	case AG_LEVEL_GRANT:
+		return is_budget ? AG_DENY_BUDGET_GRANT : AG_DENY_RATE_GRANT;
+	case AG_LEVEL_PROVIDER:
+		return is_budget ? AG_DENY_BUDGET_PROVIDER : AG_DENY_RATE_PROVIDER;
+	case AG_LEVEL_ORG:
+		return is_budget ? AG_DENY_BUDGET_ORG : AG_DENY_RATE_ORG;
+	case AG_LEVEL_POLICY:
+		break;
+	}
+	return is_budget ? AG_DENY_BUDGET_POLICY : AG_DENY_RATE_POLICY;
+}
+
+static struct ag_str
+name_of_level(struct ag_req *r, const struct ag_meter *m)
+{
+	const struct ag_catalog *cat = ag_view_catalog(r->view);
+	char uuid[AG_UUID_TEXT];
+
+	switch ((enum ag_scope_kind)ag_a32_get(&m->level)) {
+	case AG_LEVEL_KEY:
+		ag_uuid_text(r->key.uuid, uuid);
+		return ag_arena_dup(&r->arena, ag_str(uuid));
+	case AG_LEVEL_WORKSPACE:
+		return ag_catalog_text(cat, r->ws->slug);
+	case AG_LEVEL_GRANT:
+		return ag_catalog_text(cat, r->target.integration->slug);
+	case AG_LEVEL_PROVIDER:
+		return ag_catalog_text(cat, r->target.provider->slug);
+	case AG_LEVEL_ORG:
+		return ag_catalog_text(cat, ag_catalog_org_at(cat, r->ws->org_ix)->name);
+	case AG_LEVEL_POLICY:
+		break;
+	}
+	return AG_STR_NONE;
+}
+
+/* A budget has room, but not for the worst case: lower the output limit to what half of the room
+ * pays for (all of it, if half is below the least), so that the cap stays exact and nobody starves.
+ * false: even the least does not fit, or it is not the output that makes it too dear. */
+static bool
+fit(struct ag_req *r, int64_t now_us)
+{
+	uint64_t choices = r->est.limit > 0 ? r->est.output / r->est.limit : 0, allowed = UINT64_MAX;
+	uint64_t least = r->w->conf->fit_min_tokens;
+
+	if (choices == 0 || r->est.limit <= 1)
+		return false;
+	for (uint32_t i = 0; i < r->n_meters; i++) {
+		const struct ag_meter *m = ag_metertab_at(r->w->shm, r->meters[i]);
+		uint32_t unit = ag_a32_get(&m->unit);
+		struct ag_meter_state s;
+		uint64_t half, whole;
+
+		if (ag_a32_get(&m->kind) != AG_METER_BUDGET || unit == AG_UNIT_REQUESTS)
+			continue;
+		ag_meter_read(m, 0, now_us, &s);
+		if (unit == AG_UNIT_NUSD) {
+			if (!r->target.price || r->amounts.nusd <= s.remaining)
+				continue;
+			half = ag_price_bound_fit(&r->bound, r->est.input, s.remaining / 2);
+			whole = ag_price_bound_fit(&r->bound, r->est.input, s.remaining);
+		} else {
+			uint64_t room = (uint64_t)s.remaining;
+
+			if (r->amounts.tokens <= s.remaining)
+				continue;
+			half = room / 2 > r->est.input ? room / 2 - r->est.input : 0;
+			whole = room > r->est.input ? room - r->est.input : 0;
+		}
+		half = half / choices >= least ? half / choices : whole / choices >= least ? least : 0;
+		if (half < allowed)
+			allowed = half;
+	}
+	if (allowed < least || allowed >= r->est.limit)
+		return false;
+	r->est.limit = allowed;
+	r->est.output = allowed * choices;
+	r->est.must_write_limit = true;
+	set_amounts(r);
+	return true;
+}
+
+static void
+note_rates(struct ag_req *r, int64_t now_us)
+{
+	for (uint32_t i = 0; i < r->n_meters; i++) {
+		const struct ag_meter *m = ag_metertab_at(r->w->shm, r->meters[i]);
+		struct ag_rate_note *note;
+		struct ag_meter_state s;
+
+		if (ag_a32_get(&m->kind) != AG_METER_RATE)
+			continue;
+		note = ag_a32_get(&m->unit) == AG_UNIT_TOKENS ? &r->rate_tokens : &r->rate_requests;
+		ag_meter_read(m, 0, now_us, &s);
+		if (note->is_set && note->remaining <= s.remaining)
+			continue;
+		*note = (struct ag_rate_note){ .is_set = true, .limit = s.limit, .remaining = s.remaining,
+			.reset_us = s.resets_at_us > now_us ? s.resets_at_us - now_us : 0 };
+	}
+}
+
+static enum ag_verdict
+room_to_record(struct ag_req *r, struct ag_str *out_detail)
+{
+	struct ag_worker *w = r->w;
+
+	if (w->n_free_slots == 0) {
+		*out_detail = AG_STR("max_inflight requests are being served");
+		return AG_DENY_NO_CAPACITY;
+	}
+	if (w->conf->full_ring == AG_FULL_RING_SERVE)
+		return AG_ALLOW;
+	if (ag_a32_get(&w->shm->hdr->intake_closed) ||
+	    ag_ring_room(&w->ring) < (uint64_t)(w->n_inflight + 2) * 2 * AG_RECORD_MAX) {
+		*out_detail = AG_STR("the ledger cannot take more records");
+		return AG_DENY_NO_CAPACITY;
+	}
+	return AG_ALLOW;
+}
+
+static enum ag_verdict
+take_holds(struct ag_req *r, struct ag_str *out_detail, uint32_t *out_meter)
+{
+	struct ag_worker *w = r->w;
+	int64_t slot_ix, now_us = r->rec.received_at_us;
+	enum ag_verdict v = room_to_record(r, out_detail);
+	bool was_fitted = false;
+
+	if (v != AG_ALLOW)
+		return v;
+	slot_ix = ag_worker_slot_take(w);
+	assert(slot_ix >= 0);
+	r->slot_ix = (uint32_t)slot_ix;
+	for (int tries = 0; tries < 8; tries++) {
+		struct ag_inflight *slot = ag_shm_inflight(w->shm, w->ctx->worker_ix, r->slot_ix);
+		uint32_t denied = 0;
+
+		if (ag_holds_take(w->shm, slot, w->ctx->incarnation, r->meters, r->n_meters, &r->amounts,
+		        now_us, &denied) == AG_TAKE_OK) {
+			r->slot = slot;
+			if (was_fitted)
+				ag_count(AG_CNT_req_fitted);
+			note_rates(r, now_us);
+			return AG_ALLOW;
+		}
+		*out_meter = r->meters[denied];
+		if (ag_a32_get(&ag_metertab_at(w->shm, *out_meter)->kind) != AG_METER_BUDGET || !fit(r, now_us))
+			break;
+		was_fitted = true;
+	}
+	ag_worker_slot_give(w, r->slot_ix);
+	note_rates(r, now_us);
+	*out_detail = name_of_level(r, ag_metertab_at(w->shm, *out_meter));
+	return verdict_of_meter(ag_metertab_at(w->shm, *out_meter));
+}
+
+/* ---- all of it --------------------------------------------------------------------------- */
+
+static enum ag_verdict
+read_headers(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail)
+{
+	struct ag_str timeout = HEADER(head, "request-timeout");
+	uint64_t ms;
+
+	if (timeout.n == 0)
+		return AG_ALLOW;
+	if (ag_parse_u64(timeout, 3600000, &ms) < 0 || ms == 0)
+		return bad(out_detail, "x-portkey-request-timeout is not a number of milliseconds between 1 and 3600000");
+	r->timeout_us = (int64_t)ms * AG_US_PER_MS;
+	return AG_ALLOW;
+}
+
+enum ag_verdict
+ag_req_admit(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail,
+    uint32_t *out_meter)
+{
+	char blob[AG_METADATA_MAX];
+	size_t blob_bytes = 0;
+	struct ag_json_value usage;
+	enum ag_verdict v;
+
+	r->trace_id = ag_admit_trace_id(r, head);
+	v = ag_admit_authenticate(r, head, blob, sizeof(blob), &blob_bytes);
+	if (v != AG_ALLOW)
+		return v;
+	if (!r->ws)
+		return AG_DENY_SCOPE; /* organisation keys do not call models */
+	if (!ag_scopes_has(r->key.scopes, AG_SCOPE_COMPLETIONS_WRITE))
+		return AG_DENY_SCOPE;
+	if ((v = read_headers(r, head, out_detail)) != AG_ALLOW ||
+	    (v = scan_body(r, head, out_detail)) != AG_ALLOW ||
+	    (v = scan_stream_options(r, out_detail, &usage)) != AG_ALLOW ||
+	    (v = find_target(r, head, out_detail)) != AG_ALLOW ||
+	    (v = estimate(r, out_detail)) != AG_ALLOW)
+		return v;
+	if (ag_metadata_merge(&r->arena, HEADER(head, "metadata"), ag_str_n(blob, blob_bytes),
+	        ag_catalog_text(ag_view_catalog(r->view), r->ws->metadata), &r->metadata) < 0)
+		return bad(out_detail, "The metadata of this request, its key and its workspace is larger than 2048 bytes");
+	set_amounts(r);
+	collect_meters(r);
+	r->is_governed = r->w->conf->govern;
+	if (r->is_governed) {
+		bool has_money = has_meter_of(r, AG_UNIT_NUSD);
+
+		if (has_money && !r->target.price && r->w->conf->unpriced_model == AG_UNPRICED_REFUSE) {
+			*out_detail = r->target.model;
+			return AG_DENY_MODEL_UNPRICED;
+		}
+		/* Without a limit upstream the worst case would be the model's maximum. */
+		r->est.must_write_limit &= has_money || has_meter_of(r, AG_UNIT_TOKENS);
+		v = take_holds(r, out_detail, out_meter);
+		if (v != AG_ALLOW)
+			return v;
+	} else {
+		r->est.must_write_limit = false;
+	}
+	edit_model(r);
+	edit_stream_options(r, &usage);
+	if (r->est.must_write_limit && r->est.limit > 0)
+		edit_limit(r);
+	return AG_ALLOW;
+}
+
+struct ag_str
+ag_admit_trace_id(struct ag_req *r, const struct ag_http_head *head)
+{
+	struct ag_str v = HEADER(head, "trace-id");
+	char uuid[AG_UUID_TEXT];
+
+	if (v.n == 0) {
+		struct ag_str parent = ag_http_header_get(head, AG_STR("traceparent"));
+
+		if (parent.n >= 55 && parent.p[2] == '-' && parent.p[35] == '-')
+			v = ag_str_n(parent.p + 3, 32);
+	}
+	if (v.n > 0 && v.n <= TRACE_ID_MAX)
+		return ag_arena_dup(&r->arena, v);
+	ag_uuid_text(r->id, uuid);
+	return ag_arena_dup(&r->arena, ag_str(uuid));
+}

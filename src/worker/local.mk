@@ -1,0 +1,17 @@
+noinst_LIBRARIES += src/worker/libworker.a
+src_worker_libworker_a_SOURCES = \
+	src/worker/admit.c \
+	src/worker/client.c src/worker/client.h \
+	src/worker/metadata.c src/worker/metadata.h \
+	src/worker/models.c \
+	src/worker/origin.c src/worker/origin.h \
+	src/worker/relay.c \
+	src/worker/reply.c \
+	src/worker/request.c src/worker/request.h \
+	src/worker/send.c \
+	src/worker/settle.c \
+	src/worker/status.c \
+	src/worker/upstream.c src/worker/upstream.h \
+	src/worker/view.c src/worker/view.h \
+	src/worker/worker.c src/worker/worker.h
+EXTRA_DIST += src/worker/README.md

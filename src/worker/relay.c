@@ -1,0 +1,559 @@
+/* relay.c - the provider's answer on its way to the client.
+ *
+ * Bytes pass as they are; usage is picked out in passing.  What one read brings goes out in one
+ * write.  A stream is relayed event by event, so that the usage chunk nobody asked for can be
+ * withheld; an event cut by the read waits for its end. */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "http/chunk.h"
+#include "shm/counters.h"
+#include "worker/request.h"
+#include "worker/upstream.h"
+
+#define CLIENT_PENDING_HIGH 262144u /* unread bytes at which the provider is held back */
+#define ACC_KEEP            8192u
+#define OUT_RUNS            96
+
+/* What one read brings, gathered for one write. Runs of acc are offsets, since it may move. */
+struct out {
+	struct { const char *p; size_t n, acc_off; } run[OUT_RUNS];
+	size_t n_runs, bytes;
+	struct ag_req *r;
+};
+
+/* Bytes that will not stay where they are: kept in acc until the write. */
+static void
+out_add_copy(struct out *o, struct ag_str s)
+{
+	struct ag_buf *acc = &o->r->acc;
+	size_t off = acc->n;
+
+	ag_buf_put_str(acc, s);
+	if (acc->failed || s.n == 0)
+		return;
+	o->bytes += s.n;
+	if (o->n_runs > 0 && !o->run[o->n_runs - 1].p) {
+		o->run[o->n_runs - 1].n += s.n;
+		return;
+	}
+	assert(o->n_runs < OUT_RUNS);
+	o->run[o->n_runs].p = NULL;
+	o->run[o->n_runs].acc_off = off;
+	o->run[o->n_runs++].n = s.n;
+}
+
+static void
+out_add(struct out *o, struct ag_str s)
+{
+	if (s.n == 0)
+		return;
+	if (o->n_runs > 0 && o->run[o->n_runs - 1].p &&
+	    o->run[o->n_runs - 1].p + o->run[o->n_runs - 1].n == s.p) {
+		o->run[o->n_runs - 1].n += s.n;
+		o->bytes += s.n;
+		return;
+	}
+	if (o->n_runs >= OUT_RUNS - 2) {
+		/* A stream of many withheld events: the rest is gathered in acc, as one run. */
+		out_add_copy(o, s);
+		return;
+	}
+	o->bytes += s.n;
+	o->run[o->n_runs].p = s.p;
+	o->run[o->n_runs++].n = s.n;
+}
+
+/* ---- the head ---------------------------------------------------------------------------- */
+
+static bool
+is_dropped(const struct ag_http_head *head, const struct ag_req *r, struct ag_str name)
+{
+	if (ag_str_ieq(name, AG_STR("content-length")) || ag_str_ieq(name, AG_STR("set-cookie")) ||
+	    ag_http_is_hop_by_hop(head, name))
+		return true;
+	if (r->is_admin)
+		return false;
+	/* Ours stand in for the provider's where we have limits of that kind. */
+	if (r->rate_requests.is_set && name.n > 21 && ag_str_ieq(ag_str_n(name.p, 12), AG_STR("x-ratelimit-")) &&
+	    ag_str_ieq(ag_str_skip(name, name.n - 9), AG_STR("-requests")))
+		return true;
+	if (r->rate_tokens.is_set && name.n > 19 && ag_str_ieq(ag_str_n(name.p, 12), AG_STR("x-ratelimit-")) &&
+	    ag_str_ieq(ag_str_skip(name, name.n - 7), AG_STR("-tokens")))
+		return true;
+	return name.n > 10 && ag_str_ieq(ag_str_n(name.p, 10), AG_STR("x-portkey-"));
+}
+
+static void
+put_framing(struct ag_req *r, const struct ag_http_head *head, struct ag_buf *b)
+{
+	bool has_length = head->framing == AG_HTTP_BODY_LENGTH && r->relay != AG_RELAY_STREAM;
+
+	if (r->is_head_method || head->framing == AG_HTTP_BODY_NONE) {
+		r->length_out_left = 0;
+		if (head->has_content_length) {
+			ag_buf_puts(b, "content-length: ");
+			ag_buf_put_u64(b, head->content_length);
+			ag_buf_put(b, "\r\n", 2);
+		} else if (head->status != 204 && head->status != 304) {
+			ag_buf_puts(b, "content-length: 0\r\n");
+		}
+	} else if (has_length) {
+		r->length_out_left = head->content_length;
+		ag_buf_puts(b, "content-length: ");
+		ag_buf_put_u64(b, head->content_length);
+		ag_buf_put(b, "\r\n", 2);
+	} else if (r->is_http10) {
+		r->is_until_eof_out = true;
+		r->wants_keep_alive = false;
+	} else {
+		r->is_chunked_out = true;
+		ag_buf_puts(b, "transfer-encoding: chunked\r\n");
+	}
+	if (!r->wants_keep_alive || r->w->is_draining)
+		ag_buf_puts(b, "connection: close\r\n");
+}
+
+static void
+choose_relay(struct ag_req *r, const struct ag_http_head *head)
+{
+	struct ag_str type = ag_http_header_get(head, AG_STR("content-type"));
+
+	if (r->is_admin) {
+		r->relay = AG_RELAY_RAW;
+	} else if (head->status / 100 == 2 && type.n >= 17 &&
+	    ag_str_ieq(ag_str_n(type.p, 17), AG_STR("text/event-stream"))) {
+		r->relay = AG_RELAY_STREAM;
+		ag_sse_init(&r->sse, AG_SSE_EVENT_MAX);
+		r->has_sse = true;
+		ag_count(AG_CNT_req_streamed);
+	} else {
+		r->relay = AG_RELAY_BODY;
+	}
+}
+
+static void
+count_status(const struct ag_req *r, int status)
+{
+	if (r->is_admin)
+		return;
+	if (status >= 500)
+		ag_count(AG_CNT_upstream_5xx);
+	else if (status >= 400)
+		ag_count(AG_CNT_upstream_4xx);
+}
+
+void
+ag_req_on_head(struct ag_req *r, const struct ag_http_head *head)
+{
+	struct ag_buf *b = &r->w->scratch;
+
+	ag_req_goto(r, AG_REQ_STREAM);
+	r->first_byte_us = ag_clock_mono_us();
+	r->rec.status = (uint16_t)head->status;
+	r->rec.client_status = (uint16_t)head->status;
+	count_status(r, head->status);
+	choose_relay(r, head);
+	/* From here on no second attempt needs the message. */
+	if (r->up->n_iov == 0 && !r->is_admin && r->relay == AG_RELAY_STREAM) {
+		ag_buf_fini(&r->msg);
+	}
+	ag_buf_reset(b);
+	ag_buf_puts(b, "HTTP/1.1 ");
+	ag_buf_put_u64(b, (uint64_t)head->status);
+	ag_buf_putc(b, ' ');
+	ag_buf_puts(b, ag_http_reason(head->status));
+	ag_buf_put(b, "\r\n", 2);
+	for (size_t i = 0; i < head->n_headers; i++) {
+		if (is_dropped(head, r, head->header[i].name))
+			continue;
+		ag_buf_put_str(b, head->header[i].name);
+		ag_buf_put(b, ": ", 2);
+		ag_buf_put_str(b, head->header[i].value);
+		ag_buf_put(b, "\r\n", 2);
+	}
+	put_framing(r, head, b);
+	if (!r->is_admin)
+		ag_reply_common_headers(r, b);
+	ag_buf_put(b, "\r\n", 2);
+	r->is_head_pending = true;
+}
+
+/* ---- the body ---------------------------------------------------------------------------- */
+
+static int
+relay_on_event(void *arg, const struct ag_sse_event *ev)
+{
+	struct out *o = arg;
+	struct ag_req *r = o->r;
+	bool may_withhold = false;
+
+	if (ev->has_data)
+		may_withhold = r->target.family->on_event(r->target.family, ev->data, &r->answer);
+	if (may_withhold && !r->wants_usage)
+		return 0;
+	if (ev->is_in_piece)
+		out_add(o, ev->raw);
+	else
+		out_add_copy(o, ev->raw);
+	return o->r->acc.failed ? -ENOBUFS : 0;
+}
+
+/* The client is lost while we write: cancel, settle, and both are gone. */
+static void
+lose_client(struct ag_req *r)
+{
+	struct ag_client *c = r->client;
+
+	ag_req_on_client_gone(r);
+	ag_client_free(c);
+}
+
+static int
+write_out(struct ag_req *r, struct out *o, bool is_last)
+{
+	struct iovec iov[OUT_RUNS + 4];
+	char chunk_head[AG_CHUNK_HEAD_MAX];
+	int n = 0;
+	size_t total = 0;
+
+	if (r->is_head_pending) {
+		iov[n++] = (struct iovec){ r->w->scratch.p, r->w->scratch.n };
+		r->is_head_pending = false;
+		r->is_head_sent = true;
+	}
+	if (o->bytes > 0 && r->is_chunked_out)
+		iov[n++] = (struct iovec){ chunk_head, ag_chunk_head(chunk_head, o->bytes) };
+	for (size_t i = 0; i < o->n_runs; i++) {
+		const char *p = o->run[i].p ? o->run[i].p : r->acc.p + o->run[i].acc_off;
+
+		iov[n++] = (struct iovec){ (void *)(uintptr_t)p, o->run[i].n };
+	}
+	if (r->is_chunked_out && (o->bytes > 0 || is_last)) {
+		static char ends[] = AG_CHUNK_END AG_CHUNK_LAST;
+		size_t from = o->bytes > 0 ? 0 : 2, to = is_last ? sizeof(ends) - 1 : 2;
+
+		iov[n++] = (struct iovec){ ends + from, to - from };
+	}
+	for (int i = 0; i < n; i++)
+		total += iov[i].iov_len;
+	if (total == 0)
+		return 0;
+	r->rec.response_bytes += o->bytes;
+	ag_count_add(AG_CNT_bytes_client_out, (int64_t)total);
+	return ag_conn_writev(r->client->conn, iov, n);
+}
+
+static void
+hold_back(struct ag_req *r)
+{
+	if (r->up && ag_conn_pending(r->client->conn) > CLIENT_PENDING_HIGH) {
+		ag_upstream_pause(r->up);
+		ag_conn_timer_set(r->client->conn, r->w->tv_write);
+	}
+}
+
+static enum ag_outcome
+outcome_of_status(int status)
+{
+	if (status == 429)
+		return AG_OUT_UPSTREAM_429;
+	if (status >= 500)
+		return AG_OUT_UPSTREAM_5XX;
+	return status >= 400 ? AG_OUT_UPSTREAM_4XX : AG_OUT_ANSWERED;
+}
+
+/* The answer is complete: the connection goes back, the cost is settled before the client can see
+ * the end, so that what it reads next already tells. */
+static void
+settle_end(struct ag_req *r, enum ag_outcome outcome)
+{
+	struct ag_upstream *up = r->up;
+
+	r->up = NULL;
+	if (up)
+		ag_upstream_done(up);
+	ag_req_goto(r, AG_REQ_SETTLE);
+	ag_req_settle(r, outcome, r->rec.client_status);
+	if (outcome == AG_OUT_ANSWERED && !r->is_admin)
+		ag_count(AG_CNT_req_answered);
+}
+
+static void
+finish(struct ag_req *r)
+{
+	ag_req_goto(r, AG_REQ_DONE);
+	ag_client_request_done(r->client, r->wants_keep_alive && !r->is_until_eof_out);
+}
+
+/* A stream that did not end as streams end: the client is told by an event, never by a clean end. */
+static void
+end_broken_stream(struct ag_req *r, struct out *o, enum ag_outcome outcome, const char *why)
+{
+	struct ag_str rest;
+
+	if (!r->answer.has_error) {
+		struct ag_buf event;
+
+		if (r->answer.error_type[0] == '\0')
+			(void)ag_str_copy(AG_STR("upstream_stream_truncated"), r->answer.error_type,
+			    sizeof(r->answer.error_type));
+		ag_buf_init(&event, 4096);
+		/* An unfinished event was never relayed, so the client stands at an event's start. */
+		(void)ag_sse_finish(&r->sse, &rest);
+		ag_reply_stream_error(&event, r->answer.error_type, why);
+		out_add_copy(o, ag_buf_str(&event));
+		ag_buf_fini(&event);
+	}
+	settle_end(r, outcome);
+	if (write_out(r, o, true) < 0) {
+		ag_client_free(r->client);
+		return;
+	}
+	finish(r);
+}
+
+static void
+relay_stream(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_last)
+{
+	struct out o = { .r = r };
+	int rc = 0;
+
+	for (size_t i = 0; i < n_runs && rc == 0; i++) {
+		/* Two runs at most come of one: what was carried and what follows it. */
+		if (o.n_runs > OUT_RUNS - 4) {
+			if (write_out(r, &o, false) < 0) {
+				lose_client(r);
+				return;
+			}
+			o = (struct out){ .r = r };
+			ag_buf_reset(&r->acc);
+		}
+		rc = ag_sse_feed(&r->sse, runs[i].p, runs[i].n, relay_on_event, &o);
+	}
+	if (rc < 0) {
+		end_broken_stream(r, &o, AG_OUT_UPSTREAM_BROKE_DURING, "an event of the stream is too large");
+		return;
+	}
+	if (is_last) {
+		struct ag_str rest;
+		bool is_cut = ag_sse_finish(&r->sse, &rest);
+
+		if (is_cut || r->answer.has_error || (!r->answer.has_done && r->answer.finish_reason[0] == '\0')) {
+			end_broken_stream(r, &o, AG_OUT_UPSTREAM_BROKE_DURING, "the provider's stream ended too early");
+			return;
+		}
+		settle_end(r, AG_OUT_ANSWERED);
+	}
+	if (write_out(r, &o, is_last) < 0) {
+		if (is_last)
+			ag_client_free(r->client);
+		else
+			lose_client(r);
+		return;
+	}
+	if (is_last) {
+		finish(r);
+		return;
+	}
+	if (r->acc.cap > ACC_KEEP)
+		ag_buf_fini(&r->acc);
+	else
+		ag_buf_reset(&r->acc);
+	hold_back(r);
+}
+
+/* Usage of a whole body: read in place when it came in one piece. */
+static void
+read_body(struct ag_req *r, struct ag_str body)
+{
+	const struct ag_provider *f = r->target.family;
+
+	if (r->rec.status / 100 == 2)
+		f->on_body(f, body, &r->answer);
+	else
+		f->on_error(f, body, &r->answer);
+}
+
+static void
+relay_body(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_last)
+{
+	struct out o = { .r = r };
+
+	for (size_t i = 0; i < n_runs; i++) {
+		out_add(&o, runs[i]);
+		r->answer.content_bytes += runs[i].n;
+	}
+	if (r->relay == AG_RELAY_BODY) {
+		if (is_last && r->acc.n == 0 && n_runs == 1) {
+			read_body(r, runs[0]);
+		} else {
+			for (size_t i = 0; i < n_runs; i++)
+				ag_buf_put_str(&r->acc, runs[i]);
+			if (is_last && !r->acc.failed)
+				read_body(r, ag_buf_str(&r->acc));
+		}
+	}
+	if (r->length_out_left > 0)
+		r->length_out_left -= o.bytes < r->length_out_left ? o.bytes : r->length_out_left;
+	if (is_last)
+		settle_end(r, outcome_of_status(r->rec.status));
+	if (write_out(r, &o, is_last) < 0) {
+		if (is_last)
+			ag_client_free(r->client);
+		else
+			lose_client(r);
+		return;
+	}
+	if (is_last)
+		finish(r);
+	else
+		hold_back(r);
+}
+
+void
+ag_req_on_payload(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_last)
+{
+	assert(r->magic == AG_REQ_MAGIC && r->state == AG_REQ_STREAM);
+	if (r->relay == AG_RELAY_STREAM)
+		relay_stream(r, runs, n_runs, is_last);
+	else
+		relay_body(r, runs, n_runs, is_last);
+}
+
+void
+ag_req_flush(struct ag_req *r)
+{
+	struct out nothing = { .r = r };
+
+	if (r->is_head_pending && write_out(r, &nothing, false) < 0)
+		lose_client(r);
+}
+
+/* ---- when it goes wrong ------------------------------------------------------------------ */
+
+/* A kept connection died before it said a word: most likely it was closed while idle. */
+static bool
+may_retry(const struct ag_req *r, enum ag_outcome outcome)
+{
+	return outcome == AG_OUT_UPSTREAM_BROKE_BEFORE && r->up && r->up->is_reused && r->retries == 0 &&
+	    r->up->in.n == 0;
+}
+
+static void
+retry(struct ag_req *r)
+{
+	ag_count(AG_CNT_attempt_retried);
+	r->retries++;
+	r->up->may_keep = false;
+	ag_upstream_done(r->up);
+	r->up = NULL;
+	ag_req_goto(r, AG_REQ_ROUTE);
+	ag_req_send(r);
+}
+
+/* No byte has gone to the client: it gets an answer of ours. */
+static void
+fail_before_head(struct ag_req *r, enum ag_outcome outcome, const char *why)
+{
+	enum ag_verdict v = AG_DENY_UPSTREAM_BROKE;
+	struct ag_str detail = ag_arena_dup(&r->arena, ag_str(why));
+	char ms[24];
+
+	if (r->is_admin) {
+		/* Admin clients read their own envelope; traffic goes on while control restarts. */
+		ag_reply_json(r, 503, AG_STR("{\"success\":false,\"data\":{\"message\":\"The control process is not "
+		    "available, try again\",\"errorCode\":\"AB04\"},\"error\":{\"message\":\"The control process is "
+		    "not available, try again\",\"type\":\"unavailable_error\",\"param\":null,\"code\":\"AB04\"}}"));
+		return;
+	}
+	if (outcome == AG_OUT_CONNECT_FAILED) {
+		v = AG_DENY_CONNECT_FAILED;
+	} else if (outcome == AG_OUT_TIMEOUT_FIRST_BYTE) {
+		int64_t us = r->timeout_us > 0 ? r->timeout_us : r->w->conf->upstream_first_byte_timeout;
+
+		v = AG_DENY_TIMEOUT;
+		snprintf(ms, sizeof(ms), "%lld", (long long)(us / AG_US_PER_MS));
+		detail = ag_arena_dup(&r->arena, ag_str(ms));
+	}
+	(void)ag_str_copy(ag_str(ag_verdict_defs[v].type), r->answer.error_type, sizeof(r->answer.error_type));
+	if (r->state != AG_REQ_ROUTE) {
+		ag_req_goto(r, AG_REQ_SETTLE);
+		ag_req_settle(r, outcome, ag_verdict_defs[v].status);
+	} else {
+		ag_req_release(r);
+	}
+	ag_reply_verdict(r, v, detail, AG_NONE_IX);
+}
+
+void
+ag_req_on_upstream_failed(struct ag_req *r, enum ag_outcome outcome, const char *why)
+{
+	static struct ag_log_limit limit;
+	struct ag_upstream *up;
+
+	if (may_retry(r, outcome) && ag_req_record_attempt(r, outcome) == 0) {
+		retry(r);
+		return;
+	}
+	ag_count(AG_CNT_attempt_failed);
+	if (ag_log_allowed(&limit, 20))
+		ag_warn("attempt failed: %s host=%s trace=%.*s", why,
+		    r->is_admin ? "control" : ag_origin_host(r->dest->origin), AG_STR_ARG(r->trace_id));
+	if (r->state == AG_REQ_STREAM && !r->is_head_sent && !r->is_head_pending)
+		assert(!"a streaming request has a head");
+	if (r->state != AG_REQ_STREAM) {
+		up = r->up;
+		r->up = NULL;
+		if (up) {
+			up->may_keep = false;
+			ag_upstream_done(up);
+		}
+		fail_before_head(r, outcome, why);
+		return;
+	}
+	if (r->relay == AG_RELAY_STREAM) {
+		struct out o = { .r = r };
+
+		r->up->may_keep = false;
+		end_broken_stream(r, &o, outcome, why);
+		return;
+	}
+	/* A body cut short cannot be mended: the client learns it by the cut. */
+	r->up->may_keep = false;
+	settle_end(r, outcome);
+	ag_req_goto(r, AG_REQ_DONE);
+	ag_client_free(r->client);
+}
+
+void
+ag_req_on_client_drained(struct ag_req *r)
+{
+	if (r->up)
+		ag_upstream_resume(r->up);
+}
+
+void
+ag_req_on_client_gone(struct ag_req *r)
+{
+	struct ag_upstream *up = r->up;
+
+	if (!r->is_admin)
+		ag_count(AG_CNT_req_client_left);
+	r->up = NULL;
+	if (up) {
+		up->may_keep = false;
+		ag_upstream_done(up);
+	}
+	if (!r->slot)
+		return;
+	if (r->state == AG_REQ_SEND)
+		ag_req_settle(r, AG_OUT_CLIENT_LEFT_BEFORE, 0);
+	else if (r->state == AG_REQ_STREAM)
+		ag_req_settle(r, AG_OUT_CLIENT_LEFT_DURING, r->rec.client_status);
+	else
+		ag_req_release(r);
+}

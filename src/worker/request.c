@@ -1,0 +1,296 @@
+#include "worker/request.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "shm/counters.h"
+#include "worker/upstream.h"
+
+#define SPARE_REQS 256
+#define REQ_ARENA_MAX ((size_t)1 << 20)
+
+#define AG_TO(state) (1u << AG_REQ_##state)
+static const uint32_t req_may_go[AG_REQ_STATES] = {
+#define X(name, to, deadline) [AG_REQ_##name] = to,
+#include "aigated/tbl/states.h"
+#undef X
+};
+static const char *const req_state_name[AG_REQ_STATES] = {
+#define X(name, to, deadline) [AG_REQ_##name] = #name,
+#include "aigated/tbl/states.h"
+#undef X
+};
+
+void
+ag_req_goto(struct ag_req *r, enum ag_req_state next)
+{
+	assert(r->magic == AG_REQ_MAGIC);
+	assert(req_may_go[r->state] & (1u << next));
+	ag_debug("req=%02x%02x state=%s next=%s", r->id[14], r->id[15], req_state_name[r->state],
+	    req_state_name[next]);
+	r->state = next;
+}
+
+static struct ag_req *
+req_new(struct ag_worker *w)
+{
+	struct ag_arena arena = { 0 };
+	struct ag_req *r;
+
+	if (!ag_list_is_empty(&w->spare_reqs)) {
+		r = AG_LIST_ENTRY(w->spare_reqs.next, struct ag_req, node);
+		ag_list_remove(&r->node);
+		w->n_spare_reqs--;
+		arena = r->arena;
+	} else {
+		r = malloc(sizeof(*r));
+		if (!r)
+			return NULL;
+		ag_arena_init(&arena, REQ_ARENA_MAX);
+	}
+	memset(r, 0, sizeof(*r));
+	r->magic = AG_REQ_MAGIC;
+	r->arena = arena;
+	r->w = w;
+	ag_list_init(&r->node);
+	ag_list_init(&r->resolve.node);
+	return r;
+}
+
+void
+ag_req_free(struct ag_req *r)
+{
+	struct ag_worker *w = r->w;
+
+	assert(r->magic == AG_REQ_MAGIC && !r->slot);
+	if (r->is_resolving)
+		ag_origin_resolve_cancel(&r->resolve);
+	if (r->up) {
+		r->up->may_keep = false;
+		ag_upstream_done(r->up);
+	}
+	if (r->has_sse)
+		ag_sse_fini(&r->sse);
+	ag_buf_fini(&r->acc);
+	ag_buf_fini(&r->msg);
+	ag_view_unref(r->view);
+	ag_mem_wipe(&r->key, sizeof(r->key));
+	r->magic = 0;
+	if (w->n_spare_reqs < SPARE_REQS) {
+		ag_arena_reset(&r->arena);
+		ag_list_push_front(&w->spare_reqs, &r->node);
+		w->n_spare_reqs++;
+		return;
+	}
+	ag_arena_fini(&r->arena);
+	free(r);
+}
+
+/* ---- routes ------------------------------------------------------------------------------ */
+
+static void
+serve_inference(struct ag_req *r, const struct ag_http_head *head)
+{
+	struct ag_str detail = AG_STR_NONE;
+	uint32_t meter = AG_NONE_IX;
+	enum ag_verdict v;
+
+	ag_req_goto(r, AG_REQ_ADMIT);
+	v = ag_req_admit(r, head, &detail, &meter);
+	if (v != AG_ALLOW) {
+		ag_reply_verdict(r, v, detail, meter);
+		return;
+	}
+	r->admitted_us = ag_clock_mono_us();
+	ag_count(AG_CNT_req_admitted);
+	ag_req_goto(r, AG_REQ_ROUTE);
+	ag_req_send(r);
+}
+
+static void
+serve_chat(struct ag_req *r, const struct ag_http_head *head)
+{
+	r->endpoint = AG_EP_CHAT;
+	serve_inference(r, head);
+}
+
+static void
+serve_completion(struct ag_req *r, const struct ag_http_head *head)
+{
+	r->endpoint = AG_EP_COMPLETION;
+	serve_inference(r, head);
+}
+
+static void
+serve_embedding(struct ag_req *r, const struct ag_http_head *head)
+{
+	r->endpoint = AG_EP_EMBEDDING;
+	serve_inference(r, head);
+}
+
+static void
+serve_admin(struct ag_req *r, const struct ag_http_head *head)
+{
+	(void)head;
+	ag_count(AG_CNT_req_admin);
+	r->is_admin = true;
+	ag_req_goto(r, AG_REQ_ROUTE);
+	ag_req_send(r);
+}
+
+static void
+serve_healthz(struct ag_req *r, const struct ag_http_head *head)
+{
+	(void)head;
+	ag_reply_healthz(r);
+}
+
+static void
+serve_readyz(struct ag_req *r, const struct ag_http_head *head)
+{
+	(void)head;
+	ag_reply_readyz(r);
+}
+
+static void
+serve_health(struct ag_req *r, const struct ag_http_head *head)
+{
+	(void)head;
+	ag_reply_json(r, 200,
+	    AG_STR("{\"status\":\"success\",\"message\":\"Server is healthy\",\"version\":\"" PACKAGE_VERSION "\"}"));
+}
+
+#define GET    (1u << AG_HTTP_GET | 1u << AG_HTTP_HEAD)
+#define POST   (1u << AG_HTTP_POST)
+#define ANY    (GET | POST | 1u << AG_HTTP_PUT | 1u << AG_HTTP_PATCH | 1u << AG_HTTP_DELETE)
+
+/* First match wins; is_prefix also matches below the path. */
+static const struct route {
+	const char *path;
+	uint32_t methods;
+	bool is_prefix;
+	void (*serve)(struct ag_req *r, const struct ag_http_head *head);
+} routes[] = {
+	{ "/v1/chat/completions", POST, false, serve_chat },
+	{ "/v1/completions", POST, false, serve_completion },
+	{ "/v1/embeddings", POST, false, serve_embedding },
+	{ "/v1/models", GET, false, ag_reply_models },
+	{ "/healthz", GET, false, serve_healthz },
+	{ "/readyz", GET, false, serve_readyz },
+	{ "/v1/health", GET, false, serve_health },
+	{ "/v1/admin", ANY, true, serve_admin },
+	{ "/v1/api-keys", ANY, true, serve_admin },
+	{ "/v1/integrations", ANY, true, serve_admin },
+	{ "/v1/providers", ANY, true, serve_admin },
+	{ "/v1/virtual-keys", ANY, true, serve_admin },
+	{ "/v1/configs", ANY, true, serve_admin },
+	{ "/v1/guardrails", ANY, true, serve_admin },
+	{ "/v1/policies", ANY, true, serve_admin },
+	{ "/v1/model-configs", GET, true, serve_admin },
+	{ "/v1/workspace-exclusions", ANY, true, serve_admin },
+	{ "/v1/secret-references", ANY, true, serve_admin },
+	{ "/v1/audit-logs", ANY, true, serve_admin },
+	{ "/v1/analytics", ANY, true, serve_admin },
+	{ "/v1/logs", ANY, true, serve_admin },
+	{ "/v1/feedback", ANY, true, serve_admin },
+	{ "/v1/labels", ANY, true, serve_admin },
+	{ "/v1/collections", ANY, true, serve_admin },
+	{ "/v1/prompts", ANY, true, serve_admin },
+};
+
+static bool
+route_matches(const struct route *route, struct ag_str path)
+{
+	struct ag_str want = ag_str(route->path);
+
+	if (!ag_str_starts(path, want))
+		return false;
+	return path.n == want.n || (route->is_prefix && path.p[want.n] == '/');
+}
+
+/* What is asked of a path it does not take: OPTIONS is told, the rest refused; both name what the
+ * path takes. */
+static void
+reply_methods(struct ag_req *r, const struct route *route, bool is_options)
+{
+	static const char *const name[] = { [AG_HTTP_GET] = "GET", [AG_HTTP_HEAD] = "HEAD",
+		[AG_HTTP_POST] = "POST", [AG_HTTP_PUT] = "PUT", [AG_HTTP_PATCH] = "PATCH",
+		[AG_HTTP_DELETE] = "DELETE" };
+	struct ag_buf b;
+
+	ag_buf_init(&b, 128);
+	ag_buf_puts(&b, "OPTIONS");
+	for (size_t i = 0; i < AG_ARRAY_LEN(name); i++)
+		if (name[i] && (route->methods & (1u << i)))
+			ag_buf_printf(&b, ", %s", name[i]);
+	r->allow = ag_arena_dup(&r->arena, ag_buf_str(&b));
+	ag_buf_fini(&b);
+	if (is_options)
+		ag_reply_text(r, 204, AG_STR_NONE);
+	else
+		ag_reply_verdict(r, AG_DENY_METHOD, AG_STR_NONE, AG_NONE_IX);
+}
+
+static void
+req_route(struct ag_req *r, const struct ag_http_head *head)
+{
+	for (size_t i = 0; i < AG_ARRAY_LEN(routes); i++) {
+		if (!route_matches(&routes[i], head->path))
+			continue;
+		if (routes[i].methods & (1u << head->method))
+			routes[i].serve(r, head);
+		else
+			reply_methods(r, &routes[i], head->method == AG_HTTP_OPTIONS);
+		return;
+	}
+	if (head->method == AG_HTTP_OPTIONS && ag_str_eq(head->path, AG_STR("*")))
+		ag_reply_text(r, 204, AG_STR_NONE);
+	else if (head->method == AG_HTTP_GET && ag_str_eq(head->path, AG_STR("/")))
+		ag_reply_text(r, 200, AG_STR("AI Gateway says hey!"));
+	else
+		ag_reply_verdict(r, AG_DENY_NOT_FOUND, AG_STR_NONE, AG_NONE_IX);
+}
+
+void
+ag_req_start(struct ag_client *c, const struct ag_http_head *head, struct ag_buf *msg,
+    size_t head_len, size_t body_len)
+{
+	struct ag_req *r = req_new(c->w);
+
+	if (!r) {
+		ag_buf_fini(msg);
+		ag_reply_bad_message(c, 503, "out of memory");
+		return;
+	}
+	r->client = c;
+	c->req = r;
+	r->msg = *msg;
+	r->head_len = head_len;
+	r->body_len = body_len;
+	r->received_us = ag_clock_mono_us();
+	r->is_head_method = head->method == AG_HTTP_HEAD;
+	r->is_http10 = head->minor == 0;
+	r->wants_keep_alive = head->is_keep_alive;
+	ag_buf_init(&r->acc, c->w->conf->max_body);
+	r->rec.received_at_us = ag_clock_wall_us();
+	ag_worker_uuid7(c->w, r->rec.received_at_us, r->id);
+	r->view = ag_worker_view(c->w);
+	if (r->view)
+		ag_view_ref(r->view);
+	req_route(r, head);
+}
+
+void
+ag_req_free_spares(struct ag_worker *w)
+{
+	while (!ag_list_is_empty(&w->spare_reqs)) {
+		struct ag_req *r = AG_LIST_ENTRY(w->spare_reqs.next, struct ag_req, node);
+
+		ag_list_remove(&r->node);
+		ag_arena_fini(&r->arena);
+		free(r);
+	}
+	w->n_spare_reqs = 0;
+}

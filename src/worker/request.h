@@ -1,0 +1,197 @@
+/* request.h - one request, from the last byte of its body to the settlement of what it cost.
+ *
+ * States and deadlines: tbl/states.h; ag_req_goto() alone moves.  Owner: its client; freed by
+ * ag_client_request_done() or with the client.  What it holds in shared memory is its in-flight
+ * slot, settled exactly once: ag_req_settle() or ag_req_release(), asserted when it is freed. */
+#ifndef AG_WORKER_REQUEST_H
+#define AG_WORKER_REQUEST_H
+
+#include "aigated/record.h"
+#include "base/arena.h"
+#include "http/json_scan.h"
+#include "http/sse.h"
+#include "limit/holds.h"
+#include "policy/estimate.h"
+#include "policy/price.h"
+#include "policy/route.h"
+#include "worker/client.h"
+#include "worker/origin.h"
+#include "worker/view.h"
+
+#define AG_REQ_MAGIC 0x52657173u
+#define AG_REQ_EDITS 8
+
+enum ag_req_state {
+#define X(name, to, deadline) AG_REQ_##name,
+#include "aigated/tbl/states.h"
+#undef X
+	AG_REQ_STATES
+};
+
+/* Fields of a body that admission acts on; each may appear once. */
+enum ag_field {
+	AG_F_MODEL, AG_F_STREAM, AG_F_STREAM_OPTIONS, AG_F_MAX_TOKENS, AG_F_MAX_COMPLETION_TOKENS,
+	AG_F_N, AG_F_BEST_OF, AG_F_MESSAGES, AG_F_PROMPT, AG_F_INPUT, AG_F_SERVICE_TIER, AG_F_USER,
+	AG_FIELDS
+};
+
+/* One replacement in the body on its way to the provider. */
+struct ag_edit {
+	size_t off, len;      /* bytes of the body replaced, len 0: an insertion */
+	struct ag_str text;   /* in the request's arena */
+};
+
+enum ag_relay {
+	AG_RELAY_NONE,
+	AG_RELAY_STREAM, /* SSE: event by event, usage picked out */
+	AG_RELAY_BODY,   /* whole body, kept to read its usage */
+	AG_RELAY_RAW,    /* as it comes: admin answers */
+};
+
+/* What a rate limit tells the client in headers. */
+struct ag_rate_note {
+	bool is_set;
+	int64_t limit, remaining, reset_us;
+};
+
+struct ag_req {
+	uint32_t magic;
+	enum ag_req_state state;
+	struct ag_list node;           /* on worker.spare_reqs */
+	struct ag_worker *w;           /* borrowed */
+	struct ag_client *client;      /* borrowed: owner */
+	struct ag_view *view;          /* owned reference, may be NULL */
+
+	/* the message */
+	struct ag_buf msg;             /* head and body */
+	size_t head_len, body_len;
+	bool is_head_method, is_http10, wants_keep_alive;
+	bool is_admin;                 /* goes to control, ungoverned */
+	struct ag_arena arena;
+
+	/* who and what */
+	struct ag_key key;
+	const struct ag_cat_workspace *ws;
+	struct ag_target target;
+	struct ag_dest *dest;
+	enum ag_endpoint endpoint;
+	bool is_stream, wants_usage;   /* the client asked for a stream; for its usage chunk */
+	struct ag_json_value field[AG_FIELDS];
+	struct ag_edit edit[AG_REQ_EDITS];
+	uint32_t n_edits;
+	uint8_t id[16];
+	struct ag_str trace_id, metadata, requested_model; /* arena */
+	struct ag_str allow;           /* methods the path takes, for an Allow header; n 0: none */
+	int64_t timeout_us;            /* to the first byte; 0: the configured one */
+
+	/* what it holds */
+	struct ag_estimate est;
+	struct ag_price_bound bound;
+	struct ag_amounts amounts;
+	uint32_t meters[AG_HOLDS_MAX];
+	uint32_t n_meters;
+	struct ag_inflight *slot;      /* borrowed: segment; NULL: nothing held */
+	uint32_t slot_ix;
+	struct ag_rate_note rate_requests, rate_tokens;
+
+	/* the attempt */
+	struct ag_record rec;
+	struct ag_answer answer;
+	struct ag_upstream *up;        /* owned while attached */
+	struct ag_resolve resolve;
+	bool is_resolving, is_governed;
+	uint32_t attempt, retries;
+	int64_t received_us, admitted_us, sent_us, first_byte_us; /* monotonic */
+
+	/* the answer on its way */
+	enum ag_relay relay;
+	struct ag_sse sse;
+	bool has_sse;
+	bool is_head_pending;          /* the head of the answer waits in worker.scratch */
+	bool is_head_sent;             /* bytes have gone to the client: no going back */
+	bool is_chunked_out;
+	bool is_until_eof_out;
+	bool has_ended;                /* the answer is complete as far as the client is concerned */
+	uint64_t length_out_left;      /* of a Content-Length body still to send */
+	struct ag_buf acc;             /* body kept for its usage when it comes in pieces */
+};
+
+/* The message stands in msg: serve it.  May end (and free) the request before it returns. */
+void ag_req_start(struct ag_client *c, const struct ag_http_head *head, struct ag_buf *msg,
+    size_t head_len, size_t body_len);
+void ag_req_free(struct ag_req *r);
+void ag_req_free_spares(struct ag_worker *w); /* at the end of the worker */
+void ag_req_goto(struct ag_req *r, enum ag_req_state next);
+
+static inline struct ag_str
+ag_req_body(const struct ag_req *r)
+{
+	return ag_str_n(r->msg.p + r->head_len, r->body_len);
+}
+
+/* ---- admit.c ---- */
+/* Everything between the parsed message and the holds; AG_ALLOW: slot is HELD.  On refusal
+ * *out_detail fills the verdict's text and *out_meter is the meter that refused, or AG_NONE_IX. */
+enum ag_verdict ag_req_admit(struct ag_req *r, const struct ag_http_head *head,
+    struct ag_str *out_detail, uint32_t *out_meter);
+
+/* The key: slot found, active, not expired; its workspace (NULL for organisation keys) active.
+ * blob: room for the key's metadata text. */
+enum ag_verdict ag_admit_authenticate(struct ag_req *r, const struct ag_http_head *head, char *blob,
+    size_t blob_cap, size_t *out_blob_bytes);
+/* Where a key may stand, in order of precedence; n 0: nowhere. */
+struct ag_str ag_admit_key_of(const struct ag_http_head *head);
+struct ag_str ag_admit_trace_id(struct ag_req *r, const struct ag_http_head *head);
+
+/* ---- send.c ---- */
+/* Finds a connection and sends the request on it; refuses or fails through ag_req_fail(). */
+void ag_req_send(struct ag_req *r);
+/* The connection is open (or was kept): out with it. */
+void ag_req_write(struct ag_req *r);
+
+/* The strings of the ledger record as they stand now. */
+void ag_req_strings(const struct ag_req *r, const struct ag_catalog *cat,
+    struct ag_str strs[AG_RS_COUNT]);
+
+/* ---- settle.c ---- */
+/* Records the attempt and settles the meters; the slot is free afterwards. */
+void ag_req_settle(struct ag_req *r, enum ag_outcome outcome, int client_status);
+/* Records a failed attempt that is followed by another; the holds stay.  -ENOSPC: the ring is
+ * full, nothing was done, and there must be no other attempt. */
+int ag_req_record_attempt(struct ag_req *r, enum ag_outcome outcome) AG_MUST_CHECK;
+/* Nothing was sent: everything goes back. */
+void ag_req_release(struct ag_req *r);
+
+/* ---- relay.c: what upstream.c tells ---- */
+/* A final response head was parsed (in w->head); the body follows by _on_body. */
+void ag_req_on_head(struct ag_req *r, const struct ag_http_head *head);
+/* A run of payload; with is_last the answer is complete (p may be empty).  May free r. */
+void ag_req_on_payload(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_last);
+/* What on_head made is sent now, if no payload took it along.  May free r. */
+void ag_req_flush(struct ag_req *r);
+/* The attempt failed: before or after the head, see r->is_head_sent.  May free r. */
+void ag_req_on_upstream_failed(struct ag_req *r, enum ag_outcome outcome, const char *why);
+/* The client's queue is empty again. */
+void ag_req_on_client_drained(struct ag_req *r);
+/* The client is gone: cancel and settle.  r stays, its owner frees it. */
+void ag_req_on_client_gone(struct ag_req *r);
+
+/* ---- reply.c: our own answers; each ends the request ---- */
+void ag_reply_verdict(struct ag_req *r, enum ag_verdict v, struct ag_str detail, uint32_t meter);
+void ag_reply_json(struct ag_req *r, int status, struct ag_str body);
+void ag_reply_text(struct ag_req *r, int status, struct ag_str body);
+/* Headers every answer carries: trace id, rate limits; appended to b. */
+void ag_reply_common_headers(struct ag_req *r, struct ag_buf *b);
+/* Before there is a request: an answer to a message that could not be read; then close. */
+void ag_reply_bad_message(struct ag_client *c, int status, const char *why);
+/* The event that ends a broken stream: {"error":{...}} as OpenAI's clients understand it. */
+void ag_reply_stream_error(struct ag_buf *out, const char *type, const char *message);
+
+/* ---- models.c ---- */
+void ag_reply_models(struct ag_req *r, const struct ag_http_head *head);
+
+/* ---- status.c ---- */
+void ag_reply_healthz(struct ag_req *r);
+void ag_reply_readyz(struct ag_req *r);
+
+#endif

@@ -1,0 +1,263 @@
+/* send.c - the request on its way to the provider: a connection, a head, the edited body. */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "shm/counters.h"
+#include "worker/request.h"
+#include "worker/upstream.h"
+
+/* The draft in the slot is what a successor records if this process dies from here on. */
+static void
+write_draft(struct ag_req *r)
+{
+	struct ag_str strs[AG_RS_COUNT];
+	struct ag_record *rec = &r->rec;
+	const struct ag_catalog *cat = ag_view_catalog(r->view);
+
+	memcpy(rec->request_id, r->id, sizeof(rec->request_id));
+	rec->version = AG_RECORD_VERSION;
+	rec->worker = (uint16_t)r->w->ctx->worker_ix;
+	rec->attempt = (uint16_t)r->attempt;
+	rec->org_id = r->key.org_id;
+	rec->workspace_id = r->ws->id;
+	rec->key_id = r->key.id;
+	rec->user_id = r->key.user_id;
+	rec->integration_id = r->target.integration->id;
+	rec->grant_id = r->target.grant->id;
+	rec->provider_id = r->target.provider->id;
+	rec->price_id = r->target.price ? r->target.price->id : 0;
+	rec->held_nusd = r->amounts.nusd;
+	rec->admit_us = (uint32_t)(r->admitted_us - r->received_us);
+	rec->request_bytes = r->body_len;
+	rec->endpoint = (uint8_t)r->endpoint;
+	rec->is_stream = r->is_stream;
+	rec->sent_at_us = ag_clock_wall_us();
+	rec->usage.provider_cost_nusd = -1;
+	ag_req_strings(r, cat, strs);
+	r->slot->draft_bytes = (uint32_t)ag_record_build(rec, NULL, 0, strs, r->slot->draft,
+	    sizeof(r->slot->draft));
+}
+
+void
+ag_req_strings(const struct ag_req *r, const struct ag_catalog *cat, struct ag_str strs[AG_RS_COUNT])
+{
+	strs[AG_RS_REQUESTED_MODEL] = r->requested_model;
+	strs[AG_RS_SERVED_MODEL] = ag_str(r->answer.model);
+	strs[AG_RS_PROVIDER] = ag_str(r->target.family->name);
+	strs[AG_RS_PROVIDER_SLUG] = ag_catalog_text(cat, r->target.provider->slug);
+	strs[AG_RS_FINISH_REASON] = ag_str(r->answer.finish_reason);
+	strs[AG_RS_ERROR_TYPE] = ag_str(r->answer.error_type);
+	strs[AG_RS_TRACE_ID] = r->trace_id;
+	strs[AG_RS_SPAN_ID] = AG_STR_NONE;
+	strs[AG_RS_UPSTREAM_ID] = ag_str(r->answer.id);
+	strs[AG_RS_METADATA] = r->metadata;
+}
+
+/* Headers a provider must not see: ours, the caller's credentials, what chooses an account, and
+ * what belongs to one connection.  Lower case. */
+static bool
+is_withheld(const struct ag_http_head *head, struct ag_str name)
+{
+	static const struct ag_str withheld[] = {
+		{ "host", 4 }, { "authorization", 13 }, { "x-api-key", 9 }, { "api-key", 7 },
+		{ "cookie", 6 }, { "content-length", 14 }, { "content-type", 12 },
+		{ "accept-encoding", 15 }, { "expect", 6 }, { "openai-organization", 19 },
+		{ "openai-project", 14 }, { "forwarded", 9 }, { "x-forwarded-for", 15 },
+		{ "x-forwarded-host", 16 }, { "x-forwarded-proto", 17 }, { "x-real-ip", 9 },
+		{ "via", 3 }, { "proxy-authorization", 19 }, { "origin", 6 }, { "referer", 7 },
+	};
+
+	if (name.n > 10 && ag_str_ieq(ag_str_n(name.p, 10), AG_STR("x-portkey-")))
+		return true;
+	if (name.n > 9 && ag_str_ieq(ag_str_n(name.p, 9), AG_STR("x-aigate-")))
+		return true;
+	for (size_t i = 0; i < AG_ARRAY_LEN(withheld); i++)
+		if (ag_str_ieq(name, withheld[i]))
+			return true;
+	return ag_http_is_hop_by_hop(head, name);
+}
+
+static size_t
+edited_length(const struct ag_req *r)
+{
+	size_t n = r->body_len;
+
+	for (uint32_t i = 0; i < r->n_edits; i++)
+		n = n - r->edit[i].len + r->edit[i].text.n;
+	return n;
+}
+
+static void
+put_line(struct ag_buf *b, struct ag_str name, struct ag_str value)
+{
+	ag_buf_put_str(b, name);
+	ag_buf_put(b, ": ", 2);
+	ag_buf_put_str(b, value);
+	ag_buf_put(b, "\r\n", 2);
+}
+
+static void
+build_provider_head(struct ag_req *r, const struct ag_http_head *head, struct ag_buf *b)
+{
+	ag_buf_put(b, "POST ", 5);
+	ag_buf_put_str(b, r->dest->path_prefix);
+	ag_buf_puts(b, ag_provider_path(r->target.family, r->endpoint));
+	ag_buf_puts(b, " HTTP/1.1\r\nhost: ");
+	ag_buf_put_str(b, r->dest->host_header);
+	ag_buf_puts(b, "\r\ncontent-type: application/json\r\naccept-encoding: identity\r\ncontent-length: ");
+	ag_buf_put_u64(b, edited_length(r));
+	ag_buf_put(b, "\r\n", 2);
+	ag_buf_put_str(b, r->dest->auth_line);
+	ag_buf_put_str(b, r->dest->header_lines);
+	for (size_t i = 0; i < head->n_headers; i++)
+		if (!is_withheld(head, head->header[i].name))
+			put_line(b, head->header[i].name, head->header[i].value);
+	ag_buf_put(b, "\r\n", 2);
+}
+
+/* control sees the request as it came, but for what belongs to the connection, with the client's
+ * address added by us alone. */
+static void
+build_admin_head(struct ag_req *r, const struct ag_http_head *head, struct ag_buf *b)
+{
+	ag_buf_put_str(b, head->method_str);
+	ag_buf_putc(b, ' ');
+	ag_buf_put_str(b, head->target);
+	ag_buf_puts(b, " HTTP/1.1\r\nhost: control\r\ncontent-length: ");
+	ag_buf_put_u64(b, r->body_len);
+	ag_buf_put(b, "\r\n", 2);
+	put_line(b, AG_STR("x-aigate-client-ip"), ag_str(r->client->peer));
+	for (size_t i = 0; i < head->n_headers; i++) {
+		struct ag_str name = head->header[i].name;
+
+		if (ag_str_ieq(name, AG_STR("host")) || ag_str_ieq(name, AG_STR("content-length")) ||
+		    ag_str_ieq(name, AG_STR("expect")) || ag_str_ieq(name, AG_STR("x-aigate-client-ip")) ||
+		    ag_http_is_hop_by_hop(head, name))
+			continue;
+		put_line(b, name, head->header[i].value);
+	}
+	ag_buf_put(b, "\r\n", 2);
+}
+
+/* Head, then the body as the runs between its edits; the pieces live in the arena. */
+static struct iovec *
+gather(struct ag_req *r, struct ag_str head, int *out_n)
+{
+	struct iovec *iov = ag_arena_alloc(&r->arena, sizeof(*iov) * (2 * AG_REQ_EDITS + 2));
+	struct ag_str body = ag_req_body(r);
+	size_t at = 0;
+	int n = 0;
+
+	if (!iov)
+		return NULL;
+	iov[n++] = (struct iovec){ .iov_base = (void *)(uintptr_t)head.p, .iov_len = head.n };
+	for (uint32_t i = 0; i < r->n_edits; i++) {
+		const struct ag_edit *e = &r->edit[i];
+
+		if (e->off > at)
+			iov[n++] = (struct iovec){ (void *)(uintptr_t)(body.p + at), e->off - at };
+		if (e->text.n > 0)
+			iov[n++] = (struct iovec){ (void *)(uintptr_t)e->text.p, e->text.n };
+		at = e->off + e->len;
+	}
+	if (body.n > at)
+		iov[n++] = (struct iovec){ (void *)(uintptr_t)(body.p + at), body.n - at };
+	*out_n = n;
+	return iov;
+}
+
+void
+ag_req_write(struct ag_req *r)
+{
+	struct ag_worker *w = r->w;
+	struct ag_http_head *head = &w->head;
+	struct ag_str text;
+	struct iovec *iov;
+	int n, rc;
+
+	/* The parsed head was the worker's scratch; another request may have used it since. */
+	ag_http_head_init(head, w->conf->max_head);
+	if (ag_http_parse_request(r->msg.p, r->head_len, head) != AG_PARSE_DONE)
+		assert(!"a head that was whole is whole");
+	ag_buf_reset(&w->scratch);
+	if (r->is_admin)
+		build_admin_head(r, head, &w->scratch);
+	else
+		build_provider_head(r, head, &w->scratch);
+	text = ag_arena_dup(&r->arena, ag_buf_str(&w->scratch));
+	iov = w->scratch.failed || !text.p ? NULL : gather(r, text, &n);
+	if (!iov) {
+		ag_req_on_upstream_failed(r, AG_OUT_CONNECT_FAILED, "out of memory");
+		return;
+	}
+	ag_mem_wipe(w->scratch.p, r->is_admin ? 0 : w->scratch.n);
+	r->attempt++;
+	r->sent_us = ag_clock_mono_us();
+	if (r->slot) {
+		write_draft(r);
+		ag_holds_sent(r->slot);
+	}
+	if (!r->is_admin)
+		ag_count(AG_CNT_attempt_total);
+	ag_req_goto(r, AG_REQ_SEND);
+	rc = ag_upstream_send(r->up, iov, n);
+	if (!r->is_admin)
+		ag_mem_wipe((void *)(uintptr_t)text.p, r->up->n_iov == 0 ? text.n : 0);
+	if (rc < 0)
+		ag_req_on_upstream_failed(r, AG_OUT_UPSTREAM_BROKE_BEFORE, strerror(-rc));
+}
+
+static void
+connect_now(struct ag_req *r, const struct sockaddr *addr, socklen_t addr_len)
+{
+	struct ag_origin *o = r->is_admin ? r->w->control : r->dest->origin;
+	int rc = ag_upstream_open(r->w, o, addr, addr_len, r, &r->up);
+
+	if (rc < 0)
+		ag_req_on_upstream_failed(r, AG_OUT_CONNECT_FAILED, strerror(-rc));
+}
+
+static void
+req_on_resolved(void *arg, int rc)
+{
+	struct ag_req *r = arg;
+	const struct sockaddr *addr;
+	socklen_t addr_len;
+
+	assert(r->magic == AG_REQ_MAGIC);
+	r->is_resolving = false;
+	if (rc == 0)
+		rc = ag_origin_resolve(r->dest->origin, &r->resolve, &addr, &addr_len);
+	if (rc < 0)
+		ag_req_on_upstream_failed(r, AG_OUT_CONNECT_FAILED, "the host's name could not be resolved");
+	else
+		connect_now(r, addr, addr_len);
+}
+
+void
+ag_req_send(struct ag_req *r)
+{
+	struct ag_origin *o = r->is_admin ? r->w->control : r->dest->origin;
+	const struct sockaddr *addr;
+	socklen_t addr_len;
+	int rc;
+
+	/* A second try goes on a fresh connection: the other kept ones are as old. */
+	r->up = r->retries == 0 ? ag_upstream_take_idle(o, r) : NULL;
+	if (r->up) {
+		ag_req_write(r);
+		return;
+	}
+	r->resolve.fn = req_on_resolved;
+	r->resolve.arg = r;
+	rc = ag_origin_resolve(o, &r->resolve, &addr, &addr_len);
+	if (rc == -EINPROGRESS)
+		r->is_resolving = true;
+	else if (rc < 0)
+		ag_req_on_upstream_failed(r, AG_OUT_CONNECT_FAILED, "the host's name could not be resolved");
+	else
+		connect_now(r, addr, addr_len);
+}

@@ -1,0 +1,122 @@
+/* settle.c - the end of an attempt: priced by the matrix, recorded, the meters settled, once. */
+#include "policy/settle.h"
+
+#include <assert.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "shm/counters.h"
+#include "worker/request.h"
+
+static uint32_t
+span_us(int64_t from_us, int64_t to_us)
+{
+	int64_t d = to_us - from_us;
+
+	return from_us == 0 || d < 0 ? 0 : d > UINT32_MAX ? UINT32_MAX : (uint32_t)d;
+}
+
+static void
+price_attempt(struct ag_req *r, enum ag_outcome outcome, struct ag_settle_out *out)
+{
+	struct ag_settle_in in = {
+		.outcome = outcome,
+		.answer = &r->answer,
+		.price = r->target.price,
+		.flat_nusd = r->w->conf->unpriced_model == AG_UNPRICED_FLAT ? r->w->conf->unpriced_flat_usd : 0,
+		.held = r->amounts,
+		.est_input = r->est.input,
+		.est_output = r->est.output,
+		.request_text_bytes = r->est.text_bytes,
+	};
+
+	/* A name without a price does not bill at nothing when the model that served has one. */
+	if (!in.price && r->answer.model[0] != '\0')
+		in.price = ag_catalog_price(ag_view_catalog(r->view), ag_str(r->target.family->name),
+		    ag_str(r->answer.model), r->rec.received_at_us);
+	ag_settle(&in, out);
+}
+
+static void
+fill_record(struct ag_req *r, enum ag_outcome outcome, const struct ag_settle_out *out)
+{
+	struct ag_record *rec = &r->rec;
+	int64_t now_us = ag_clock_mono_us();
+
+	rec->usage = out->usage;
+	rec->cost_nusd = out->cost_nusd;
+	rec->charged_nusd = out->charged_nusd;
+	rec->outcome = (uint8_t)outcome;
+	rec->finished_at_us = rec->received_at_us + (now_us - r->received_us);
+	rec->sent_at_us = rec->received_at_us + (r->sent_us - r->received_us);
+	rec->first_byte_at_us = r->first_byte_us ? rec->received_at_us + (r->first_byte_us - r->received_us) : 0;
+	rec->connect_us = span_us(r->admitted_us, r->sent_us);
+	rec->overhead_us = span_us(r->received_us, r->admitted_us);
+	rec->attempt = (uint16_t)r->attempt;
+}
+
+static void
+count_settled(const struct ag_settle_out *out)
+{
+	ag_count(AG_CNT_record_pushed);
+	ag_count_add(AG_CNT_spend_nusd, out->charged_nusd);
+	ag_count_add(AG_CNT_tokens_in, (int64_t)ag_usage_input_total(&out->usage));
+	ag_count_add(AG_CNT_tokens_out, (int64_t)out->usage.output_total);
+	if (out->usage.source == AG_USAGE_UNKNOWN)
+		ag_count(AG_CNT_usage_unknown);
+}
+
+void
+ag_req_settle(struct ag_req *r, enum ag_outcome outcome, int client_status)
+{
+	struct ag_str strs[AG_RS_COUNT];
+	struct ag_settle_out out;
+	int rc;
+
+	if (!r->slot)
+		return;
+	price_attempt(r, outcome, &out);
+	fill_record(r, outcome, &out);
+	r->rec.client_status = (uint16_t)client_status;
+	r->rec.is_final = 1;
+	ag_req_strings(r, ag_view_catalog(r->view), strs);
+	rc = ag_holds_settle(r->w->shm, &r->w->ring, r->slot, &r->rec, strs, &out.actual, ag_clock_wall_us());
+	if (rc < 0) {
+		/* Admission keeps room unless full_ring says to serve without. */
+		ag_count(AG_CNT_record_unrecorded);
+		ag_holds_forgo_record(r->w->shm, r->slot, &out.actual, ag_clock_wall_us());
+	} else {
+		count_settled(&out);
+	}
+	r->slot = NULL;
+	ag_worker_slot_give(r->w, r->slot_ix);
+}
+
+int
+ag_req_record_attempt(struct ag_req *r, enum ag_outcome outcome)
+{
+	struct ag_settle_out out = { .usage = { .provider_cost_nusd = -1, .source = AG_USAGE_NONE } };
+	struct ag_str strs[AG_RS_COUNT];
+
+	int rc;
+
+	if (!r->slot)
+		return 0;
+	fill_record(r, outcome, &out);
+	r->rec.is_final = 0;
+	ag_req_strings(r, ag_view_catalog(r->view), strs);
+	rc = ag_holds_record_attempt(&r->w->ring, r->slot, &r->rec, strs);
+	if (rc == 0)
+		ag_count(AG_CNT_record_pushed);
+	return rc;
+}
+
+void
+ag_req_release(struct ag_req *r)
+{
+	if (!r->slot)
+		return;
+	ag_holds_release(r->w->shm, r->slot);
+	r->slot = NULL;
+	ag_worker_slot_give(r->w, r->slot_ix);
+}

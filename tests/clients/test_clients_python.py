@@ -1,0 +1,60 @@
+"""Unmodified Python SDKs: administration as a multi-tenant product does it, then chat."""
+
+import json
+import re
+
+import pytest
+
+EMAIL = "ada@example.com"
+
+
+@pytest.fixture
+def workspace(gateway):
+    return gateway.workspace("Shop")
+
+
+def test_a_key_per_workspace_with_budget_rate_and_metadata(gateway, workspace, run_python):
+    out = run_python("workspace_keys.py", workspace["slug"], EMAIL, ADMIN_KEY=gateway.admin_key)
+    assert f"Workspace: Shop {workspace['slug']} {workspace['id']}" in out
+    assert "Object: api-key" in out
+    key = re.search(r"^Key: (\S+)$", out, re.M).group(1)
+    assert gateway.chat(key).status == 200
+
+
+def test_a_customer_sees_the_models_of_the_workspace(gateway, workspace, run_python):
+    models = run_python("list_models.py",
+                        CUSTOMER_KEY=gateway.key(workspace=workspace)).split()
+    assert "@mock/gpt-4o-mini" in models
+    assert all(m.startswith("@mock/") for m in models)
+
+
+def test_a_user_s_limits_are_found_by_metadata(gateway, workspace, run_python):
+    run_python("workspace_keys.py", workspace["slug"], EMAIL, ADMIN_KEY=gateway.admin_key)
+    gateway.key(workspace=workspace, metadata={"user_email": "other@example.com"}, rpm=1)
+    out = run_python("user_limits.py", workspace["slug"], EMAIL, ADMIN_KEY=gateway.admin_key)
+    assert out.splitlines() == ["Key: Service Key for Shop", "Rate Limit: 100 rpm",
+                                "Usage Limit: $100 monthly", "Alert Threshold: 80"]
+
+
+@pytest.mark.parametrize("sdk", ["openai", "portkey"])
+def test_chat_whole_and_streamed(gateway, mock, run_python, sdk):
+    mock.script(tokens=7, text="seven small words of no great account")
+    key = gateway.key(budget_usd="1")
+    got = json.loads(run_python("chat.py", sdk, CUSTOMER_KEY=key))
+    assert got["whole"] == got["streamed"] != ""
+    assert got["tokens"] == got["streamed_tokens"]
+    assert got["finish"] in ("stop", "length")
+    gateway.wait_flushed()
+    assert gateway.sql("SELECT count(*), count(DISTINCT api_key_id), bool_and(cost_nusd > 0)"
+                       " FROM aigate.ledger") == [(2, 1, True)]
+
+
+@pytest.mark.parametrize("sdk", ["openai", "portkey"])
+def test_refusals_become_the_sdk_s_own_exceptions(gateway, run_python, sdk):
+    assert run_python("refused.py", sdk, CUSTOMER_KEY="ag-nobody").split() == [
+        "AuthenticationError", "401"]
+    key = gateway.key(rpm=1)
+    assert gateway.chat(key).status == 200
+    assert run_python("refused.py", sdk, CUSTOMER_KEY=key).split() == ["RateLimitError", "429"]
+    poor = gateway.key(budget_tokens=100)
+    assert gateway.chat(poor, "x" * 4000).status == 412

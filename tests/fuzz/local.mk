@@ -1,0 +1,54 @@
+EXTRA_DIST += tests/fuzz/corpus
+
+# ---- src/http ----
+check_PROGRAMS += \
+	tests/fuzz/fuzz_chunk_replay \
+	tests/fuzz/fuzz_head_replay \
+	tests/fuzz/fuzz_scan_replay \
+	tests/fuzz/fuzz_sse_replay
+TESTS += \
+	tests/fuzz/fuzz_chunk_replay \
+	tests/fuzz/fuzz_head_replay \
+	tests/fuzz/fuzz_scan_replay \
+	tests/fuzz/fuzz_sse_replay
+tests_fuzz_fuzz_chunk_replay_SOURCES = tests/fuzz/fuzz_chunk.c tests/fuzz/fuzz.h tests/fuzz/replay.c
+tests_fuzz_fuzz_chunk_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"chunk"'
+tests_fuzz_fuzz_chunk_replay_LDADD = $(HTTP_LIBS)
+tests_fuzz_fuzz_head_replay_SOURCES = tests/fuzz/fuzz_head.c tests/fuzz/fuzz.h tests/fuzz/replay.c
+tests_fuzz_fuzz_head_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"head"'
+tests_fuzz_fuzz_head_replay_LDADD = $(HTTP_LIBS)
+tests_fuzz_fuzz_scan_replay_SOURCES = tests/fuzz/fuzz_scan.c tests/fuzz/fuzz.h tests/fuzz/replay.c
+tests_fuzz_fuzz_scan_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"scan"'
+tests_fuzz_fuzz_scan_replay_LDADD = $(HTTP_LIBS)
+tests_fuzz_fuzz_sse_replay_SOURCES = tests/fuzz/fuzz_sse.c tests/fuzz/fuzz.h tests/fuzz/replay.c
+tests_fuzz_fuzz_sse_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"sse"'
+tests_fuzz_fuzz_sse_replay_LDADD = $(HTTP_LIBS)
+
+if FUZZING
+FUZZERS = \
+	tests/fuzz/fuzz_chunk \
+	tests/fuzz/fuzz_head \
+	tests/fuzz/fuzz_scan \
+	tests/fuzz/fuzz_sse
+noinst_PROGRAMS += $(FUZZERS)
+tests_fuzz_fuzz_chunk_SOURCES = tests/fuzz/fuzz_chunk.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_chunk_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_chunk_LDADD = $(HTTP_LIBS)
+tests_fuzz_fuzz_head_SOURCES = tests/fuzz/fuzz_head.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_head_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_head_LDADD = $(HTTP_LIBS)
+tests_fuzz_fuzz_scan_SOURCES = tests/fuzz/fuzz_scan.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_scan_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_scan_LDADD = $(HTTP_LIBS)
+tests_fuzz_fuzz_sse_SOURCES = tests/fuzz/fuzz_sse.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_sse_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_sse_LDADD = $(HTTP_LIBS)
+
+# New finds go to a directory of the build, never into the corpus of the sources.
+fuzz-smoke: $(FUZZERS)
+	@for f in $(FUZZERS); do \
+		name=$${f##*/fuzz_}; mkdir -p tests/fuzz/found/$$name || exit 1; \
+		./$$f -max_total_time=20 -max_len=2000 -artifact_prefix=tests/fuzz/found/ \
+			tests/fuzz/found/$$name $(srcdir)/tests/fuzz/corpus/$$name || exit 1; \
+	done
+endif

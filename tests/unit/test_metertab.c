@@ -1,0 +1,150 @@
+#include <errno.h>
+#include <sys/wait.h>
+
+#include "shm_fixture.h"
+#include "tap.h"
+
+static struct ag_shm shm;
+
+static struct ag_meter_def
+def_of(int64_t id)
+{
+	return (struct ag_meter_def){ .id = id, .kind = AG_METER_BUDGET, .unit = AG_UNIT_NUSD,
+		.level = AG_LEVEL_ORG, .limit = 100 + id, .alert_at = 50 };
+}
+
+static int
+put(int64_t id, uint32_t *ix, bool *is_new)
+{
+	struct ag_meter_def def = def_of(id);
+
+	return ag_metertab_put(&shm, &def, ix, is_new);
+}
+
+static void
+meters_are_made_found_and_changed(void)
+{
+	struct ag_meter_def def = def_of(5);
+	uint32_t ix, again;
+	bool is_new;
+
+	is_i64(ag_metertab_find(&shm, 5, &ix), -ENOENT, "not there");
+	is_i64(put(5, &ix, &is_new), 0, "made");
+	ok(is_new, "new");
+	is_i64(ag_metertab_find(&shm, 5, &again), 0, "found");
+	is_i64(again, ix, "where it was made");
+	ag_metertab_restore(&shm, ix, 1, 33);
+	def.limit = 7;
+	is_i64(ag_metertab_put(&shm, &def, &again, &is_new), 0, "changed");
+	ok(!is_new && again == ix, "in its place");
+	is_i64(ag_a64_get(&shm.meters[ix].limit), 7, "the limit is new");
+	is_i64(ag_a64_get(&shm.meters[ix].budget.account[1].lo), 33, "its spend is not touched");
+	def.unit = AG_UNIT_TOKENS;
+	is_i64(ag_metertab_put(&shm, &def, &again, &is_new), -EINVAL, "another unit is another meter");
+	def = (struct ag_meter_def){ .id = 6, .kind = AG_METER_RATE, .unit = AG_UNIT_REQUESTS,
+		.window_us = 1000001 };
+	is_i64(ag_metertab_put(&shm, &def, &again, &is_new), -EINVAL, "a window of odd length");
+	is_i64(ag_metertab_find(&shm, -1, &again), -ENOENT, "ids are positive");
+}
+
+static void
+a_freed_slot_rests_until_nobody_holds_it(void)
+{
+	struct ag_inflight *slot = ag_shm_inflight(&shm, 1, 3);
+	uint32_t ix = 0;
+	bool is_new;
+
+	is_i64(ag_metertab_find(&shm, 5, &ix), 0, "a meter with spend");
+	slot->holds[0] = (struct ag_hold){ .meter_id = 5, .meter_ix = ix };
+	ag_a32_set(&slot->n_holds, 1);
+	ag_a32_set(&slot->state, AG_INFLIGHT_SENT);
+	ag_metertab_free(&shm, ix);
+	is_i64(ag_metertab_sweep_freed(&shm), 0, "held: not released");
+	is_i64(ag_metertab_sweep_freed(&shm), 0, "however often");
+	ag_a32_set(&slot->state, AG_INFLIGHT_FREE);
+	is_i64(ag_metertab_sweep_freed(&shm), 0, "one sweep of rest");
+	is_i64(ag_metertab_sweep_freed(&shm), 1, "then released");
+	is_i64(ag_metertab_sweep_freed(&shm), 0, "once");
+	is_i64(put(5, &ix, &is_new), 0, "claimed again");
+	ok(is_new, "as a new one");
+	is_i64(ag_a64_get(&shm.meters[ix].budget.account[1].lo), 0, "without the old one's spend");
+}
+
+static void
+a_maker_who_died_half_way_is_helped(void)
+{
+	uint32_t ix = 0, again;
+	bool is_new;
+
+	is_i64(ag_metertab_find(&shm, 5, &ix), 0, "a meter");
+	ag_a32_set(&shm.meters[ix].kind, AG_METER_FREE); /* died before he published the kind */
+	is_i64(ag_metertab_find(&shm, 5, &again), -ENOENT, "is not found half made");
+	is_i64(put(5, &again, &is_new), 0, "is made by the next");
+	ok(again == ix && is_new, "in the same place");
+}
+
+static void
+the_table_fills_and_refuses(void)
+{
+	uint32_t ix;
+	bool is_new;
+	int rc = 0;
+	int64_t id;
+
+	for (id = 100; rc == 0; id++)
+		rc = put(id, &ix, &is_new);
+	is_i64(rc, -ENOSPC, "full");
+	is_i64(id - 1, 163, "63 and the one before");
+	is_i64(ag_metertab_find(&shm, 9999, &ix), -ENOENT, "looking for what is not there ends");
+	is_i64(ag_metertab_find(&shm, 130, &ix), 0, "what is there is found");
+	ag_metertab_free(&shm, ix);
+	ag_metertab_sweep_freed(&shm);
+	ag_metertab_sweep_freed(&shm);
+	is_i64(put(9999, &ix, &is_new), 0, "a freed place is taken");
+}
+
+static void
+racing_makers_make_one(void)
+{
+	struct ag_shm_sizes sizes = fixture_sizes();
+	int children = 4, bad = 0, seen = 0;
+
+	ag_shm_unmap(&shm);
+	sizes.meters = 1024;
+	shm = fixture_open(&sizes);
+	for (int c = 0; c < children; c++) {
+		if (fork() != 0)
+			continue;
+		for (int64_t id = 1; id <= 700; id++) {
+			uint32_t ix;
+			bool is_new;
+
+			if (put(id, &ix, &is_new) < 0 || ag_a64_get(&shm.meters[ix].id) != id)
+				_exit(1);
+		}
+		_exit(0);
+	}
+	for (int c = 0; c < children; c++) {
+		int status;
+
+		wait(&status);
+		bad += status != 0;
+	}
+	for (uint32_t ix = 0; ix < 1024; ix++)
+		seen += ag_a64_get(&shm.meters[ix].id) > 0;
+	is_i64(bad, 0, "four processes make the same meters");
+	is_i64(seen, 700, "each exists once");
+}
+
+int
+main(void)
+{
+	shm = fixture_shm();
+	meters_are_made_found_and_changed();
+	a_freed_slot_rests_until_nobody_holds_it();
+	a_maker_who_died_half_way_is_helped();
+	the_table_fills_and_refuses();
+	racing_makers_make_one();
+	ag_shm_unmap(&shm);
+	return done();
+}
