@@ -58,8 +58,8 @@ ag_daemon_start(int *out_ready_fd, struct ag_err *err)
 	return 0;
 }
 
-static void
-detach(bool keeps_stderr)
+void
+ag_daemon_detach(bool keeps_stderr)
 {
 	AG_AUTO(ag_fd) int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -75,7 +75,7 @@ void
 ag_daemon_ready(int *ready_fd, bool keeps_stderr)
 {
 	if (*ready_fd >= 0) {
-		detach(keeps_stderr);
+		ag_daemon_detach(keeps_stderr);
 		(void)!write(*ready_fd, "+", 1); /* nobody may be waiting any more */
 		ag_fd_close(ready_fd);
 	}
