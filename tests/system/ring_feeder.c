@@ -1,6 +1,6 @@
 /* ring_feeder.c - for tests: a segment and records in its rings without a gateway around them.
  *
- *   ring_feeder feed NAME [workers=2] [ring=1048576] [n=1000] [rate=0] [meters=7] [keys=50]
+ *   ring_feeder feed NAME [workers=2] [ring=8388608] [n=1000] [rate=0] [meters=7] [keys=50]
  *               [poison=K] [meta=K] [huge=K] [hole=K] [leak=AMOUNT] [stuck=1]
  *     Makes or re-attaches segment NAME and pushes n records, turn by turn to the workers' rings,
  *     rate a second (0: as fast as there is room).  Record number K of this run is: poison, of a
@@ -29,6 +29,8 @@
 #include "shm/counters.h"
 #include "shm/metertab.h"
 #include "shm/ring.h"
+
+#define PATIENCE_US (60 * AG_US_PER_SEC)
 
 struct options {
 	uint64_t workers, ring, n, rate, meters, keys, poison, meta, huge, hole, leak, stuck;
@@ -219,8 +221,14 @@ request(const struct ag_shm *shm, const struct options *o, uint32_t w, uint64_t 
 	slot->draft_bytes = (uint32_t)ag_record_build(&rec, NULL, 0, strs, slot->draft,
 	    sizeof(slot->draft));
 	ag_holds_sent(slot);
-	while (ag_holds_settle(shm, &ring, slot, &rec, strs, &actual, ag_clock_wall_us()) < 0)
+	for (int64_t until = ag_clock_mono_us() + PATIENCE_US;
+	     ag_holds_settle(shm, &ring, slot, &rec, strs, &actual, ag_clock_wall_us()) < 0;) {
+		if (ag_clock_mono_us() > until) {
+			fprintf(stderr, "no room in the ring for a minute\n");
+			exit(3);
+		}
 		pause_us(200);
+	}
 	return one == all ? actual.nusd : 2 * actual.nusd;
 }
 
@@ -258,6 +266,7 @@ flush(const char *name, const char *path)
 	struct ag_err err;
 	struct ag_role_ctx ctx = { .shm = &shm, .proc_ix = AG_PROC_FLUSHER, .life_fd = 0,
 		.control_fd = -1, .operator_fd = -1 };
+	int rc;
 
 	ctx.conf = ag_conf_load(path, &err);
 	if (!ctx.conf) {
@@ -268,7 +277,11 @@ flush(const char *name, const char *path)
 	ag_log_set_ident("flusher");
 	segment_map(name, &shm);
 	ag_counters_use(&shm, AG_PROC_FLUSHER);
-	return ag_flusher_main(&ctx);
+	ag_a32_set(&ag_shm_proc(&shm, AG_PROC_FLUSHER)->is_serving, 0);
+	ag_a32_set(&ag_shm_proc(&shm, AG_PROC_FLUSHER)->pid, (uint32_t)getpid());
+	rc = ag_flusher_main(&ctx);
+	ag_conf_free(ctx.conf);
+	return rc;
 }
 
 static int64_t
@@ -283,13 +296,15 @@ meter_used(const struct ag_meter *m)
 static int
 look(const char *name)
 {
+	const struct ag_proc_slot *slot;
 	struct ag_shm shm;
 
 	segment_map(name, &shm);
+	slot = ag_shm_proc(&shm, AG_PROC_FLUSHER);
 	printf("{\"boot_id\":%llu,\"pg_down\":%d,\"intake_closed\":%u,\"ledger_ready\":%u,\"serving\":%u",
 	    (unsigned long long)shm.hdr->boot_id, ag_a64_get(&shm.hdr->pg_down_since_us) != 0,
 	    ag_a32_get(&shm.hdr->intake_closed), ag_a32_get(&shm.hdr->ledger_ready),
-	    ag_a32_get(&ag_shm_proc(&shm, AG_PROC_FLUSHER)->is_serving));
+	    ag_a32_observe(&slot->is_serving) ? ag_a32_get(&slot->pid) : 0);
 	printf(",\"rings\":[");
 	for (uint32_t w = 0; w < shm.hdr->sizes.workers; w++) {
 		struct ag_ring r = ag_ring_of(&shm, w);
@@ -318,7 +333,7 @@ look(const char *name)
 int
 main(int argc, char **argv)
 {
-	struct options o = { .workers = 2, .ring = 1 << 20, .n = 1000, .meters = 7, .keys = 50 };
+	struct options o = { .workers = 2, .ring = 8 << 20, .n = 1000, .meters = 7, .keys = 50 };
 
 	if (argc >= 3 && strcmp(argv[1], "feed") == 0) {
 		for (int i = 3; i < argc; i++)

@@ -51,7 +51,7 @@ class Ledger:
     def feeder(self, *args):
         """Runs ring_feeder; its JSON, if it says any."""
         done = subprocess.run([os.path.join(build_dir(), "tests/system/ring_feeder"), *args],
-                              capture_output=True, text=True, check=False)
+                              capture_output=True, text=True, check=False, timeout=90)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout) if done.stdout else None
 
@@ -78,6 +78,8 @@ class Ledger:
 
     def start(self, **conf):
         """Starts the flusher."""
+        if not os.path.exists("/dev/shm" + self.shm):
+            self.feed(n=0)
         self.conf.update(conf)
         path = os.path.join(self.dir, "conf")
         with open(path, "w", encoding="utf-8") as f:
@@ -97,6 +99,7 @@ class Ledger:
 
     def drain(self):
         """SIGTERM; the exit status."""
+        wait_until(lambda: self.look()["serving"] == self.flusher.pid, "the flusher serves")
         self.flusher.send_signal(signal.SIGTERM)
         status = self.flusher.wait(timeout=30)
         self.flusher.stdin.close()
@@ -304,11 +307,9 @@ def test_a_frozen_postgresql_holds_up_nobody(fragile):
 def test_a_full_journal_closes_the_intake_until_there_is_room(fragile):
     """Ring and journal full: the flag is raised, and taken down again."""
     fragile.pg.stop()
+    fragile.feed(n=0, ring=65536)
     fragile.start(journal_max="1m")
-    fragile.feed_async(n=20000, ring=65536, workers=2)
-    wait_until(lambda: os.path.exists("/dev/shm" + fragile.shm), "there is a segment")
-    fragile.flusher.wait()
-    fragile.start()
+    fragile.feed_async(n=20000, ring=65536)
     wait_until(lambda: fragile.look()["intake_closed"], "the intake is closed")
     assert fragile.feeding[0].poll() is None
     fragile.pg.start()
@@ -323,6 +324,7 @@ def test_a_full_journal_closes_the_intake_until_there_is_room(fragile):
 def test_draining_leaves_nothing_in_the_rings(fragile):
     """SIGTERM: stored when PostgreSQL answers, in the journal when it does not."""
     fragile.start()
+    wait_until(lambda: fragile.look()["ledger_ready"], "PostgreSQL is connected")
     fragile.feed(n=3000)
     assert fragile.drain() == 0
     assert fragile.is_stored()
@@ -340,6 +342,7 @@ def test_draining_leaves_nothing_in_the_rings(fragile):
 def test_the_flusher_leaves_with_its_master(ledger):
     """The pipe to the master closes: drain and go."""
     ledger.start()
+    wait_until(lambda: ledger.look()["ledger_ready"], "PostgreSQL is connected")
     ledger.feed(n=500)
     ledger.flusher.stdin.close()
     assert ledger.flusher.wait(timeout=30) == 0
