@@ -533,7 +533,11 @@ store_batch_step(struct ag_store *st)
 static void
 store_setup_step(struct ag_store *st)
 {
-	if (st->has_failed) {
+	if (st->has_failed && st->step == STEP_PARTITIONS) {
+		/* Months ahead are there as a rule: no reason to store nothing. */
+		ag_warn("could not make ledger partitions ahead: %s, trying again tomorrow", st->why);
+		store_send(st, STEP_POSITIONS);
+	} else if (st->has_failed) {
 		if (!st->was_told_down)
 			ag_error("PostgreSQL cannot be used: %s", st->why);
 		store_lose(st, st->why);
