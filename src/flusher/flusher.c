@@ -468,7 +468,7 @@ static int
 journal_open(struct ag_flusher *f)
 {
 	const struct ag_conf *conf = f->ctx->conf;
-	const struct timespec pause = { .tv_nsec = 50 * 1000 * 1000 };
+	const struct timespec pause = { .tv_nsec = 50 * 1000L * 1000L };
 	int64_t until = ag_clock_mono_us() + LOCK_PATIENCE_US;
 	struct ag_err err;
 	int rc;

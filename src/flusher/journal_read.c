@@ -125,7 +125,7 @@ ag_journal_read(struct ag_journal *j, struct ag_journal_pos *pos, struct ag_jour
 		const struct segment *s = &j->segs[i];
 		uint64_t from = s->number == pos->segment ? pos->off : 0, at;
 		const struct ag_record *rec;
-		struct entry_hdr h;
+		struct entry_hdr h = { 0 };
 		int rc;
 
 		if (from < sizeof(struct segment_hdr))
