@@ -74,12 +74,16 @@ ag_file_slurp(const char *path, struct ag_buf *out, struct ag_err *err)
 	if (fd < 0)
 		return ag_err_set(err, -errno, "could not open file \"%s\": %s", path, strerror(errno));
 	for (;;) {
-		char *at = ag_buf_reserve(out, out->max - out->n < 65536 ? out->max - out->n + 1 : 65536);
+		size_t left = out->max - out->n;
+		char beyond; /* a full buffer: is there one byte more? */
+		char *at = left > 0 ? ag_buf_reserve(out, left < 65536 ? left : 65536) : &beyond;
 		ssize_t got;
 
 		if (!at)
+			return ag_err_set(err, -ENOMEM, "could not read file \"%s\": no memory", path);
+		got = read(fd, at, left == 0 ? 1 : ag_buf_room(out) < left ? ag_buf_room(out) : left);
+		if (left == 0 && got > 0)
 			return ag_err_set(err, -EFBIG, "file \"%s\" is larger than %zu bytes", path, out->max);
-		got = read(fd, at, ag_buf_room(out));
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)

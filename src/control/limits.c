@@ -298,7 +298,7 @@ rate_read(struct ag_call *c, struct json_object *obj, const char *path, struct a
 		return -1;
 	if (f != AG_FIELD_SET)
 		return ag_call_invalid(c, "%s: is required", p);
-	if (ag_parse_decimal(value, 0, RATE_MAX, &l->limit) < 0)
+	if (ag_parse_decimal(value, 0, RATE_MAX, &l->limit) < 0 || l->limit < 0)
 		return ag_call_invalid(c, "%s: must be an integer from 0 to %lld, not %.*s", p,
 		    (long long)RATE_MAX, AG_STR_ARG(value));
 	return 0;

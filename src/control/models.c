@@ -82,7 +82,7 @@ read_prices(struct ag_call *c, struct json_object *config, const char *path, int
 		if (rc == -EDOM)
 			return ag_call_invalid(c, "%s: %.*s cents is finer than a trillionth of a dollar",
 			    p, AG_STR_ARG(text));
-		if (rc < 0)
+		if (rc < 0 || out[i] < 0)
 			return ag_call_invalid(c, "%s: must be from 0 to 100000 cents, not %.*s", p,
 			    AG_STR_ARG(text));
 		is_any = true;

@@ -36,8 +36,8 @@ struct ag_conn_ops {                   /* each may be NULL */
 	/* The loop emptied the output queue, or room came after ag_conn_write_some() took less
 	 * than it was given.  Not told where a call or the opening itself sent the last byte. */
 	void (*on_drained)(void *arg);
-	/* err: -errno; why: static text ("could not connect", "TLS handshake failed" ...).  No other
-	 * callback follows, the owner frees when it likes.  -ETIMEDOUT: timeout_us ran out. */
+	/* err: -errno; why: static text ("could not connect", "TLS handshake failed" ...).  No
+	 * other callback follows, the owner frees when it likes.  -ETIMEDOUT: too late. */
 	void (*on_closed)(void *arg, int err, const char *why);
 	void (*on_timer)(void *arg);    /* ag_conn_timer_set() */
 };
@@ -46,8 +46,9 @@ struct ag_conn_conf {
 	const struct ag_conn_ops *ops; /* borrowed, outlives the connection */
 	void *arg;
 	SSL_CTX *tls;                  /* NULL: plain */
-	const char *host;              /* client with TLS: name to send and to verify (or an IP
-	                                * address in text); NULL: certificate not checked for a name */
+	/* Client with TLS: name to send and to verify (or an IP address in text); NULL: the
+	 * certificate is not checked for a name. */
+	const char *host;
 	SSL_SESSION *session;          /* client with TLS: to resume, borrowed; NULL: none */
 	size_t out_max;                /* ceiling of the output queue in bytes; 0: 1 MiB */
 };

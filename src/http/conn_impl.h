@@ -1,6 +1,7 @@
-/* conn_impl.h - the inside of struct ag_conn.  Internal to conn.c and conn_tls.c.
+/* conn_impl.h - the inside of struct ag_conn.  Internal to conn*.c.
  *
- * conn.c owns the states, the events and the plain path; conn_tls.c knows OpenSSL and no event.
+ * conn.c owns the states, the events and reading; conn_out.c the output queue; conn_tls.c knows
+ * OpenSSL and no event.
  * TLS bytes pass through a BIO of our own: it reads from the socket straight into the library's
  * buffer and writes to `sink`, so that all records of one call leave in one system call. */
 #ifndef AG_HTTP_CONN_IMPL_H
@@ -45,9 +46,9 @@ struct ag_conn {
 	bool wants_drained;
 	bool wants_shutdown, has_sent_notify;
 	bool soon_open;                /* on_open waits for ev_soon */
-	bool may_recv;                 /* TLS: the socket may hold bytes; false after a short read */
+	bool may_recv;                 /* TLS: the socket may hold bytes; not after a short read */
 	bool has_eof;                  /* TLS: the socket's end was read */
-	bool has_more;                 /* TLS: the library may hold bytes no event will tell of */
+	bool has_more;                 /* TLS: the library may hold bytes no event tells of */
 };
 
 /* ---- conn_tls.c: 0 or -errno unless said otherwise; none of these calls back ---- */
@@ -61,10 +62,20 @@ ssize_t conn_tls_read(struct ag_conn *c, void *p, size_t n);
 int conn_tls_encrypt(struct ag_conn *c, const struct iovec *iov, int n_iov);
 void conn_tls_notify(struct ag_conn *c); /* close_notify into the sink */
 
-/* ---- conn.c ---- */
+/* ---- conn_out.c: sending; 0 or -errno, none of these calls back ---- */
 
 /* Around each TLS call that may write: choose a sink, then send what is in it. */
 void conn_sink_open(struct ag_conn *c);
 int conn_sink_close(struct ag_conn *c);
+
+int conn_flush(struct ag_conn *c); /* sends from the queue */
+int conn_write_tls(struct ag_conn *c, const struct iovec *iov, int n_iov);
+/* Ends our direction once the queue is out; called again when it is. */
+int conn_end_writing(struct ag_conn *c);
+
+/* ---- conn.c ---- */
+
+/* Arms or disarms the write event as queue and state want it. */
+void conn_update_write(struct ag_conn *c);
 
 #endif

@@ -2,9 +2,10 @@
  *
  * No tree, no allocation.  Top-level keys and values are checked in full; nested values are
  * skipped by their brackets, so inside them only strings (ended, no control bytes), bracket
- * types, depth and the absence of comments and single quotes are checked.  Text that a lenient reader could understand otherwise is
- * refused: a field given twice, or in another case, or with its name written in escapes beside
- * the plain one; trailing bytes; control bytes.  Not checked: UTF-8.
+ * types, depth and the absence of comments and single quotes are checked.  Text that a lenient
+ * reader could understand otherwise is refused: a field given twice, or in another case, or with
+ * its name written in escapes beside the plain one; trailing bytes; control bytes.  Not checked:
+ * UTF-8.
  *
  * Offsets are into the scanned text, so they outlive a move of the buffer. */
 #ifndef AG_HTTP_JSON_SCAN_H

@@ -121,7 +121,8 @@ decode_escape(const char **p, const char *end, char out[4])
 	if (low < 0xdc00 || low > 0xdfff)
 		return 0;
 	*p = at + 12;
-	return put_utf8(out, 0x10000u + ((uint32_t)(unit - 0xd800) << 10) + (uint32_t)(low - 0xdc00));
+	return put_utf8(out,
+	    0x10000u + ((uint32_t)(unit - 0xd800) << 10) + (uint32_t)(low - 0xdc00));
 }
 
 ssize_t

@@ -24,7 +24,7 @@
 struct ag_sse_event {
 	struct ag_str event;    /* p NULL: no event: line, so "message" */
 	struct ag_str data;     /* data: lines joined with LF */
-	bool has_data;          /* false: comments, a bare event: or nothing at all; relay, do not parse */
+	bool has_data;          /* false: comments, a bare event: or nothing: relay, do not parse */
 	bool is_in_piece;       /* raw points into the piece being fed, not into the carry */
 	struct ag_str raw;      /* the block with its blank line */
 	uint64_t at;            /* offset of raw in the stream since init */

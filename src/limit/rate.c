@@ -132,8 +132,10 @@ slice_add(struct ag_meter *m, int64_t amount, int64_t limit, int64_t e, int64_t 
 			continue;
 		}
 		sum = earlier_sum(m, e);
-		if (sum < 0)
+		if (sum < 0) {
+			e = newest_slice(m);
 			continue;
+		}
 		sum = ag_amount_add(sum, cur.lo);
 		if (sum > limit || amount > limit - sum)
 			return AG_TAKE_DENIED;

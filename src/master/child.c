@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/title.h"
+#include "master/daemon.h"
 #include "master/predecessor.h"
 #include "shm/counters.h"
 
@@ -57,7 +58,8 @@ static void
 child_forget(struct ag_master *m, const struct ag_sandbox_row *row, int lock_fd)
 {
 	ag_fd_close(&m->life_fds[1]); /* first of all: only the master's end may keep the pipe open */
-	ag_fd_close(&m->shm.fd);      /* the lock of the segment is the master's; the mapping stays */
+	ag_fd_close(&m->shm_lock_fd); /* the lock of the segment is the master's */
+	ag_fd_close(&m->shm.fd);      /* the mapping stays */
 	m->shm.fd = lock_fd;          /* the child's own, which holds its slot until it dies */
 	ag_fd_close(&m->pid_fd);
 	ag_fd_close(&m->ready_fd);
@@ -109,6 +111,8 @@ child_run(struct ag_master *m, const struct ag_child *c, int lock_fd)
 	char title[24];
 
 	child_forget(m, row, lock_fd);
+	if (!m->is_foreground)
+		ag_daemon_detach(ag_log_fd() == STDERR_FILENO);
 	setpgid(0, 0); /* what a terminal or a script sends to the group, the master passes on in order */
 	ag_a32_set(&slot->pid, (uint32_t)getpid());
 	ag_log_set_ident(c->name);

@@ -35,3 +35,9 @@ TESTS += tests/unit/test_backoff
 tests_unit_test_backoff_SOURCES = tests/unit/test_backoff.c tests/unit/tap.h \
 	src/master/backoff.c src/master/backoff.h
 EXTRA_DIST += tests/system/test_001_boot.py
+
+check_PROGRAMS += tests/unit/test_predecessor
+TESTS += tests/unit/test_predecessor
+tests_unit_test_predecessor_SOURCES = tests/unit/test_predecessor.c tests/unit/tap.h \
+	src/master/predecessor.c src/master/predecessor.h
+tests_unit_test_predecessor_LDADD = src/shm/libshm.a src/base/libbase.a $(SSL_LIBS)

@@ -50,7 +50,7 @@ struct ag_master {
 	struct ag_account account;
 	struct ag_master_key *key; /* owned: a locked page; NULL without master_key_file */
 	struct ag_shm shm;
-	bool is_shm_open;
+	int shm_lock_fd;           /* the segment's lock; see open_segment() */
 	int n_listen;
 	int listen_fds[AG_LISTEN_MAX];
 	uint8_t listen_is_tls[AG_LISTEN_MAX];

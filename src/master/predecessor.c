@@ -18,6 +18,7 @@
 
 #define SLOTS        AG_PROC_WORKER(AG_WORKERS_MAX)
 #define KILL_WAIT_US (5 * AG_US_PER_SEC)
+#define LOCK_WAIT_US (500 * AG_US_PER_MS)
 
 static struct flock
 byte_lock(uint32_t proc_ix)
@@ -74,6 +75,21 @@ wait_until_free(int fd, int64_t patience_us)
 	return n;
 }
 
+/* Held until fd is closed: of two that start at once one goes on.  A child that was forked the
+ * instant before its master was killed has the old lock for another instant. */
+static bool
+lock_segment(int fd)
+{
+	int64_t until = ag_clock_mono_us() + LOCK_WAIT_US;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (ag_clock_mono_us() >= until)
+			return false;
+		poll(NULL, 0, 10);
+	}
+	return true;
+}
+
 /* The slot names the pid, the lock proves that it still is that process. */
 static void
 kill_held(const char *shm_name, int fd)
@@ -106,8 +122,7 @@ ag_predecessor_wait(const char *shm_name, int64_t patience_us, struct ag_err *er
 		return 0;
 	if (fd < 0)
 		return ag_err_set(err, -errno, "could not open segment \"%s\": %s", shm_name, strerror(errno));
-	/* Held until we return: of two that start at once one goes on. */
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+	if (!lock_segment(fd))
 		return ag_err_set(err, -EBUSY, "segment \"%s\" is in use by another master", shm_name);
 	n = count_held(fd);
 	if (n == 0)

@@ -220,6 +220,31 @@ log_in_force(const struct ag_master *m, bool is_fresh)
 		ag_warn("govern is off: no meter is taken and nothing is recorded, relaying for measurements only");
 }
 
+/* A mapping keeps the open file it was made from, and with it the file's lock.  Children inherit
+ * the mapping, and a lock that outlives the master would keep the next one out: so the segment is
+ * mapped a second time, from a file without the lock, and the first mapping goes. */
+static int
+part_lock_from_mapping(struct ag_master *m, struct ag_err *err)
+{
+	struct ag_shm locked = m->shm;
+	int fd = shm_open(m->conf->shm_name, O_RDWR | O_CLOEXEC, 0), rc;
+
+	if (fd < 0)
+		return ag_err_set(err, -errno, "could not open segment \"%s\": %s", m->conf->shm_name,
+		    strerror(errno));
+	rc = ag_shm_map(fd, &m->shm, err);
+	if (rc < 0) {
+		close(fd);
+		return rc;
+	}
+	if (m->shm.hdr->boot_id != locked.hdr->boot_id)
+		return ag_err_set(err, -EBUSY, "segment \"%s\" was replaced by somebody", m->conf->shm_name);
+	m->shm_lock_fd = locked.fd;
+	locked.fd = -1;
+	ag_shm_unmap(&locked);
+	return 0;
+}
+
 static int
 open_segment(struct ag_master *m, struct ag_err *err)
 {
@@ -231,9 +256,10 @@ open_segment(struct ag_master *m, struct ag_err *err)
 		return rc;
 	ag_conf_shm_sizes(m->conf, &sizes);
 	rc = ag_shm_open(m->conf->shm_name, &sizes, m->conf->shm_replace, &m->shm, &is_fresh, err);
+	if (rc == 0)
+		rc = part_lock_from_mapping(m, err);
 	if (rc < 0)
 		return rc;
-	m->is_shm_open = true;
 	log_in_force(m, is_fresh);
 	return 0;
 }
@@ -297,7 +323,7 @@ ag_master_stop(struct ag_master *m)
 		ag_mem_wipe(m->key, sizeof(*m->key));
 		munmap(m->key, (size_t)sysconf(_SC_PAGESIZE));
 	}
-	if (m->is_shm_open)
-		ag_shm_unmap(&m->shm); /* the segment stays: meters and unflushed usage survive */
+	ag_shm_unmap(&m->shm); /* the segment stays: meters and unflushed usage survive */
+	ag_fd_close(&m->shm_lock_fd);
 	ag_fd_close(&m->pid_fd);
 }

@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 
+#include "base/attr.h"
 #include "base/money.h"
 
 /* Prices of one request, after tier, service tier and fall-backs. */
@@ -102,11 +103,11 @@ rates_of(const struct ag_cat_price *p, uint64_t input, enum ag_service_tier tier
 		r.w5m = p->p[AG_PI_T_CACHE_W_5M];
 		r.w1h = -1;
 	}
-	r.cached = or_else(r.cached, r.in);
 	r.w5m = or_else(r.w5m, r.in);
 	r.w1h = or_else(r.w1h, r.w5m);
 	r.reasoning = or_else(r.reasoning, r.out);
 	apply_service_tier(p, tier, is_long, &r);
+	r.cached = or_else(r.cached, r.in);
 	if (p->p[AG_PI_REASONING] < 0)
 		r.reasoning = r.out;
 	r.audio_in = or_else(p->p[AG_PI_AUDIO_IN], r.in);
@@ -160,17 +161,23 @@ bound_of(const struct rates *r)
 struct ag_price_bound
 ag_price_bound(const struct ag_cat_price *p, uint64_t input, enum ag_service_tier asked)
 {
-	struct rates base = rates_of(p, 0, asked), top = rates_of(p, input, asked);
-	struct rates standard = rates_of(p, input, AG_TIER_STANDARD);
-	struct ag_price_bound a = bound_of(&base), b = bound_of(&top), c = bound_of(&standard);
-
-	/* The response reports its own tier, which may be the standard one although a cheaper one was
-	 * asked for: the bound is the dearest of all that can come. */
-	return (struct ag_price_bound){
-		.in_pusd = max_i64(a.in_pusd, max_i64(b.in_pusd, c.in_pusd)),
-		.out_pusd = max_i64(a.out_pusd, max_i64(b.out_pusd, c.out_pusd)),
+	/* The response reports its own tier, which may be the standard one although another was asked
+	 * for, and may count fewer tokens than the bound: the dearest of all that can come. */
+	const enum ag_service_tier tiers[] = { asked, AG_TIER_STANDARD };
+	const uint64_t inputs[] = { 0, input };
+	struct ag_price_bound most = {
 		.fixed_pusd = or_else(p->p[AG_PI_REQUEST], 0) + or_else(p->p[AG_PI_SEARCH], 0),
 	};
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(tiers); i++)
+		for (size_t j = 0; j < AG_ARRAY_LEN(inputs); j++) {
+			struct rates r = rates_of(p, inputs[j], tiers[i]);
+			struct ag_price_bound b = bound_of(&r);
+
+			most.in_pusd = max_i64(most.in_pusd, b.in_pusd);
+			most.out_pusd = max_i64(most.out_pusd, b.out_pusd);
+		}
+	return most;
 }
 
 int64_t
@@ -190,7 +197,7 @@ ag_price_bound_fit(const struct ag_price_bound *b, uint64_t input, int64_t room_
 	__int128 room = (__int128)room_nusd * AG_PUSD_PER_NUSD;
 
 	room -= (__int128)input * b->in_pusd + b->fixed_pusd;
-	if (room <= 0)
+	if (room < 0)
 		return 0;
 	if (b->out_pusd == 0)
 		return UINT32_MAX;

@@ -122,6 +122,10 @@ ag_route_resolve(const struct ag_route_in *in, struct ag_target *out, struct ag_
 	enum ag_verdict v;
 
 	if (split_model(in->model, &in_model, &t.model)) {
+		if (slug.n == 0 && in_model.n == 0) {
+			*out_detail = in->model;
+			return AG_DENY_PROVIDER_UNKNOWN;
+		}
 		if (slug.n == 0)
 			slug = in_model;
 	}

@@ -52,6 +52,8 @@ estimate(const struct ag_settle_in *in, enum basis basis, struct ag_usage *u)
 	uint64_t margin = in->outcome == AG_OUT_ANSWERED ? 0 : IN_FLIGHT_MARGIN_TOKENS;
 
 	*u = (struct ag_usage){ .provider_cost_nusd = -1 };
+	if (in->answer)
+		u->service_tier = in->answer->usage.service_tier;
 	switch (basis) {
 	case BASIS_NOTHING:
 		u->source = AG_USAGE_NONE;
@@ -72,6 +74,14 @@ estimate(const struct ag_settle_in *in, enum basis basis, struct ag_usage *u)
 	}
 }
 
+/* All zero is no report: no prompt has no tokens, and who counts nothing would serve for nothing. */
+static bool
+is_reported(const struct ag_answer *a)
+{
+	return a && a->has_usage && (ag_usage_input_total(&a->usage) > 0 || a->usage.output_total > 0 ||
+	    a->usage.units > 0 || a->usage.provider_cost_nusd >= 0);
+}
+
 static int64_t
 cost_of(const struct ag_settle_in *in, const struct ag_usage *u)
 {
@@ -89,11 +99,11 @@ cost_of(const struct ag_settle_in *in, const struct ag_usage *u)
 void
 ag_settle(const struct ag_settle_in *in, struct ag_settle_out *out)
 {
-	bool is_customer;
+	bool has_figures = is_reported(in->answer), is_customer;
 
 	assert(in->outcome >= AG_OUT_ANSWERED && in->outcome <= AG_OUT_WORKER_DIED);
 	*out = (struct ag_settle_out){ 0 };
-	if (in->answer && in->answer->has_usage) {
+	if (has_figures) {
 		out->usage = in->answer->usage;
 		out->usage.source = in->outcome == AG_OUT_ANSWERED ? AG_USAGE_REPORTED : AG_USAGE_PARTIAL;
 	} else {
@@ -101,8 +111,7 @@ ag_settle(const struct ag_settle_in *in, struct ag_settle_out *out)
 		    ? matrix[in->outcome].basis : BASIS_PROMPT, &out->usage);
 	}
 	out->cost_nusd = cost_of(in, &out->usage);
-	is_customer = matrix[in->outcome].payer == PAYS_CUSTOMER ||
-	    (in->answer && in->answer->has_usage);
+	is_customer = matrix[in->outcome].payer == PAYS_CUSTOMER || has_figures;
 	if (is_customer && out->usage.source != AG_USAGE_NONE) {
 		out->charged_nusd = out->cost_nusd;
 		out->actual.tokens = (int64_t)(ag_usage_input_total(&out->usage) + out->usage.output_total);

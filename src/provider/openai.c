@@ -14,7 +14,8 @@
 
 #define USAGE_TOKENS_MAX (UINT64_C(1) << 40) /* above it a figure is absurd and not believed */
 
-/* A count however it is written; false when there is none to believe. */
+/* A count however it is written; false when there is none to believe (written with a fraction and an
+ * exponent, for one). */
 static bool
 read_count(struct ag_str text, struct ag_json_value v, uint64_t *out)
 {
@@ -32,6 +33,8 @@ read_count(struct ag_str text, struct ag_json_value v, uint64_t *out)
 		/* A fraction: whole tokens, rounded up. */
 		size_t point = 0;
 
+		if (memchr(raw.p, 'e', raw.n) || memchr(raw.p, 'E', raw.n))
+			return false;
 		while (point < raw.n && raw.p[point] >= '0' && raw.p[point] <= '9')
 			point++;
 		if (point == 0 || point == raw.n || raw.p[point] != '.' ||
@@ -48,6 +51,15 @@ count_or(struct ag_str text, struct ag_json_value v, uint64_t otherwise)
 	uint64_t n;
 
 	return read_count(text, v, &n) ? n : otherwise;
+}
+
+/* Something stands there and it is no count. */
+static bool
+is_absurd(struct ag_str text, struct ag_json_value v)
+{
+	uint64_t n;
+
+	return v.type != AG_JSON_ABSENT && v.type != AG_JSON_NULL && !read_count(text, v, &n);
 }
 
 static uint64_t
@@ -85,36 +97,71 @@ read_details(struct ag_str usage, struct ag_json_value v, struct details *d)
 	d->rejected = count_or(text, f[REJECTED], 0);
 }
 
-/* usage.cost of providers that charge by it: USD as a decimal. */
+#define COST_DIGITS_MAX UINT64_C(10000000000000000) /* more digits than any writer means */
+
+/* USD as JSON writers put it ("0.0012", "8.74e-05"), in nano-USD rounded up; -1 when it is none. */
 static int64_t
 read_cost(struct ag_str text, struct ag_json_value v)
 {
 	struct ag_str raw = ag_json_raw(text, v);
-	int64_t nusd;
-	int rc;
+	uint64_t digits = 0;
+	int64_t exponent = 0, shift = 9;
+	bool is_fraction = false, is_cut = false;
+	size_t i;
 
-	if (v.type != AG_JSON_NUMBER)
+	if (v.type != AG_JSON_NUMBER || raw.p[0] == '-')
 		return -1;
-	rc = ag_parse_decimal(raw, 9, AG_NUSD_MAX, &nusd);
-	if (rc == -EDOM) {
-		/* Finer than a nano-dollar: cut digits, round up. */
-		size_t point = 0, keep;
-
-		while (point < raw.n && raw.p[point] != '.')
-			point++;
-		keep = min_u64(raw.n, point + 10);
-		if (ag_parse_decimal(ag_str_n(raw.p, keep), 9, AG_NUSD_MAX - 1, &nusd) < 0)
-			return -1;
-		nusd++;
-	} else if (rc < 0) {
-		return -1;
+	for (i = 0; i < raw.n && raw.p[i] != 'e' && raw.p[i] != 'E'; i++) {
+		if (raw.p[i] == '.') {
+			is_fraction = true;
+		} else if (digits < COST_DIGITS_MAX) {
+			digits = digits * 10 + (uint64_t)(raw.p[i] - '0');
+			shift -= is_fraction;
+		} else {
+			is_cut |= raw.p[i] != '0';
+			shift += !is_fraction;
+		}
 	}
-	return nusd < 0 ? -1 : nusd;
+	if (i < raw.n) {
+		struct ag_str e = ag_str_skip(raw, i + 1);
+
+		if (e.n > 0 && e.p[0] == '+')
+			e = ag_str_skip(e, 1);
+		if (ag_parse_i64(e, -999, 999, &exponent) < 0)
+			return -1;
+	}
+	for (shift += exponent; shift > 0 && digits > 0; shift--) {
+		if (digits > AG_NUSD_MAX / 10)
+			return -1;
+		digits *= 10;
+	}
+	for (; shift < 0 && digits > 0; shift++) {
+		is_cut |= digits % 10 != 0;
+		digits /= 10;
+	}
+	return digits >= AG_NUSD_MAX ? -1 : (int64_t)digits + is_cut;
+}
+
+/* What the provider charged; with a key of one's own there, what its provider charges comes on top. */
+static int64_t
+read_charge(struct ag_str usage, const struct ag_json_value cost, struct ag_json_value is_byok,
+    struct ag_json_value details)
+{
+	static const struct ag_str name = { "upstream_inference_cost", 23 };
+	struct ag_json_value upstream;
+	struct ag_json_fault fault;
+	int64_t sum = read_cost(usage, cost), more;
+
+	if (sum < 0 || is_byok.type != AG_JSON_TRUE || details.type != AG_JSON_OBJECT ||
+	    ag_json_scan(ag_json_raw(usage, details), &name, 1, &upstream, &fault) < 0)
+		return sum;
+	more = read_cost(ag_json_raw(usage, details), upstream);
+	return more > 0 ? sum + more : sum;
 }
 
 enum {
 	U_PROMPT, U_INPUT, U_COMPLETION, U_OUTPUT, U_TOTAL, U_P_DETAILS, U_P_DETAIL, U_I_DETAILS,
-	U_C_DETAILS, U_O_DETAILS, U_HIT, U_CACHED, U_READ, U_WRITE, U_COST, U_N
+	U_C_DETAILS, U_O_DETAILS, U_HIT, U_CACHED, U_READ, U_WRITE, U_COST, U_BYOK, U_COST_DETAILS, U_N
 };
 
 static void
@@ -130,6 +177,10 @@ normalise(const struct ag_provider *p, struct ag_str text, const struct ag_json_
 	bool has_total = read_count(text, f[U_TOTAL], &total);
 
 	if (!has_prompt && !has_total)
+		return;
+	/* Half of an absurd report is not a report: the other half would be free. */
+	if ((!has_prompt && (is_absurd(text, f[U_PROMPT]) || is_absurd(text, f[U_INPUT]))) ||
+	    (!has_completion && (is_absurd(text, f[U_COMPLETION]) || is_absurd(text, f[U_OUTPUT]))))
 		return;
 	if (!has_prompt)
 		prompt = has_completion && total > completion ? total - completion : has_completion ? 0 : total;
@@ -160,7 +211,7 @@ normalise(const struct ag_provider *p, struct ag_str text, const struct ag_json_
 	u.accepted_prediction = min_u64(out.accepted, u.output_total);
 	u.rejected_prediction = min_u64(out.rejected, u.output_total);
 	if (p->flags & AG_PF_COST_IN_USAGE)
-		u.provider_cost_nusd = read_cost(text, f[U_COST]);
+		u.provider_cost_nusd = read_charge(text, f[U_COST], f[U_BYOK], f[U_COST_DETAILS]);
 	u.service_tier = a->usage.service_tier;
 	a->usage = u;
 	a->has_usage = true;
@@ -182,6 +233,7 @@ read_usage(const struct ag_provider *p, struct ag_str text, struct ag_json_value
 		[U_HIT] = { "prompt_cache_hit_tokens", 23 }, [U_CACHED] = { "cached_tokens", 13 },
 		[U_READ] = { "cache_read_input_tokens", 23 },
 		[U_WRITE] = { "cache_creation_input_tokens", 27 }, [U_COST] = { "cost", 4 },
+		[U_BYOK] = { "is_byok", 7 }, [U_COST_DETAILS] = { "cost_details", 12 },
 	};
 	struct ag_json_value f[U_N];
 	struct ag_json_fault fault;

@@ -1,6 +1,7 @@
 #include "worker/metadata.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "http/json_scan.h"
@@ -13,13 +14,46 @@ struct merge {
 	size_t n_keys;
 };
 
+/* Names are compared as they read, not as they are written: jsonb keeps the last of two that read
+ * alike, so an escape must not let a client overlay what its workspace says. */
 static bool
 has_key(const struct merge *m, struct ag_str raw)
 {
-	for (size_t i = 0; i < m->n_keys; i++)
-		if (ag_str_eq(m->key[i], raw))
-			return true;
-	return false;
+	struct ag_str name;
+	struct ag_buf decoded;
+	bool has = false;
+
+	ag_buf_init(&decoded, AG_METADATA_MAX);
+	if (!ag_json_string_plain(raw, &name)) {
+		if (ag_json_string_decode(raw, &decoded) < 0)
+			has = true; /* no name at all: as good as taken */
+		name = ag_buf_str(&decoded);
+	}
+	for (size_t i = 0; i < m->n_keys && !has; i++)
+		has = ag_json_string_eq(m->key[i], name);
+	ag_buf_fini(&decoded);
+	return has;
+}
+
+/* A request's values are strings and other scalars that the ledger can read; one that it cannot would
+ * take the metadata of key and workspace with it. */
+static bool
+is_readable(struct ag_str object, struct ag_json_value v)
+{
+	struct ag_str raw = ag_json_raw(object, v), inside;
+	struct ag_buf decoded;
+	int rc;
+
+	if (v.type == AG_JSON_OBJECT || v.type == AG_JSON_ARRAY)
+		return false;
+	if (v.type == AG_JSON_NUMBER)
+		return !memchr(raw.p, 'e', raw.n) && !memchr(raw.p, 'E', raw.n);
+	if (v.type != AG_JSON_STRING || ag_json_string_plain(raw, &inside))
+		return true;
+	ag_buf_init(&decoded, AG_METADATA_MAX);
+	rc = ag_json_string_decode(raw, &decoded);
+	ag_buf_fini(&decoded);
+	return rc == 0;
 }
 
 static bool
@@ -40,7 +74,7 @@ is_object(struct ag_str text)
 
 /* Members whose names are not taken yet. */
 static int
-add_members(struct merge *m, struct ag_str text)
+add_members(struct merge *m, struct ag_str text, bool is_ours)
 {
 	struct ag_json_iter it;
 	struct ag_json_value v;
@@ -52,7 +86,7 @@ add_members(struct merge *m, struct ag_str text)
 	while (ag_json_object_next(&it, &v) == 1) {
 		struct ag_str key = ag_str_n(object.p + v.key_off, v.key_len);
 
-		if (has_key(m, key))
+		if (has_key(m, key) || (!is_ours && !is_readable(object, v)))
 			continue;
 		if (m->n_keys == MEMBERS_MAX)
 			return -E2BIG;
@@ -82,11 +116,11 @@ ag_metadata_merge(struct ag_arena *arena, struct ag_str request, struct ag_str k
 		return one.n > 0 && !out->p ? -E2BIG : 0;
 	}
 	ag_buf_init(&m.out, AG_METADATA_MAX);
-	rc = add_members(&m, workspace);
+	rc = add_members(&m, workspace, true);
 	if (rc == 0)
-		rc = add_members(&m, key);
+		rc = add_members(&m, key, true);
 	if (rc == 0)
-		rc = add_members(&m, request);
+		rc = add_members(&m, request, false);
 	if (rc == 0 && m.out.n > 0) {
 		ag_buf_putc(&m.out, '}');
 		*out = ag_arena_dup(arena, ag_buf_str(&m.out));

@@ -88,6 +88,29 @@ is_budget(int i)
 	return ag_a32_get(&ag_metertab_at(&shm, meters[i])->kind) == AG_METER_BUDGET;
 }
 
+static bool
+is_rate(int i)
+{
+	return ag_a32_get(&ag_metertab_at(&shm, meters[i])->kind) == AG_METER_RATE;
+}
+
+/* Something of somebody else's on every meter, so that what is given back once too often is
+ * missed.  For books_agree() it is as if it had been charged; on a gauge it stays open. */
+static void
+charge_strangers(int64_t charged[METERS + 1])
+{
+	for (int i = 0; i < METERS; i++) {
+		struct ag_meter *m = ag_metertab_at(&shm, meters[i]);
+		struct ag_hold h;
+
+		if (ag_meter_take(m, meters[i], 500, NOW, &h) != AG_TAKE_OK)
+			abort();
+		if (is_budget(i))
+			ag_meter_settle(m, &h, 500, NOW);
+		charged[i + 1] = 500;
+	}
+}
+
 /* ---- a request ---- */
 
 static void
@@ -151,7 +174,7 @@ tell(void *arg)
 	struct ag_record failed = { .key_id = req, .attempt = 1 };
 
 	if (story == DENIED)
-		ag_a64_set(&ag_metertab_at(&shm, meters[METERS - 1])->limit, 10);
+		ag_a64_set(&ag_metertab_at(&shm, meters[METERS - 1])->limit, 510);
 	if (req_take(slot, &held) != AG_TAKE_OK)
 		return story == DENIED ? 0 : 1;
 	if (story == TAKE_AND_RELEASE) {
@@ -225,14 +248,9 @@ books_agree(const int64_t charged[METERS + 1], unsigned *suspects)
 		int64_t used = state_of(i).used;
 
 		*suspects += is_suspect(i);
-		if (is_budget(i) && (used < charged[i + 1] || (used != charged[i + 1] && !is_suspect(i)))) {
+		if (!is_rate(i) && (used < charged[i + 1] || (used != charged[i + 1] && !is_suspect(i)))) {
 			printf("# meter %d: used %lld, charged %lld, suspect %d\n", i + 1, (long long)used,
 			    (long long)charged[i + 1], is_suspect(i));
-			return false;
-		}
-		if (!is_budget(i) && !is_suspect(i) && ag_a32_get(&ag_metertab_at(&shm, meters[i])->kind) ==
-		    AG_METER_GAUGE && used != 0) {
-			printf("# gauge %d: %lld open\n", i + 1, (long long)used);
 			return false;
 		}
 	}
@@ -265,6 +283,7 @@ one_death(enum story story, int n, int m, bool *out_told, bool *out_swept, unsig
 	ag_a32_set(&sh->sent[0][1], 0);
 	seen[0][0] = seen[0][1] = 0;
 	open_segment(1, 65536, 100000);
+	charge_strangers(charged);
 	*out_told = !stress_reap(stress_fork(tell, (void *)(uintptr_t)story, n));
 	*out_swept = true;
 	for (int tries = 0; m > 0 && tries < 2; tries++)
@@ -406,9 +425,12 @@ many_deaths_at_once(void)
 	ok(good, "no record is missing, double or damaged");
 	ok(sent_is_recorded(ag_a64_get(&sh->next_req), seen), "what was sent is recorded");
 	ok(books_agree(charged, &suspects), "used is what was charged");
+	ok(state_of(0).used - charged[1] <= deaths * 50, "a death leaves one hold in doubt at most");
 	ok(slots_are_free(), "nothing is in flight");
 	is_i64(ag_a64_get(&sh->violations), 0, "no limit was passed");
-	ok(state_of(0).used > cap - 100, "and it was met");
+	/* Short of it by at most what the last requests held and did not use. */
+	ok(state_of(0).used > cap - WORKERS * SLOTS * 50, "and it was met: used %lld of %lld", (long long)state_of(0).used,
+	    (long long)cap);
 	ok(deaths > 0, "%lld deaths, %u meters in doubt", (long long)deaths, suspects);
 	ag_shm_unmap(&shm);
 }

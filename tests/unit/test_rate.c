@@ -52,6 +52,21 @@ the_window_slides(void)
 }
 
 static void
+a_late_clock_adds_to_the_newest_slice(void)
+{
+	struct ag_meter_def def = rate(10, AG_UNIT_TOKENS);
+	uint32_t ix = fixture_meter(&shm, &def);
+	struct ag_hold early, now, late;
+
+	is_i64(take(ix, 1, NOW, &early), AG_TAKE_OK, "a slice with room");
+	is_i64(take(ix, 8, NOW + 3 * SLICE, &now), AG_TAKE_OK, "a later one");
+	is_i64(take(ix, 2, NOW, &late), AG_TAKE_DENIED, "who is late finds the room of now");
+	is_i64(take(ix, 1, NOW, &late), AG_TAKE_OK, "and takes it");
+	is_i64(late.period, now.period, "in the slice of now");
+	is_i64(take(ix, 8, NOW + 18 * SLICE, &late), AG_TAKE_DENIED, "where it stays as long");
+}
+
+static void
 tokens_come_back_and_go_into_debt(void)
 {
 	struct ag_meter_def def = rate(1000, AG_UNIT_TOKENS);
@@ -158,6 +173,7 @@ main(void)
 {
 	shm = fixture_shm();
 	the_window_slides();
+	a_late_clock_adds_to_the_newest_slice();
 	tokens_come_back_and_go_into_debt();
 	requests_stay_counted();
 	a_new_window_begins_empty();

@@ -1,0 +1,203 @@
+/* test_settle.c - the settlement matrix, one row a way to end, by what the answer reported. */
+#include "policy/settle.h"
+
+#include "base/attr.h"
+#include "tap.h"
+
+#define IN_PUSD  1000 /* a nano-dollar a token */
+#define OUT_PUSD 2000
+
+static struct ag_cat_price price;
+
+static const struct ag_amounts held = { .nusd = 5000, .tokens = 1400, .requests = 1 };
+
+enum reported { ABSENT, REPORTED, ZERO };
+
+static void
+set_price(void)
+{
+	for (int i = 0; i < AG_PI_COUNT; i++)
+		price.p[i] = -1;
+	price.p[AG_PI_IN] = IN_PUSD;
+	price.p[AG_PI_OUT] = OUT_PUSD;
+}
+
+static struct ag_answer
+answer_of(enum reported how)
+{
+	struct ag_answer a = { .content_events = 5, .content_bytes = 400 };
+
+	a.usage.provider_cost_nusd = -1;
+	a.has_usage = how != ABSENT;
+	if (how == REPORTED) {
+		a.usage.input_fresh = 60;
+		a.usage.cache_read = 40;
+		a.usage.output_total = 50;
+	}
+	return a;
+}
+
+static struct ag_settle_out
+settle(enum ag_outcome outcome, const struct ag_answer *a, const struct ag_cat_price *p, int64_t flat)
+{
+	struct ag_settle_in in = {
+		.outcome = outcome, .answer = a, .price = p, .flat_nusd = flat, .held = held,
+		.est_input = 900, .est_output = 500, .request_text_bytes = 1000,
+	};
+	struct ag_settle_out out;
+
+	ag_settle(&in, &out);
+	return out;
+}
+
+/* Without figures: half a token a byte of the prompt and of what was received, 64 in flight. */
+#define PROMPT_COST   (516 + 64 * 2)
+#define RECEIVED_COST (516 + (200 + 64) * 2)
+#define ANSWERED_COST (516 + 200 * 2)
+
+struct row {
+	const char *text;
+	enum ag_outcome outcome;
+	enum ag_usage_source absent;
+	int64_t cost, charged, tokens, requests; /* when nothing usable is reported */
+};
+
+static const struct row rows[] = {
+	{ "answered", AG_OUT_ANSWERED, AG_USAGE_ESTIMATED, ANSWERED_COST, ANSWERED_COST, 716, 1 },
+	{ "connect failed", AG_OUT_CONNECT_FAILED, AG_USAGE_NONE, 0, 0, 0, 0 },
+	{ "refused with 4xx", AG_OUT_UPSTREAM_4XX, AG_USAGE_NONE, 0, 0, 0, 0 },
+	{ "refused with 429", AG_OUT_UPSTREAM_429, AG_USAGE_NONE, 0, 0, 0, 0 },
+	{ "failed with 5xx", AG_OUT_UPSTREAM_5XX, AG_USAGE_NONE, 0, 0, 0, 0 },
+	{ "silent before the head", AG_OUT_TIMEOUT_FIRST_BYTE, AG_USAGE_UNKNOWN, 5000, 0, 0, 0 },
+	{ "silent in the stream", AG_OUT_TIMEOUT_STREAM, AG_USAGE_ESTIMATED, RECEIVED_COST, RECEIVED_COST, 780, 1 },
+	{ "client left before", AG_OUT_CLIENT_LEFT_BEFORE, AG_USAGE_ESTIMATED, PROMPT_COST, PROMPT_COST, 580, 1 },
+	{ "client left during", AG_OUT_CLIENT_LEFT_DURING, AG_USAGE_ESTIMATED, RECEIVED_COST, RECEIVED_COST, 780, 1 },
+	{ "broke before the head", AG_OUT_UPSTREAM_BROKE_BEFORE, AG_USAGE_UNKNOWN, 5000, 0, 0, 0 },
+	{ "broke in the stream", AG_OUT_UPSTREAM_BROKE_DURING, AG_USAGE_ESTIMATED, RECEIVED_COST, RECEIVED_COST, 780, 1 },
+	{ "worker died", AG_OUT_WORKER_DIED, AG_USAGE_UNKNOWN, 5000, 5000, 1400, 1 },
+};
+
+static void
+is_settled(const struct ag_settle_out *o, const struct row *r, const char *how)
+{
+	ok(o->usage.source == r->absent && o->cost_nusd == r->cost && o->charged_nusd == r->charged &&
+	       o->actual.nusd == r->charged && o->actual.tokens == r->tokens &&
+	       o->actual.requests == r->requests,
+	    "%s, usage %s", r->text, how);
+	if (tap_failed)
+		printf("# source %u cost %lld charged %lld tokens %lld requests %lld\n", o->usage.source,
+		    (long long)o->cost_nusd, (long long)o->charged_nusd, (long long)o->actual.tokens,
+		    (long long)o->actual.requests);
+}
+
+static void
+every_row_without_figures_is_settled_as_the_matrix_says(void)
+{
+	for (size_t i = 0; i < AG_ARRAY_LEN(rows); i++) {
+		struct ag_answer a = answer_of(ABSENT), z = answer_of(ZERO);
+		struct ag_settle_out o = settle(rows[i].outcome, &a, &price, 0);
+
+		is_settled(&o, &rows[i], "absent");
+		o = settle(rows[i].outcome, &z, &price, 0);
+		is_settled(&o, &rows[i], "all zero, which nobody believes");
+	}
+}
+
+static void
+every_row_with_figures_is_charged_by_them(void)
+{
+	for (size_t i = 0; i < AG_ARRAY_LEN(rows); i++) {
+		struct ag_answer a = answer_of(REPORTED);
+		struct ag_settle_out o = settle(rows[i].outcome, &a, &price, 0);
+
+		ok(o.usage.source == (rows[i].outcome == AG_OUT_ANSWERED ? AG_USAGE_REPORTED : AG_USAGE_PARTIAL) &&
+		       o.cost_nusd == 200 && o.charged_nusd == 200 && o.actual.nusd == 200 &&
+		       o.actual.tokens == 150 && o.actual.requests == 1,
+		    "%s, usage reported: the provider bills it", rows[i].text);
+	}
+}
+
+static void
+an_unpriced_model_costs_the_flat_price_wherever_anything_was_used(void)
+{
+	for (size_t i = 0; i < AG_ARRAY_LEN(rows); i++) {
+		struct ag_answer a = answer_of(REPORTED), none = answer_of(ABSENT);
+		bool is_free = rows[i].absent == AG_USAGE_NONE;
+		bool is_ours = rows[i].charged == 0;
+		struct ag_settle_out o = settle(rows[i].outcome, &a, NULL, 77);
+
+		ok(o.cost_nusd == 77 && o.charged_nusd == 77 && o.actual.tokens == 150, "%s, unpriced, reported",
+		    rows[i].text);
+		o = settle(rows[i].outcome, &none, NULL, 77);
+		ok(o.cost_nusd == (is_free ? 0 : 77) && o.charged_nusd == (is_ours ? 0 : 77), "%s, unpriced, absent",
+		    rows[i].text);
+		o = settle(rows[i].outcome, &a, NULL, 0);
+		ok(o.cost_nusd == 0 && o.actual.tokens == 150, "%s, unpriced, no flat price: tokens still count",
+		    rows[i].text);
+	}
+}
+
+static void
+what_the_provider_says_it_charged_is_the_cost(void)
+{
+	struct ag_answer a = answer_of(REPORTED);
+	struct ag_settle_out o;
+
+	a.usage.provider_cost_nusd = 123;
+	o = settle(AG_OUT_ANSWERED, &a, &price, 0);
+	is_i64(o.charged_nusd, 123, "instead of ours");
+	o = settle(AG_OUT_ANSWERED, &a, NULL, 77);
+	is_i64(o.charged_nusd, 123, "instead of the flat one");
+	a = answer_of(ZERO);
+	a.usage.provider_cost_nusd = 0;
+	o = settle(AG_OUT_ANSWERED, &a, &price, 0);
+	is_i64(o.charged_nusd, 0, "a free model is free");
+	is_i64(o.usage.source, AG_USAGE_REPORTED, "and that is a report");
+}
+
+static void
+estimates_stay_inside_what_was_held(void)
+{
+	struct ag_answer a = answer_of(ABSENT);
+	struct ag_settle_in in = {
+		.outcome = AG_OUT_CLIENT_LEFT_DURING, .answer = &a, .price = &price, .held = held,
+		.est_input = 100, .est_output = 20, .request_text_bytes = 1000000,
+	};
+	struct ag_settle_out o;
+
+	a.content_bytes = 1000000;
+	ag_settle(&in, &o);
+	is_i64(o.actual.tokens, 120, "however much was received");
+	is_i64(o.charged_nusd, 100 + 2 * 20, "and costs no more");
+	in.answer = NULL;
+	in.outcome = AG_OUT_UPSTREAM_BROKE_DURING;
+	ag_settle(&in, &o);
+	is_i64(o.actual.tokens, 120, "without an answer too");
+}
+
+static void
+an_estimate_is_priced_at_the_tier_the_answer_named(void)
+{
+	struct ag_answer a = answer_of(ABSENT);
+	struct ag_settle_out o;
+
+	a.usage.service_tier = AG_TIER_PRIORITY;
+	o = settle(AG_OUT_ANSWERED, &a, &price, 0);
+	is_i64(o.charged_nusd, 2 * ANSWERED_COST, "priority is not billed as standard");
+	a.usage.service_tier = AG_TIER_FLEX;
+	o = settle(AG_OUT_ANSWERED, &a, &price, 0);
+	is_i64(o.charged_nusd, ANSWERED_COST / 2, "nor flex");
+}
+
+int
+main(void)
+{
+	set_price();
+	every_row_without_figures_is_settled_as_the_matrix_says();
+	every_row_with_figures_is_charged_by_them();
+	an_unpriced_model_costs_the_flat_price_wherever_anything_was_used();
+	what_the_provider_says_it_charged_is_the_cost();
+	estimates_stay_inside_what_was_held();
+	an_estimate_is_priced_at_the_tier_the_answer_named();
+	return done();
+}
