@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -345,18 +346,31 @@ worker_on_tick(evutil_socket_t fd, short what, void *arg)
 
 /* ---- making and ending ------------------------------------------------------------------- */
 
-static void
+/* Finishes what a dead predecessor left.  With a full ring some of it must wait for the flusher:
+ * until then this process may not accept, since it would push behind what is missing. */
+static bool
 worker_sweep(struct ag_worker *w)
 {
 	struct ag_sweep swept = { 0 };
 
 	ag_ring_recover(&w->ring);
-	ag_holds_sweep(w->shm, w->ctx->worker_ix, ag_clock_wall_us(), &swept);
-	ag_count_add(AG_CNT_swept_returned, swept.returned);
-	ag_count_add(AG_CNT_swept_charged, swept.charged);
-	if (swept.returned + swept.charged + swept.finished > 0)
-		ag_notice("swept the requests of a dead predecessor: returned=%u charged=%u finished=%u suspect=%u",
-		    swept.returned, swept.charged, swept.finished, swept.suspect);
+	for (;;) {
+		char byte;
+
+		ag_holds_sweep(w->shm, w->ctx->worker_ix, ag_clock_wall_us(), &swept);
+		ag_count_add(AG_CNT_swept_returned, swept.returned);
+		ag_count_add(AG_CNT_swept_charged, swept.charged);
+		if (swept.returned + swept.charged + swept.finished > 0)
+			ag_notice("swept the requests of a dead predecessor: returned=%u charged=%u finished=%u suspect=%u",
+			    swept.returned, swept.charged, swept.finished, swept.suspect);
+		if (swept.waiting == 0)
+			return true;
+		ag_a64_set(&w->proc->heartbeat_us, ag_clock_wall_us());
+		/* Also the wait: the master's end is the reason to stop waiting. */
+		if (poll(&(struct pollfd){ .fd = w->ctx->life_fd, .events = POLLIN }, 1, 100) > 0 &&
+		    read(w->ctx->life_fd, &byte, 1) == 0)
+			return false;
+	}
 }
 
 static int
@@ -489,8 +503,7 @@ ag_worker_main(struct ag_role_ctx *ctx)
 	ag_list_init(&w.spare_reqs);
 	ag_buf_init(&w.scratch, SCRATCH_MAX);
 	signal(SIGPIPE, SIG_IGN);
-	worker_sweep(&w);
-	if (worker_init_events(&w, listeners) == 0 && worker_init_tls(&w) == 0 && worker_init_tables(&w) == 0) {
+	if (worker_sweep(&w) && worker_init_events(&w, listeners) == 0 && worker_init_tls(&w) == 0 && worker_init_tables(&w) == 0) {
 		worker_on_tick(-1, 0, &w);
 		ag_a32_publish(&w.proc->is_serving, 1);
 		event_base_dispatch(w.base);
