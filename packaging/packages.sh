@@ -47,17 +47,21 @@ need_packages() {
 		$missing >/dev/null
 }
 
-# build_in DIR [configure options]: configures once, then makes what is out of date.
-build_in() {
+# configure_in DIR [configure options]: once.
+configure_in() {
 	local dir=$1
 
 	shift
 	[ -x "$TOP/configure" ] && [ "$TOP/configure" -nt "$TOP/configure.ac" ] ||
 		(cd "$TOP" && autoreconf -i) || return 1
-	mkdir -p "$dir" || return 1
-	(
-		cd "$dir" || exit 1
-		[ -f Makefile ] || "$TOP/configure" "$@" || exit 1
-		make -j"$(nproc)"
-	)
+	mkdir -p "$dir" && cd "$dir" || return 1
+	if [ ! -f Makefile ]; then
+		"$TOP/configure" "$@" || return 1
+	fi
+	cd "$TOP" || return 1
+}
+
+# build_in DIR [configure options]: configures once, then makes what is out of date.
+build_in() {
+	configure_in "$@" && make -C "$1" -j"$(nproc)"
 }

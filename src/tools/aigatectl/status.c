@@ -4,56 +4,76 @@
 #include "tools/aigatectl/ctl.h"
 
 static const char sql_counts[] =
-	"SELECT (SELECT max(version) FROM aigate.schema_migration) AS schema_version,"
+	"SELECT row_to_json(t) FROM (SELECT (SELECT max(version) FROM aigate.schema_migration) AS schema_version,"
 	" (SELECT count(*) FROM aigate.organisation WHERE status = 'active') AS organisations,"
 	" (SELECT count(*) FROM aigate.workspace WHERE status = 'active') AS workspaces,"
 	" (SELECT count(*) FROM aigate.api_key WHERE status = 'active') AS api_keys,"
 	" (SELECT count(*) FROM aigate.price WHERE integration_id IS NULL) AS prices,"
 	" (SELECT max(updated_at) FROM aigate.ledger_position) AS last_record_at,"
 	" (SELECT count(*) FROM aigate.ledger_quarantine) AS quarantined,"
-	" (SELECT count(*) FROM aigate.ledger_gap) AS gaps";
+	" (SELECT count(*) FROM aigate.ledger_gap) AS gaps) t";
 
-static const char *
-daemon_state(enum ctl_exit status, struct json_object *answer)
+static const struct ctl_column daemon_columns[] = {
+	{ "daemon", "why_not", NULL },
+	{ "segment", "segment", NULL },
+	{ "database seen", "database", NULL },
+	{ "keys", "keys", NULL },
+	{ "keys at most", "keys_max", NULL },
+	{ "catalogue", "catalog_generation", NULL },
+	{ "loaded", "loaded_at", NULL },
+};
+
+static enum ctl_exit
+read_counts(struct ctl *ctl, struct json_object **out)
 {
-	const char *text = ctl_json_text(answer, "status");
+	enum ctl_exit status = ctl_db_open(ctl);
+	PGresult *res;
 
-	return status != CTL_OK ? "no answer" : text[0] ? text : "answers";
+	if (status != CTL_OK)
+		return status;
+	res = PQexec(ctl->db, sql_counts);
+	status = ctl_db_check(ctl->db, res, "read the schema");
+	if (status == CTL_OK)
+		*out = json_tokener_parse(PQgetvalue(res, 0, 0));
+	PQclear(res);
+	return status;
+}
+
+static void
+print_tables(struct ctl *ctl, struct json_object *daemon, struct json_object *counts)
+{
+	if (daemon) {
+		/* Nothing keeps it from serving: say so, rather than nothing. */
+		if (!ctl_json_at(daemon, "why_not"))
+			json_object_object_add(daemon, "why_not", json_object_new_string("serves"));
+		ctl_print_one(ctl, daemon, daemon_columns, AG_ARRAY_LEN(daemon_columns));
+	}
+	if (!counts)
+		return;
+	json_object_object_foreach(counts, name, value)
+		printf("%-15s  %s\n", name, value ? json_object_get_string(value) : "-");
 }
 
 enum ctl_exit
 ctl_status(struct ctl *ctl, int argc, char **argv)
 {
-	struct json_object *answer = NULL;
-	enum ctl_exit status = ctl_args(ctl, argc, argv, NULL, NULL, 0), daemon, db;
-	PGresult *res = NULL;
+	struct json_object *daemon = NULL, *counts = NULL, *both;
+	enum ctl_exit status = ctl_args(ctl, argc, argv, NULL, NULL, 0), db;
 
 	if (status != CTL_OK)
 		return status;
-	daemon = ctl_api(ctl, "GET", "/v1/operator/status", NULL, &answer);
-	db = ctl_db_open(ctl);
-	if (db == CTL_OK) {
-		res = PQexec(ctl->db, sql_counts);
-		db = ctl_db_check(ctl->db, res, "read the schema");
+	status = ctl_api(ctl, "GET", "/v1/operator/status", NULL, &daemon);
+	db = read_counts(ctl, &counts);
+	if (ctl->output == CTL_OUT_JSON) {
+		both = json_object_new_object();
+		json_object_object_add(both, "daemon", json_object_get(daemon));
+		json_object_object_add(both, "database", json_object_get(counts));
+		ctl_print_json(both);
+		json_object_put(both);
+	} else {
+		print_tables(ctl, daemon, counts);
 	}
-	if (ctl->output == CTL_OUT_JSON)
-		printf("{\"daemon\": \"%s\", \"database\": \"%s\"", daemon_state(daemon, answer),
-		       db == CTL_OK ? "answers" : "no answer");
-	else
-		printf("%-15s %s\n%-15s %s\n", "daemon", daemon_state(daemon, answer), "database",
-		       db == CTL_OK ? "answers" : "no answer");
-	for (int c = 0; db == CTL_OK && c < PQnfields(res); c++) {
-		const char *value = PQgetisnull(res, 0, c) ? NULL : PQgetvalue(res, 0, c);
-
-		if (ctl->output == CTL_OUT_JSON)
-			printf(", \"%s\": %s%s%s", PQfname(res, c), value ? "\"" : "", value ? value : "null",
-			       value ? "\"" : "");
-		else
-			printf("%-15s %s\n", PQfname(res, c), value ? value : "-");
-	}
-	if (ctl->output == CTL_OUT_JSON)
-		puts("}");
-	PQclear(res);
-	json_object_put(answer);
-	return daemon != CTL_OK ? daemon : db;
+	json_object_put(daemon);
+	json_object_put(counts);
+	return status != CTL_OK ? status : db;
 }

@@ -179,6 +179,9 @@ put_rings(struct ag_buf *b, const struct ag_shm *shm)
 		put_member(b, "last_seq", next > 0 ? next - 1 : 0);
 		put_member(b, "safe_seq", ag_a64_get(&ring->safe_seq));
 		put_member(b, "stored_seq", ag_a64_get(&ring->stored_seq));
+		put_member(b, "next_seq", next);
+		put_member(b, "head", ag_a64_get(&ring->head));
+		put_member(b, "tail", ag_a64_get(&ring->tail));
 		put_member(b, "bytes_waiting", ag_a64_get(&ring->head) - ag_a64_get(&ring->tail));
 		ag_buf_putc(b, '}');
 	}
