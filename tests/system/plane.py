@@ -1,6 +1,9 @@
 """One gateway and one provider for all tests of a file: most tests of the data plane leave nothing
 behind but counters.  A file may set CONF (directives).  `provider` starts each test without rules."""
 
+import os
+import signal
+
 import pytest
 
 import gateway as gw
@@ -47,3 +50,23 @@ MINI_IN, MINI_CACHED, MINI_OUT = 150_000, 75_000, 600_000
 def mini_cost(fresh, out, cached=0):
     """Nano-USD, rounded up once."""
     return -(-(fresh * MINI_IN + cached * MINI_CACHED + out * MINI_OUT) // 1000)
+
+
+def connections_to_all_workers(plane, n_each):
+    """Open connections, n_each a worker.  The kernel wakes whom it likes, so all workers but one stand
+    still while the one accepts."""
+    workers, connections = plane.pids("worker"), []
+    for pid in workers.values():
+        others = [p for p in workers.values() if p != pid]
+        for other in others:
+            os.kill(other, signal.SIGSTOP)
+        try:
+            for _ in range(n_each):
+                one = plane.connect()
+                one.request("GET", "/healthz")
+                assert one.read_answer().status == 200
+                connections.append(one)
+        finally:
+            for other in others:
+                os.kill(other, signal.SIGCONT)
+    return connections
