@@ -397,7 +397,7 @@ edit_stream_options(struct ag_req *r, const struct ag_json_value *usage)
 		edit_value(r, AG_F_STREAM_OPTIONS, AG_STR("{\"include_usage\":true}"));
 	else if (usage->type != AG_JSON_ABSENT)
 		add_edit(r, options->off + usage->off, usage->len, AG_STR("true"));
-	else if (options->n_children == 0 && options->len <= 2)
+	else if (ag_str_trim(ag_str_n(ag_req_body(r).p + options->off + 1, options->len - 2)).n == 0)
 		edit_value(r, AG_F_STREAM_OPTIONS, AG_STR("{\"include_usage\":true}"));
 	else
 		add_edit(r, options->off + 1, 0, AG_STR("\"include_usage\":true,"));
