@@ -32,6 +32,9 @@ void ag_grant_update(struct ag_call *c);
 void ag_provider_list(struct ag_call *c);
 void ag_provider_get(struct ag_call *c);
 
+void ag_org_settings_get(struct ag_call *c);
+void ag_org_settings_update(struct ag_call *c);
+
 void ag_operator_bootstrap(struct ag_call *c);
 void ag_operator_status(struct ag_call *c);
 void ag_operator_reload(struct ag_call *c);

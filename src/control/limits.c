@@ -20,6 +20,7 @@ static const struct {
 } rate_units[] = {
 	{ "rps", AG_US_PER_SEC }, { "rpm", AG_US_PER_MIN }, { "rph", AG_US_PER_HOUR },
 	{ "rpd", AG_US_PER_DAY }, { "rpw", 7 * AG_US_PER_DAY },
+	{ "concurrent", 0 }, /* no window: so many requests at a time, a gauge */
 };
 
 /* A number that prints as `text` and not as a double would. */
@@ -270,7 +271,7 @@ static int
 rate_read(struct ag_call *c, struct json_object *obj, const char *path, struct ag_limit *l)
 {
 	static const char *const types[] = { "requests", "tokens", NULL };
-	static const char *const units[] = { "rps", "rpm", "rph", "rpd", "rpw", NULL };
+	static const char *const units[] = { "rps", "rpm", "rph", "rpd", "rpw", "concurrent", NULL };
 	struct ag_str value = AG_STR_NONE;
 	char p[128];
 	int which;
@@ -287,11 +288,15 @@ rate_read(struct ag_call *c, struct json_object *obj, const char *path, struct a
 		return ag_call_invalid(c, "%s: is required: requests or tokens", p);
 	l->unit = which == 1 ? AG_UNIT_TOKENS : AG_UNIT_REQUESTS;
 	snprintf(p, sizeof(p), "%s.unit", path);
-	if (choice_member(c, obj, p, units, "rps, rpm, rph, rpd, rpw", &which) < 0)
+	if (choice_member(c, obj, p, units, "rps, rpm, rph, rpd, rpw, concurrent", &which) < 0)
 		return -1;
 	if (which < 0)
-		return ag_call_invalid(c, "%s: is required: rps, rpm, rph, rpd or rpw", p);
+		return ag_call_invalid(c, "%s: is required: rps, rpm, rph, rpd, rpw or concurrent", p);
 	l->window_us = rate_units[which].window_us;
+	if (l->window_us == 0)
+		l->kind = AG_METER_GAUGE;
+	if (l->kind == AG_METER_GAUGE && l->unit != AG_UNIT_REQUESTS)
+		return ag_call_invalid(c, "%s: concurrent counts requests: type must be requests", p);
 	snprintf(p, sizeof(p), "%s.value", path);
 	f = ag_field_number(c, obj, p, &value);
 	if (f == AG_FIELD_BAD)

@@ -15,6 +15,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/load.c \
 	src/control/meters.c src/control/meters.h \
 	src/control/models.c \
+	src/control/org_settings.c \
 	src/control/organisation.c \
 	src/control/pg.c src/control/pg.h \
 	src/control/plan.c src/control/plan.h \

@@ -37,6 +37,11 @@ static const struct ag_route routes[] = {
 	{ "GET", "/v1/providers", ag_provider_list, AG_SCOPE_PROVIDERS_LIST, false },
 	{ "GET", "/v1/providers/{}", ag_provider_get, AG_SCOPE_PROVIDERS_READ, false },
 
+	{ "GET", "/v1/admin/organisation/settings", ag_org_settings_get,
+	    AG_SCOPE_ORGANISATION_SETTINGS_READ, false },
+	{ "PUT", "/v1/admin/organisation/settings", ag_org_settings_update,
+	    AG_SCOPE_ORGANISATION_SETTINGS_UPDATE, false },
+
 	{ "POST", "/v1/operator/bootstrap", ag_operator_bootstrap, NONE, true },
 	{ "GET", "/v1/operator/status", ag_operator_status, NONE, true },
 	{ "POST", "/v1/operator/reload", ag_operator_reload, NONE, true },
@@ -54,7 +59,7 @@ static const struct {
 	{ "DELETE", "/v1/providers/{}", "deleting providers" },
 	{ NULL, "/v1/admin/workspaces/{}/users/*", "members of workspaces" },
 	{ NULL, "/v1/admin/users/*", "users and invites" },
-	{ NULL, "/v1/admin/organisation/*", "organisation settings and defaults" },
+	{ NULL, "/v1/admin/organisation/defaults/*", "organisation defaults" },
 	{ NULL, "/v1/workspace-exclusions/*", "guardrail exclusions" },
 	{ NULL, "/v1/virtual-keys/*", "virtual keys" },
 	{ NULL, "/v1/configs/*", "configs" },

@@ -146,6 +146,20 @@
 	"update aigate.api_key set status = 'deleted', updated_at = now()"                       \
 	" where workspace_id = $1 and status <> 'deleted' returning id"
 
+/* ---- organisation ---- */
+
+#define SQL_ORG_SETTINGS_GET                                                                 \
+	"select json_build_object('_id', id, 'organisation_id', uuid, 'name', name,"             \
+	" 'usage_limits', usage_limits, 'rate_limits', rate_limits,"                             \
+	" 'last_updated_at', " SQL_TIME("updated_at") ", 'object', 'organisation-settings')"     \
+	" from aigate.organisation where id = $1"
+
+#define SQL_ORG_SETTINGS_UPDATE                                                              \
+	"update aigate.organisation set"                                                         \
+	" usage_limits = case when $2 then $3::jsonb else usage_limits end,"                     \
+	" rate_limits = case when $4 then $5::jsonb else rate_limits end, updated_at = now()"    \
+	" where id = $1 returning usage_limits, rate_limits, uuid"
+
 /* ---- API keys ---- */
 
 #define SQL_KEY_OBJECT(k)                                                                    \

@@ -471,23 +471,29 @@ has_meter_of(const struct ag_req *r, enum ag_unit unit)
 static enum ag_verdict
 verdict_of_meter(const struct ag_meter *m)
 {
-	bool is_budget = ag_a32_get(&m->kind) == AG_METER_BUDGET;
+	static const struct { enum ag_verdict budget, rate, busy; } rules[] = {
+		[AG_LEVEL_KEY] = { AG_DENY_BUDGET_KEY, AG_DENY_RATE_KEY, AG_DENY_BUSY_KEY },
+		[AG_LEVEL_WORKSPACE] = { AG_DENY_BUDGET_WORKSPACE, AG_DENY_RATE_WORKSPACE,
+			AG_DENY_BUSY_WORKSPACE },
+		[AG_LEVEL_GRANT] = { AG_DENY_BUDGET_GRANT, AG_DENY_RATE_GRANT, AG_DENY_BUSY_GRANT },
+		[AG_LEVEL_PROVIDER] = { AG_DENY_BUDGET_PROVIDER, AG_DENY_RATE_PROVIDER,
+			AG_DENY_BUSY_PROVIDER },
+		[AG_LEVEL_ORG] = { AG_DENY_BUDGET_ORG, AG_DENY_RATE_ORG, AG_DENY_BUSY_ORG },
+		[AG_LEVEL_POLICY] = { AG_DENY_BUDGET_POLICY, AG_DENY_RATE_POLICY, AG_DENY_RATE_POLICY },
+	};
+	uint32_t level = ag_a32_get(&m->level);
 
-	switch ((enum ag_scope_kind)ag_a32_get(&m->level)) {
-	case AG_LEVEL_KEY:
-		return is_budget ? AG_DENY_BUDGET_KEY : AG_DENY_RATE_KEY;
-	case AG_LEVEL_WORKSPACE:
-		return is_budget ? AG_DENY_BUDGET_WORKSPACE : AG_DENY_RATE_WORKSPACE;
-	case AG_LEVEL_GRANT:
-		return is_budget ? AG_DENY_BUDGET_GRANT : AG_DENY_RATE_GRANT;
-	case AG_LEVEL_PROVIDER:
-		return is_budget ? AG_DENY_BUDGET_PROVIDER : AG_DENY_RATE_PROVIDER;
-	case AG_LEVEL_ORG:
-		return is_budget ? AG_DENY_BUDGET_ORG : AG_DENY_RATE_ORG;
-	case AG_LEVEL_POLICY:
+	assert(level >= AG_LEVEL_KEY && level <= AG_LEVEL_POLICY);
+	switch ((enum ag_meter_kind)ag_a32_get(&m->kind)) {
+	case AG_METER_RATE:
+		return rules[level].rate;
+	case AG_METER_GAUGE:
+		return rules[level].busy;
+	case AG_METER_BUDGET:
+	case AG_METER_FREE:
 		break;
 	}
-	return is_budget ? AG_DENY_BUDGET_POLICY : AG_DENY_RATE_POLICY;
+	return rules[level].budget;
 }
 
 static struct ag_str
