@@ -16,7 +16,7 @@
 #include "aigated/shm_layout.h"
 
 #define AG_CATALOG_MAGIC   UINT64_C(0x676f6c6174616361)
-#define AG_CATALOG_VERSION 1u
+#define AG_CATALOG_VERSION 2u
 #define AG_ENTITY_METERS   8u
 
 struct ag_cat_text { uint32_t off, len; };   /* in the heap; len 0 = none */
@@ -68,6 +68,7 @@ struct ag_cat_grant {
 /* What "@slug" means in a workspace. */
 struct ag_cat_provider {
 	int64_t id;
+	uint8_t uuid[16];
 	struct ag_cat_text slug;
 	uint32_t workspace_ix, grant_ix;
 	int64_t expires_at_us;         /* INT64_MAX never */
@@ -126,9 +127,24 @@ struct ag_cat_price {
 #define AG_MF_SEARCH     256u
 #define AG_MF_NO_SAMPLING 512u
 
+/* A limit on whatever meets its conditions, counted apart for each value of its groups; in force.
+ * Sorted by workspace, in one workspace by age. */
+struct ag_cat_policy {
+	int64_t id;                    /* policy.id, below 2^31 */
+	uint8_t uuid[16];
+	int64_t limit, alert_at, window_us; /* as in struct ag_meter */
+	uint32_t workspace_ix;
+	uint32_t kind;                 /* enum ag_meter_kind */
+	uint32_t unit;                 /* enum ag_unit */
+	uint32_t period_kind, period_days, anchor_day; /* budgets */
+	uint32_t n_conditions, n_groups;
+	struct ag_cat_text conditions; /* src/catalog/rules.h */
+	struct ag_cat_text groups;
+};
+
 enum ag_cat_section {
 	AG_CAT_ORG, AG_CAT_WORKSPACE, AG_CAT_INTEGRATION, AG_CAT_GRANT, AG_CAT_PROVIDER,
-	AG_CAT_MODEL, AG_CAT_PRICE, AG_CAT_HEAP, AG_CAT_SECTIONS
+	AG_CAT_MODEL, AG_CAT_PRICE, AG_CAT_POLICY, AG_CAT_HEAP, AG_CAT_SECTIONS
 };
 
 struct ag_cat_hdr {

@@ -59,7 +59,7 @@ struct ag_charge {
 	int64_t meter_id;
 	int64_t period;   /* number of the account: see ag_period_number() + resets */
 	int64_t amount;   /* in unit, >= 0 */
-	uint32_t meter_ix;
+	uint32_t policy_id; /* of an id from AG_METER_DERIVED on: policy.id; else without meaning */
 	uint32_t unit;    /* enum ag_unit */
 };
 

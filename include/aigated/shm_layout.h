@@ -16,7 +16,7 @@
 #include "base/hash.h"
 
 #define AG_SHM_MAGIC  UINT64_C(0x6169676174656431) /* "aigated1" */
-#define AG_SHM_LAYOUT 1u
+#define AG_SHM_LAYOUT 2u
 
 /* Bytes of the segment's file that are locked as names, not as bytes: one a process slot from 0 on
  * (held while the process lives), and one for insertions into the meter table. */
@@ -71,7 +71,9 @@ struct ag_shm_hdr {
 	struct ag_a32 intake_closed; /* 1: journal and rings full, refuse new requests  W: flusher */
 	struct ag_a32 ledger_ready;  /* 1: PostgreSQL holds all that earlier segments left in the journal,
 	                                so budget_state is true  W: flusher  R: control */
-	struct ag_a32 reserved[6]; /* zero */
+	struct ag_a32 policy_meters; /* meters made on first use, about  W: under AG_SHM_LOCK_METERS */
+	struct ag_a32 policy_made;   /* goes up with each of them  W: workers  R: control */
+	struct ag_a32 reserved[4]; /* zero */
 };
 static_assert(sizeof(struct ag_shm_hdr) % 64 == 0, "what follows the header is line-aligned");
 
@@ -173,11 +175,18 @@ enum ag_period_kind {
 	AG_PERIOD_WEEKLY_MONDAY = 4, /* policies */
 };
 
+/* Ids of table meter stay below; an id from here on is made of a policy and what the request was
+ * grouped by (src/policy/policy_match.h), for a meter that appears on first use. */
+#define AG_METER_DERIVED   (INT64_C(1) << 62)
+#define AG_METER_CLOSED    INT64_C(-1) /* limit of a meter that is about to go: refuses all */
+#define AG_METER_NAME_MAX  216u
+
 #define AG_RATE_SLICES  16 /* capacity comes back at most 1/16 of a window late */
 #define AG_RATE_BUCKETS (AG_RATE_SLICES + 2)
 
 /* How one meter is set up.  Written by control while kind is FREE or, for limits, field by field
- * with single stores; id is the row in table meter.  See src/limit/README. */
+ * with single stores; id is the row in table meter.  Meters of policies are also made, and kept as
+ * the policy says, by workers, under AG_SHM_LOCK_METERS.  See src/limit/README. */
 struct ag_meter {
 	/* line 0: identity and limits, read-mostly.  W: control  R: all */
 	struct ag_a64 id;          /* meter.id, 0 = never used, < 0 = freed: see src/shm/README */
@@ -202,6 +211,10 @@ struct ag_meter {
 			/* settled part of the account, for people and the reconciler: held = used - settled */
 			struct ag_a64 settled[2];
 			struct ag_a64 reserved[2];
+			/* of a policy's: the value key, for people; the length is published last, 0 none */
+			struct ag_a32 name_len;
+			uint32_t reserved_name;
+			char name[AG_METER_NAME_MAX];
 		} budget;
 		struct {
 			/* hi = number of the slice * 2 + sealed, lo = admitted in it */
@@ -210,6 +223,12 @@ struct ag_meter {
 		struct {
 			struct ag_a64 used;
 		} gauge;
+		struct { /* behind what the kinds use.  Level policy only */
+			uint8_t of_kind[288];
+			struct ag_a64 owner;    /* policy.id  W: who made it, before the id */
+			struct ag_a32 is_noted; /* 1: its name stands in PostgreSQL  W: control */
+			struct ag_a32 reserved[5];
+		} policy;
 	} AG_ALIGNED(64);
 };
 static_assert(sizeof(struct ag_meter) == 384, "a meter is six lines");

@@ -18,6 +18,7 @@ struct ag_catalog {
 	struct ag_cat_index models;           /* by integration and slug */
 	struct ag_cat_index prices;           /* by family and model: the first row of each */
 	uint32_t *first_provider;    /* owned; of each workspace, and one beyond the last */
+	uint32_t *first_policy;      /* owned; the same */
 };
 
 static void
@@ -29,6 +30,7 @@ catalog_free(struct ag_catalog *cat)
 	free(cat->models.slot);
 	free(cat->prices.slot);
 	free(cat->first_provider);
+	free(cat->first_policy);
 	ag_buf_fini(&cat->blob);
 	free(cat);
 }
@@ -86,6 +88,19 @@ index_providers(struct ag_catalog *cat)
 }
 
 static void
+index_policies(struct ag_catalog *cat)
+{
+	const struct ag_cat_view *v = &cat->v;
+	uint32_t at = 0;
+
+	for (uint32_t w = 0; w <= v->n[AG_CAT_WORKSPACE]; w++) {
+		cat->first_policy[w] = at;
+		while (at < v->n[AG_CAT_POLICY] && v->policy[at].workspace_ix == w)
+			at++;
+	}
+}
+
+static void
 index_models(struct ag_catalog *cat)
 {
 	const struct ag_cat_view *v = &cat->v;
@@ -125,7 +140,8 @@ make_indices(struct ag_catalog *cat)
 	const uint32_t *n = cat->v.n;
 
 	cat->first_provider = calloc((size_t)n[AG_CAT_WORKSPACE] + 1, sizeof(uint32_t));
-	if (!cat->first_provider ||
+	cat->first_policy = calloc((size_t)n[AG_CAT_WORKSPACE] + 1, sizeof(uint32_t));
+	if (!cat->first_provider || !cat->first_policy ||
 	    ag_cat_index_init(&cat->orgs, n[AG_CAT_ORG]) < 0 ||
 	    ag_cat_index_init(&cat->workspaces, n[AG_CAT_WORKSPACE]) < 0 ||
 	    ag_cat_index_init(&cat->providers, n[AG_CAT_PROVIDER]) < 0 ||
@@ -134,6 +150,7 @@ make_indices(struct ag_catalog *cat)
 		return -ENOMEM;
 	index_tenants(cat);
 	index_providers(cat);
+	index_policies(cat);
 	index_models(cat);
 	index_prices(cat);
 	return 0;
@@ -290,6 +307,15 @@ ag_catalog_providers(const struct ag_catalog *cat, const struct ag_cat_workspace
 
 	*out_n = cat->first_provider[w + 1] - cat->first_provider[w];
 	return &cat->v.provider[cat->first_provider[w]];
+}
+
+const struct ag_cat_policy *
+ag_catalog_policies(const struct ag_catalog *cat, const struct ag_cat_workspace *ws, uint32_t *out_n)
+{
+	uint32_t w = workspace_ix(cat, ws);
+
+	*out_n = cat->first_policy[w + 1] - cat->first_policy[w];
+	return &cat->v.policy[cat->first_policy[w]];
 }
 
 const struct ag_cat_model *

@@ -45,6 +45,10 @@ const struct ag_cat_provider *ag_catalog_provider(const struct ag_catalog *cat,
 const struct ag_cat_provider *ag_catalog_providers(const struct ag_catalog *cat,
     const struct ag_cat_workspace *ws, uint32_t *out_n);
 
+/* The policies in force in a workspace, oldest first. */
+const struct ag_cat_policy *ag_catalog_policies(const struct ag_catalog *cat,
+    const struct ag_cat_workspace *ws, uint32_t *out_n);
+
 /* The row an integration has for a model; NULL when it names none of that slug. */
 const struct ag_cat_model *ag_catalog_model(const struct ag_catalog *cat,
     const struct ag_cat_integration *integration, struct ag_str slug);

@@ -109,6 +109,12 @@ ag_catalog_build_provider(struct ag_catalog_build *b, const struct ag_cat_provid
 	add_row(b, AG_CAT_PROVIDER, row);
 }
 
+void
+ag_catalog_build_policy(struct ag_catalog_build *b, const struct ag_cat_policy *row)
+{
+	add_row(b, AG_CAT_POLICY, row);
+}
+
 uint32_t
 ag_catalog_build_price(struct ag_catalog_build *b, const struct ag_cat_price *row)
 {
@@ -232,6 +238,25 @@ sort_providers(struct ag_catalog_build *b)
 }
 
 static int
+cmp_policies(const void *pa, const void *pb)
+{
+	const struct ag_cat_policy *a = pa, *b = pb;
+	int c = cmp_i64(a->workspace_ix, b->workspace_ix);
+
+	return c != 0 ? c : cmp_i64(a->id, b->id);
+}
+
+static void
+sort_policies(struct ag_catalog_build *b)
+{
+	struct ag_buf *rows = &b->section[AG_CAT_POLICY];
+
+	if (rows->n > 0)
+		qsort(rows->p, rows->n / sizeof(struct ag_cat_policy), sizeof(struct ag_cat_policy),
+		    cmp_policies);
+}
+
+static int
 total_bytes(struct ag_catalog_build *b, struct ag_cat_hdr *hdr, struct ag_err *err)
 {
 	uint64_t total = sizeof(*hdr);
@@ -263,6 +288,7 @@ ag_catalog_build_finish(struct ag_catalog_build *b, struct ag_buf *out, struct a
 	if (sort_prices(b) < 0 || sort_providers(b) < 0)
 		return ag_err_set(err, -ENOMEM, "could not build the catalogue: out of memory");
 	sort_models(b);
+	sort_policies(b);
 
 	ag_buf_reset(out);
 	ag_buf_put(out, &hdr, sizeof(hdr));

@@ -21,6 +21,7 @@ uint32_t ag_catalog_build_integration(struct ag_catalog_build *b, const struct a
 void ag_catalog_build_model(struct ag_catalog_build *b, const struct ag_cat_model *row);
 uint32_t ag_catalog_build_grant(struct ag_catalog_build *b, const struct ag_cat_grant *row);
 void ag_catalog_build_provider(struct ag_catalog_build *b, const struct ag_cat_provider *row);
+void ag_catalog_build_policy(struct ag_catalog_build *b, const struct ag_cat_policy *row);
 uint32_t ag_catalog_build_price(struct ag_catalog_build *b, const struct ag_cat_price *row);
 
 /* Sorts what look-ups need sorted, seals the header; -ENOSPC, -ENOMEM. */

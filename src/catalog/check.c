@@ -4,11 +4,13 @@
 
 #include "base/hash.h"
 #include "catalog/layout.h"
+#include "catalog/rules.h"
 
 static const char *const section_names[AG_CAT_SECTIONS] = {
 	[AG_CAT_ORG] = "organisation", [AG_CAT_WORKSPACE] = "workspace",
 	[AG_CAT_INTEGRATION] = "integration", [AG_CAT_GRANT] = "grant",
 	[AG_CAT_PROVIDER] = "provider", [AG_CAT_MODEL] = "model", [AG_CAT_PRICE] = "price",
+	[AG_CAT_POLICY] = "policy",
 	[AG_CAT_HEAP] = "text",
 };
 
@@ -65,6 +67,7 @@ find_sections(struct ag_str blob, struct ag_cat_view *v)
 	v->provider = (const void *)at[AG_CAT_PROVIDER];
 	v->model = (const void *)at[AG_CAT_MODEL];
 	v->price = (const void *)at[AG_CAT_PRICE];
+	v->policy = (const void *)at[AG_CAT_POLICY];
 	v->heap = at[AG_CAT_HEAP];
 }
 
@@ -188,6 +191,46 @@ check_prices(const struct ag_cat_view *v, struct ag_err *err)
 	return 0;
 }
 
+/* What the table of meters would refuse is refused here: a request must not find out. */
+static bool
+policy_meter_ok(const struct ag_cat_policy *p)
+{
+	if (p->limit < 0 || p->unit < AG_UNIT_NUSD || p->unit > AG_UNIT_REQUESTS ||
+	    p->period_kind > AG_PERIOD_WEEKLY_MONDAY)
+		return false;
+	switch (p->kind) {
+	case AG_METER_BUDGET:
+		return p->window_us == 0;
+	case AG_METER_RATE:
+		return p->window_us >= 1000000 && p->window_us <= INT64_C(400) * 86400 * 1000000 &&
+		    p->window_us % AG_RATE_SLICES == 0;
+	case AG_METER_GAUGE:
+		return p->window_us == 0 && p->unit == AG_UNIT_REQUESTS;
+	default:
+		return false;
+	}
+}
+
+static int
+check_policies(const struct ag_cat_view *v, struct ag_err *err)
+{
+	for (uint32_t i = 0; i < v->n[AG_CAT_POLICY]; i++) {
+		const struct ag_cat_policy *p = &v->policy[i];
+
+		if (!text_ok(v, p->conditions) || !text_ok(v, p->groups) ||
+		    p->workspace_ix >= v->n[AG_CAT_WORKSPACE] || p->id <= 0 || p->id > INT32_MAX)
+			return bad_row(err, AG_CAT_POLICY, i, "text, workspace or id");
+		if (!policy_meter_ok(p))
+			return bad_row(err, AG_CAT_POLICY, i, "limit");
+		if (!ag_rules_ok(ag_cat_view_text(v, p->conditions), p->n_conditions,
+		    ag_cat_view_text(v, p->groups), p->n_groups))
+			return bad_row(err, AG_CAT_POLICY, i, "conditions or groups");
+		if (i > 0 && p[-1].workspace_ix > p->workspace_ix)
+			return bad_row(err, AG_CAT_POLICY, i, "not in order");
+	}
+	return 0;
+}
+
 int
 ag_cat_check(struct ag_str blob, struct ag_cat_view *out, struct ag_err *err)
 {
@@ -198,7 +241,8 @@ ag_cat_check(struct ag_str blob, struct ag_cat_view *out, struct ag_err *err)
 		return rc;
 	find_sections(blob, &v);
 	if ((rc = check_tenants(&v, err)) < 0 || (rc = check_integrations(&v, err)) < 0 ||
-	    (rc = check_access(&v, err)) < 0 || (rc = check_prices(&v, err)) < 0)
+	    (rc = check_access(&v, err)) < 0 || (rc = check_prices(&v, err)) < 0 ||
+	    (rc = check_policies(&v, err)) < 0)
 		return rc;
 	*out = v;
 	return 0;

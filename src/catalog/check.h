@@ -16,6 +16,7 @@ struct ag_cat_view {
 	const struct ag_cat_provider *provider;
 	const struct ag_cat_model *model;
 	const struct ag_cat_price *price;
+	const struct ag_cat_policy *policy;
 	const char *heap;
 	uint32_t n[AG_CAT_SECTIONS];
 };

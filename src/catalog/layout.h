@@ -17,6 +17,7 @@ static_assert(sizeof(struct ag_cat_grant) % 8 == 0, "rows are aligned");
 static_assert(sizeof(struct ag_cat_provider) % 8 == 0, "rows are aligned");
 static_assert(sizeof(struct ag_cat_model) % 8 == 0, "rows are aligned");
 static_assert(sizeof(struct ag_cat_price) % 8 == 0, "rows are aligned");
+static_assert(sizeof(struct ag_cat_policy) % 8 == 0, "rows are aligned");
 
 static inline size_t
 ag_cat_row_bytes(enum ag_cat_section s)
@@ -29,6 +30,7 @@ ag_cat_row_bytes(enum ag_cat_section s)
 	case AG_CAT_PROVIDER: return sizeof(struct ag_cat_provider);
 	case AG_CAT_MODEL: return sizeof(struct ag_cat_model);
 	case AG_CAT_PRICE: return sizeof(struct ag_cat_price);
+	case AG_CAT_POLICY: return sizeof(struct ag_cat_policy);
 	case AG_CAT_HEAP: return 1;
 	case AG_CAT_SECTIONS: break;
 	}

@@ -175,7 +175,8 @@ ag_holds_charges(const struct ag_shm *shm, const struct ag_inflight *slot,
 			.meter_id = h->meter_id,
 			.period = h->period,
 			.amount = ag_hold_actual(h, actual),
-			.meter_ix = h->meter_ix,
+			.policy_id = h->meter_id >= AG_METER_DERIVED
+			    ? (uint32_t)ag_a64_get(&m->policy.owner) : 0,
 			.unit = h->unit,
 		};
 	}

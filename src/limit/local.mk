@@ -6,14 +6,17 @@ src_limit_liblimit_a_SOURCES = \
 	src/limit/holds.c src/limit/holds.h src/limit/holds_step.h \
 	src/limit/meter.c src/limit/meter.h \
 	src/limit/period.c \
+	src/limit/policy_meter.c src/limit/policy_meter.h \
 	src/limit/rate.c \
 	src/limit/sweep.c
 EXTRA_DIST += src/limit/README.md
 
 check_PROGRAMS += \
-	tests/unit/test_budget tests/unit/test_holds tests/unit/test_period tests/unit/test_rate
+	tests/unit/test_budget tests/unit/test_holds tests/unit/test_period \
+	tests/unit/test_policy_meter tests/unit/test_rate
 TESTS += \
-	tests/unit/test_budget tests/unit/test_holds tests/unit/test_period tests/unit/test_rate
+	tests/unit/test_budget tests/unit/test_holds tests/unit/test_period \
+	tests/unit/test_policy_meter tests/unit/test_rate
 tests_unit_test_budget_SOURCES = tests/unit/test_budget.c tests/unit/tap.h tests/unit/shm_fixture.h
 tests_unit_test_budget_LDADD = $(shm_libs)
 tests_unit_test_holds_SOURCES = tests/unit/test_holds.c tests/unit/tap.h tests/unit/shm_fixture.h
@@ -22,3 +25,5 @@ tests_unit_test_period_SOURCES = tests/unit/test_period.c tests/unit/tap.h
 tests_unit_test_period_LDADD = $(shm_libs)
 tests_unit_test_rate_SOURCES = tests/unit/test_rate.c tests/unit/tap.h tests/unit/shm_fixture.h
 tests_unit_test_rate_LDADD = $(shm_libs)
+tests_unit_test_policy_meter_SOURCES = tests/unit/test_policy_meter.c tests/unit/tap.h tests/unit/shm_fixture.h
+tests_unit_test_policy_meter_LDADD = $(shm_libs)

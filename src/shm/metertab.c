@@ -123,6 +123,24 @@ settings_apply(struct ag_meter *m, const struct ag_meter_def *def)
 		ag_a32_publish(&m->period_kind, def->period_kind); /* after what it needs */
 }
 
+/* Names of policies' budgets; who writes one holds the lock. */
+static void
+name_set(struct ag_meter *m, const struct ag_meter_def *def)
+{
+	size_t n = def->name.n;
+
+	if (def->owner == 0 || def->kind != AG_METER_BUDGET || n == 0 ||
+	    ag_a32_observe(&m->budget.name_len) > 0)
+		return;
+	if (n > AG_METER_NAME_MAX) {
+		n = AG_METER_NAME_MAX;
+		while (n > 0 && ((uint8_t)def->name.p[n] & 0xc0) == 0x80)
+			n--; /* never half a character */
+	}
+	memcpy(m->budget.name, def->name.p, n);
+	ag_a32_publish(&m->budget.name_len, (uint32_t)n);
+}
+
 static int
 meter_update(struct ag_meter *m, const struct ag_meter_def *def)
 {
@@ -154,11 +172,56 @@ meter_make(const struct ag_shm *shm, const struct ag_meter_def *def, uint32_t *o
 	ag_a32_set(&m->unit, def->unit);
 	ag_a32_set(&m->suspect, 0);
 	settings_apply(m, def);
+	if (def->level == AG_LEVEL_POLICY) {
+		ag_a64_set(&m->policy.owner, def->owner);
+		name_set(m, def);
+	}
 	ag_a64_publish(&m->id, def->id);
 	ag_a32_publish(&m->kind, def->kind);
+	if (def->level == AG_LEVEL_POLICY) {
+		ag_a32_set(&shm->hdr->policy_meters, ag_a32_get(&shm->hdr->policy_meters) + 1);
+		ag_a32_publish(&shm->hdr->policy_made, ag_a32_get(&shm->hdr->policy_made) + 1);
+	}
 	*out_ix = ix;
 	*out_is_new = true;
 	return 0;
+}
+
+static int
+def_check(const struct ag_meter_def *def)
+{
+	assert(def->id > 0 && def->kind != AG_METER_FREE);
+	assert((def->level == AG_LEVEL_POLICY) == (def->owner > 0));
+	if (def->kind == AG_METER_RATE && (def->window_us < WINDOW_MIN_US ||
+	    def->window_us > WINDOW_MAX_US || def->window_us % AG_RATE_SLICES != 0))
+		return -EINVAL;
+	return 0;
+}
+
+int
+ag_metertab_lock(const struct ag_shm *shm)
+{
+	return table_lock(shm, F_WRLCK);
+}
+
+void
+ag_metertab_unlock(const struct ag_shm *shm)
+{
+	if (table_lock(shm, F_UNLCK) < 0)
+		abort(); /* cannot happen; going on would shut everybody out for ever */
+}
+
+int
+ag_metertab_put_locked(const struct ag_shm *shm, const struct ag_meter_def *def, uint32_t *out_ix,
+    bool *out_is_new)
+{
+	int rc = def_check(def);
+
+	if (rc == 0)
+		rc = meter_make(shm, def, out_ix, out_is_new);
+	if (rc == 0)
+		name_set(ag_metertab_at(shm, *out_ix), def);
+	return rc;
 }
 
 int
@@ -168,10 +231,9 @@ ag_metertab_put(const struct ag_shm *shm, const struct ag_meter_def *def, uint32
 	uint32_t ix;
 	int rc;
 
-	assert(def->id > 0 && def->kind != AG_METER_FREE);
-	if (def->kind == AG_METER_RATE && (def->window_us < WINDOW_MIN_US ||
-	    def->window_us > WINDOW_MAX_US || def->window_us % AG_RATE_SLICES != 0))
-		return -EINVAL;
+	rc = def_check(def);
+	if (rc < 0)
+		return rc;
 	if (ag_metertab_find(shm, def->id, &ix) == 0) {
 		rc = meter_update(&shm->meters[ix], def);
 		if (rc == 0) {
@@ -180,12 +242,11 @@ ag_metertab_put(const struct ag_shm *shm, const struct ag_meter_def *def, uint32
 		}
 		return rc;
 	}
-	rc = table_lock(shm, F_WRLCK);
+	rc = ag_metertab_lock(shm);
 	if (rc < 0)
 		return rc;
 	rc = meter_make(shm, def, out_ix, out_is_new);
-	if (table_lock(shm, F_UNLCK) < 0)
-		abort(); /* cannot happen; going on would shut everybody out for ever */
+	ag_metertab_unlock(shm);
 	return rc;
 }
 
@@ -217,9 +278,8 @@ ag_metertab_free(const struct ag_shm *shm, uint32_t ix)
 	ag_a32_publish(&m->kind, AG_METER_FREE);
 }
 
-/* Indices that requests in flight refer to, as a bitmap; NULL: no memory. */
-static uint8_t *
-referenced_meters(const struct ag_shm *shm)
+uint8_t *
+ag_metertab_referenced(const struct ag_shm *shm)
 {
 	const struct ag_shm_sizes *s = &shm->hdr->sizes;
 	uint8_t *map = calloc(s->meters / 8, 1);
@@ -252,7 +312,7 @@ meter_wipe(struct ag_meter *m)
 uint32_t
 ag_metertab_sweep_freed(const struct ag_shm *shm)
 {
-	uint8_t *referenced = referenced_meters(shm);
+	uint8_t *referenced = ag_metertab_referenced(shm);
 	uint32_t released = 0;
 
 	for (uint32_t ix = 0; referenced && ix < shm->hdr->sizes.meters; ix++) {

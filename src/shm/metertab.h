@@ -7,6 +7,7 @@
 #ifndef AG_SHM_METERTAB_H
 #define AG_SHM_METERTAB_H
 
+#include "base/str.h"
 #include "shm/segment.h"
 
 /* How a meter is to stand; units as in struct ag_meter. */
@@ -21,6 +22,8 @@ struct ag_meter_def {
 	enum ag_period_kind period_kind;
 	uint32_t period_days, anchor_day;
 	uint32_t resets;
+	int64_t owner;        /* policy.id of a meter of level policy, else 0 */
+	struct ag_str name;   /* of a policy's budget: its value key, cut to AG_METER_NAME_MAX */
 };
 
 /* -ENOENT. */
@@ -45,6 +48,16 @@ void ag_metertab_restore(const struct ag_shm *shm, uint32_t ix, int64_t period, 
 void ag_metertab_free(const struct ag_shm *shm, uint32_t ix);
 /* control, some seconds apart: releases freed slots that nobody holds; returns how many. */
 uint32_t ag_metertab_sweep_freed(const struct ag_shm *shm);
+
+/* The lock of insertions, for who must see or change several things as one: at most milliseconds,
+ * no call that may block.  -EAGAIN as above. */
+int ag_metertab_lock(const struct ag_shm *shm) AG_MUST_CHECK;
+void ag_metertab_unlock(const struct ag_shm *shm);
+/* ag_metertab_put() for the holder of the lock. */
+int ag_metertab_put_locked(const struct ag_shm *shm, const struct ag_meter_def *def,
+    uint32_t *out_ix, bool *out_is_new) AG_MUST_CHECK;
+/* Indices that requests in flight refer to, a bit each; NULL: no memory.  The caller frees it. */
+uint8_t *ag_metertab_referenced(const struct ag_shm *shm);
 
 static inline struct ag_meter *
 ag_metertab_at(const struct ag_shm *shm, uint32_t ix)
