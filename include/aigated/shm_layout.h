@@ -72,7 +72,7 @@ struct ag_shm_hdr {
 	struct ag_a32 ledger_ready;  /* 1: PostgreSQL holds all that earlier segments left in the journal,
 	                                so budget_state is true  W: flusher  R: control */
 	struct ag_a32 policy_meters; /* meters made on first use, about  W: under AG_SHM_LOCK_METERS */
-	struct ag_a32 policy_made;   /* goes up with each of them  W: workers  R: control */
+	struct ag_a32 policy_made;   /* goes up with each of them, and each name  W: as above  R: control */
 	struct ag_a32 reserved[4]; /* zero */
 };
 static_assert(sizeof(struct ag_shm_hdr) % 64 == 0, "what follows the header is line-aligned");

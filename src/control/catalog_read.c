@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "catalog/catalog_build.h"
 #include "control/meters.h"
+#include "control/policy_rules.h"
 #include "control/publish.h"
 #include "control/sql.h"
 
@@ -336,9 +337,59 @@ read_providers(struct reader *r)
 
 		if (row.workspace_ix == AG_NONE_IX || row.grant_ix == AG_NONE_IX)
 			continue;
+		if (ag_pg_uuid(res, i, 5, row.uuid) < 0)
+			return ag_err_set(r->err, -EINVAL, "a provider cannot be read");
 		row.n_meters = meters_of(r, AG_LEVEL_PROVIDER, row.id, row.meters);
 		ag_catalog_build_provider(r->b, &row);
 	}
+	return res ? 0 : -EIO;
+}
+
+/* ---- policies ---- */
+
+static int
+read_policy(struct reader *r, const PGresult *res, int i)
+{
+	bool is_usage = ag_pg_bool(res, i, 3);
+	struct ag_cat_policy row = { .id = ag_pg_i64(res, i, 0),
+		.workspace_ix = place_of(&r->workspaces, ag_pg_i64(res, i, 2)),
+		.kind = is_usage ? AG_METER_BUDGET
+		    : PQgetisnull(res, i, 4) ? AG_METER_GAUGE : AG_METER_RATE,
+		.window_us = ag_pg_i64(res, i, 4), .unit = (uint32_t)ag_pg_i64(res, i, 8),
+		.limit = ag_pg_i64(res, i, 9), .alert_at = ag_pg_i64(res, i, 10),
+		.period_kind = (uint32_t)ag_pg_i64(res, i, 11),
+		.period_days = (uint32_t)ag_pg_i64(res, i, 12),
+		.anchor_day = (uint32_t)ag_pg_i64(res, i, 13) };
+	struct ag_policy_rules rules;
+	int rc;
+
+	if (row.workspace_ix == AG_NONE_IX)
+		return 0; /* was archived */
+	ag_policy_rules_init(&rules);
+	rc = ag_pg_uuid(res, i, 1, row.uuid);
+	if (rc == 0)
+		rc = ag_policy_rules_stored(ag_pg_text(res, i, 5), ag_pg_text(res, i, 6), !is_usage,
+		    &rules);
+	if (rc == 0) {
+		row.conditions = ag_catalog_build_text(r->b, ag_buf_str(&rules.conditions));
+		row.n_conditions = rules.n_conditions;
+		row.groups = ag_catalog_build_text(r->b, ag_buf_str(&rules.groups));
+		row.n_groups = rules.n_groups;
+		ag_catalog_build_policy(r->b, &row);
+	}
+	ag_policy_rules_fini(&rules);
+	return rc;
+}
+
+static int
+read_policies(struct reader *r)
+{
+	AG_AUTO(ag_pgres) PGresult *res = read_rows(r, SQL_LOAD_POLICIES, NULL);
+
+	for (int i = 0; res && i < PQntuples(res); i++)
+		if (read_policy(r, res, i) < 0)
+			return ag_err_set(r->err, -EINVAL, "policy %s cannot be read",
+			    PQgetvalue(res, i, 1));
 	return res ? 0 : -EIO;
 }
 
@@ -349,7 +400,7 @@ read_all(struct reader *r)
 
 	if ((rc = read_meters(r)) < 0 || (rc = read_orgs(r)) < 0 || (rc = read_workspaces(r)) < 0 ||
 	    (rc = read_prices(r)) < 0 || (rc = read_integrations(r)) < 0 ||
-	    (rc = read_grants(r)) < 0 || (rc = read_providers(r)) < 0)
+	    (rc = read_grants(r)) < 0 || (rc = read_providers(r)) < 0 || (rc = read_policies(r)) < 0)
 		return rc;
 	return ag_catalog_build_finish(r->b, &r->plan->blob, r->err);
 }

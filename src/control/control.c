@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "control/pg.h"
+#include "control/policy_values.h"
 #include "control/publish.h"
 #include "control/server.h"
 #include "shm/counters.h"
@@ -132,7 +133,9 @@ role_on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	ag_a64_set(&ag_shm_proc(r->ctl.ctx->shm, r->ctl.ctx->proc_ix)->heartbeat_us,
 	    ag_clock_wall_us());
-	if (++r->ticks % SWEEP_TICKS == 0)
+	r->ticks++;
+	ag_policy_values_tick(&r->ctl, r->ticks % SWEEP_TICKS == 0);
+	if (r->ticks % SWEEP_TICKS == 0)
 		sweep_meters(&r->ctl);
 }
 

@@ -35,6 +35,19 @@ void ag_provider_get(struct ag_call *c);
 void ag_org_settings_get(struct ag_call *c);
 void ag_org_settings_update(struct ag_call *c);
 
+void ag_usage_policy_create(struct ag_call *c);
+void ag_usage_policy_list(struct ag_call *c);
+void ag_usage_policy_get(struct ag_call *c);
+void ag_usage_policy_update(struct ag_call *c);
+void ag_usage_policy_delete(struct ag_call *c);
+void ag_rate_policy_create(struct ag_call *c);
+void ag_rate_policy_list(struct ag_call *c);
+void ag_rate_policy_get(struct ag_call *c);
+void ag_rate_policy_update(struct ag_call *c);
+void ag_rate_policy_delete(struct ag_call *c);
+void ag_policy_value_list(struct ag_call *c);
+void ag_policy_value_reset(struct ag_call *c);
+
 void ag_operator_bootstrap(struct ag_call *c);
 void ag_operator_status(struct ag_call *c);
 void ag_operator_reload(struct ag_call *c);

@@ -41,6 +41,12 @@ unit_scale(enum ag_unit unit)
 	return unit == AG_UNIT_NUSD ? 9 : 0;
 }
 
+struct json_object *
+ag_limits_amount(int64_t v, enum ag_unit unit)
+{
+	return exact_number(v, unit_scale(unit));
+}
+
 /* An amount of a budget: dollars or tokens; 0 answered for absent and null. */
 static int
 amount_member(struct ag_call *c, struct json_object *obj, const char *path, enum ag_unit unit,
@@ -63,15 +69,16 @@ amount_member(struct ag_call *c, struct json_object *obj, const char *path, enum
 	rc = ag_parse_decimal(text, unit_scale(unit), max, out);
 	if (rc == -EDOM)
 		return ag_call_invalid(c, "%s: %.*s is finer than %s", path, AG_STR_ARG(text),
-		    unit == AG_UNIT_NUSD ? "a billionth of a dollar" : "one token");
+		    unit == AG_UNIT_NUSD ? "a billionth of a dollar"
+		    : unit == AG_UNIT_TOKENS ? "one token" : "one request");
 	if (rc == 0 && *out > 0)
 		return 0;
 	if (unit == AG_UNIT_NUSD)
 		return ag_call_invalid(c,
 		    "%s: must be more than 0 and at most 4000000000 US dollars, not %.*s", path,
 		    AG_STR_ARG(text));
-	return ag_call_invalid(c, "%s: must be from 1 to %lld tokens, not %.*s", path,
-	    (long long)TOKENS_MAX, AG_STR_ARG(text));
+	return ag_call_invalid(c, "%s: must be from 1 to %lld %s, not %.*s", path,
+	    (long long)TOKENS_MAX, unit == AG_UNIT_TOKENS ? "tokens" : "requests", AG_STR_ARG(text));
 }
 
 static int
@@ -106,7 +113,8 @@ is_turn(const struct ag_limit *l, int64_t at_us)
 
 /* periodic_reset, periodic_reset_days, next_usage_reset_at. */
 static int
-period_members(struct ag_call *c, struct json_object *obj, const char *path, struct ag_limit *l)
+period_members(struct ag_call *c, struct json_object *obj, const char *path,
+    enum ag_period_kind weekly, struct ag_limit *l)
 {
 	static const char *const resets[] = { "monthly", "weekly", NULL };
 	struct ag_str days = AG_STR_NONE;
@@ -118,8 +126,7 @@ period_members(struct ag_call *c, struct json_object *obj, const char *path, str
 	snprintf(p, sizeof(p), "%s.periodic_reset", path);
 	if (choice_member(c, obj, p, resets, "monthly, weekly, null", &which) < 0)
 		return -1;
-	l->period_kind = which == 0 ? AG_PERIOD_MONTHLY : which == 1 ? AG_PERIOD_WEEKLY
-	                                                             : AG_PERIOD_NONE;
+	l->period_kind = which == 0 ? AG_PERIOD_MONTHLY : which == 1 ? weekly : AG_PERIOD_NONE;
 	snprintf(p, sizeof(p), "%s.periodic_reset_days", path);
 	f = ag_field_number(c, obj, p, &days);
 	if (f == AG_FIELD_BAD)
@@ -148,9 +155,13 @@ period_members(struct ag_call *c, struct json_object *obj, const char *path, str
 	return 0;
 }
 
+/* Policies count requests too, and their weeks begin on Mondays. */
 static int
-usage_read(struct ag_call *c, struct json_object *obj, const char *path, struct ag_limit *l)
+usage_read_as(struct ag_call *c, struct json_object *obj, const char *path, bool is_policy,
+    struct ag_limit *l)
 {
+	static const enum ag_unit units[] = { AG_UNIT_NUSD, AG_UNIT_TOKENS, AG_UNIT_REQUESTS };
+	static const char *const all_types[] = { "cost", "tokens", "requests", NULL };
 	static const char *const types[] = { "cost", "tokens", NULL };
 	static const char *const modes[] = { "strict", NULL };
 	char p[128];
@@ -161,9 +172,10 @@ usage_read(struct ag_call *c, struct json_object *obj, const char *path, struct 
 	if (!json_object_is_type(obj, json_type_object))
 		return ag_call_invalid(c, "%s: must be an object", path);
 	snprintf(p, sizeof(p), "%s.type", path);
-	if (choice_member(c, obj, p, types, "cost, tokens", &which) < 0)
+	if (choice_member(c, obj, p, is_policy ? all_types : types,
+	    is_policy ? "cost, tokens, requests" : "cost, tokens", &which) < 0)
 		return -1;
-	l->unit = which == 1 ? AG_UNIT_TOKENS : AG_UNIT_NUSD;
+	l->unit = units[which < 0 ? 0 : which];
 	snprintf(p, sizeof(p), "%s.enforcement", path);
 	if (choice_member(c, obj, p, modes, "strict", &which) < 0)
 		return -1;
@@ -179,7 +191,29 @@ usage_read(struct ag_call *c, struct json_object *obj, const char *path, struct 
 		l->limit = INT64_MAX;
 	if (l->alert_at == 0)
 		l->alert_at = INT64_MAX;
-	return period_members(c, obj, path, l);
+	return period_members(c, obj, path, is_policy ? AG_PERIOD_WEEKLY_MONDAY : AG_PERIOD_WEEKLY, l);
+}
+
+static int
+usage_read(struct ag_call *c, struct json_object *obj, const char *path, struct ag_limit *l)
+{
+	return usage_read_as(c, obj, path, false, l);
+}
+
+int
+ag_limits_policy_usage(struct ag_call *c, struct json_object *obj, struct ag_limit *out)
+{
+	struct json_object *v;
+
+	if (!json_object_object_get_ex(obj, "type", &v) || !v)
+		return ag_call_invalid(c, "type: is required: cost, tokens or requests");
+	if (usage_read_as(c, obj, "policy", true, out) < 0)
+		return -1;
+	if (out->limit == INT64_MAX)
+		return ag_call_invalid(c, "credit_limit: is required");
+	if (out->alert_at != INT64_MAX && out->alert_at >= out->limit)
+		return ag_call_invalid(c, "alert_threshold: must be less than credit_limit");
+	return 0;
 }
 
 static struct json_object *
@@ -307,6 +341,12 @@ rate_read(struct ag_call *c, struct json_object *obj, const char *path, struct a
 		return ag_call_invalid(c, "%s: must be an integer from 0 to %lld, not %.*s", p,
 		    (long long)RATE_MAX, AG_STR_ARG(value));
 	return 0;
+}
+
+int
+ag_limits_policy_rate(struct ag_call *c, struct json_object *obj, struct ag_limit *out)
+{
+	return rate_read(c, obj, "policy", out);
 }
 
 static struct json_object *

@@ -35,6 +35,14 @@ int ag_limits_usage_member(struct ag_call *c, struct json_object *obj, const cha
 int ag_limits_rate_member(struct ag_call *c, struct json_object *obj, const char *path,
     enum ag_limits_shape shape, bool *out_present, struct json_object **out_norm) AG_MUST_CHECK;
 
+/* The limit a policy's body says, its members standing in the body itself.  < 0: answered. */
+int ag_limits_policy_usage(struct ag_call *c, struct json_object *obj,
+    struct ag_limit *out) AG_MUST_CHECK;
+int ag_limits_policy_rate(struct ag_call *c, struct json_object *obj,
+    struct ag_limit *out) AG_MUST_CHECK;
+/* An amount as the API shows it: dollars, tokens, requests. */
+struct json_object *ag_limits_amount(int64_t v, enum ag_unit unit);
+
 /* Stored JSON (as the members above made it; NULL none) as limits.  -E2BIG: more than there may be. */
 int ag_limits_from_stored(struct json_object *usage, struct json_object *rates,
     struct ag_limits *out) AG_MUST_CHECK;

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "control/meters.h"
+#include "control/policy_values.h"
 #include "control/publish.h"
 #include "control/sql.h"
 #include "limit/meter.h"
@@ -203,6 +204,40 @@ on_budget(struct loader *l, const PGresult *res, int row)
 }
 
 static int
+on_policy_reset(struct loader *l, const PGresult *res, int row)
+{
+	struct ag_meter_def def;
+	uint32_t ix;
+	bool is_new;
+	int rc;
+
+	ag_policy_value_def(res, row, &def);
+	rc = ag_metertab_put(l->ctl->ctx->shm, &def, &ix, &is_new);
+	return rc < 0 ? ag_err_set(l->err, rc, "cannot place a meter of policy %lld: %s",
+	    (long long)def.owner, rc == -ENOSPC ? "the table is full, see directive max_meters" : "error") : 0;
+}
+
+/* A value that spent in the period it is now gets its meter back with what it spent, before anybody
+ * can use it anew; of what is over nothing need be known. */
+static int
+on_policy_budget(struct loader *l, const PGresult *res, int row)
+{
+	int64_t period = ag_pg_i64(res, row, 10), start, end;
+	struct ag_meter_def def;
+	uint32_t ix;
+	int rc;
+
+	ag_policy_value_def(res, row, &def);
+	if (period < ag_period_number(def.period_kind, def.period_days, def.anchor_day, def.resets,
+	    l->now_us, &start, &end))
+		return 0;
+	rc = on_policy_reset(l, res, row);
+	if (rc == 0 && ag_metertab_find(l->ctl->ctx->shm, def.id, &ix) == 0)
+		ag_metertab_restore(l->ctl->ctx->shm, ix, period, ag_pg_i64(res, row, 11));
+	return rc;
+}
+
+static int
 on_key(struct loader *l, const PGresult *res, int row)
 {
 	struct ag_str metadata;
@@ -316,6 +351,9 @@ load_all(struct loader *l, struct ag_plan *plan)
 	if (l->n_meters > 0)
 		qsort(l->meters, l->n_meters, sizeof(*l->meters), cmp_key_meter);
 	if (l->any_restore && (rc = EACH(l, SQL_LOAD_BUDGETS, on_budget)) < 0)
+		return rc;
+	if ((rc = EACH(l, SQL_LOAD_POLICY_RESETS, on_policy_reset)) < 0 ||
+	    (l->is_cold && (rc = EACH(l, SQL_LOAD_POLICY_BUDGETS, on_policy_budget)) < 0))
 		return rc;
 	if ((rc = ag_catalog_read(ctl, plan, l->err)) < 0 ||
 	    (rc = ag_plan_apply(plan, ctl, l->err)) < 0 ||

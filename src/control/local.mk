@@ -19,6 +19,9 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/organisation.c \
 	src/control/pg.c src/control/pg.h \
 	src/control/plan.c src/control/plan.h \
+	src/control/policies.c src/control/policies.h \
+	src/control/policy_rules.c src/control/policy_rules.h \
+	src/control/policy_values.c src/control/policy_values.h \
 	src/control/providers.c \
 	src/control/publish.c src/control/publish.h \
 	src/control/routes.c src/control/routes.h \

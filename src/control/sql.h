@@ -160,6 +160,99 @@
 	" rate_limits = case when $4 then $5::jsonb else rate_limits end, updated_at = now()"    \
 	" where id = $1 returning usage_limits, rate_limits, uuid"
 
+/* ---- policies ---- */
+
+/* Numbers of enum ag_unit and enum ag_period_kind. */
+#define SQL_UNIT_NO(p) "case " p ".unit when 'nusd' then 1 when 'tokens' then 2 else 3 end"
+#define SQL_PERIOD_NO(p)                                                                     \
+	"case " p ".period_kind when 'monthly' then 2 when 'days' then 3 when 'weekly_monday'"   \
+	" then 4 else 0 end"
+/* Columns 3 to 10 of what tells how a meter of a policy is to stand. */
+#define SQL_POLICY_METER(p)                                                                  \
+	" " p ".id, " SQL_UNIT_NO(p) ", " p ".limit_amount, coalesce(" p ".alert_amount, 9223372036854775807)," \
+	" " SQL_PERIOD_NO(p) ", coalesce(" p ".period_days, 0), coalesce(" p ".anchor_date - date '1970-01-01', 0)"
+
+#define SQL_POLICY_MONEY(p, col)                                                             \
+	"case when " p ".unit = 'nusd' then trim_scale(" p "." col "::numeric / 1000000000)"     \
+	" else " p "." col "::numeric end"
+
+#define SQL_POLICY_OBJECT(p)                                                                 \
+	"(case when " p ".kind = 'usage' then jsonb_build_object('credit_limit', "               \
+	SQL_POLICY_MONEY(p, "limit_amount") ", 'type', case " p ".unit when 'nusd' then 'cost' else " p ".unit end," \
+	" 'alert_threshold', " SQL_POLICY_MONEY(p, "alert_amount") ", 'periodic_reset',"         \
+	" case " p ".period_kind when 'monthly' then 'monthly' when 'weekly_monday' then 'weekly' end," \
+	" 'periodic_reset_days', " p ".period_days, '_period', " SQL_PERIOD_NO(p) ","            \
+	" '_anchor', " p ".anchor_date - date '1970-01-01', 'object', 'policy_usage_limits')"    \
+	" else jsonb_build_object('type', " p ".unit, 'unit', case " p ".window_us"              \
+	" when 1000000 then 'rps' when 60000000 then 'rpm' when 3600000000 then 'rph'"           \
+	" when 86400000000 then 'rpd' when 604800000000 then 'rpw' else 'concurrent' end,"       \
+	" 'value', " p ".limit_amount, 'target', 'llm', 'object', 'policy_rate_limits') end"     \
+	" || jsonb_build_object('_id', " p ".id, '_unit', " SQL_UNIT_NO(p) ", '_limit', " p ".limit_amount," \
+	" 'id', " p ".uuid, 'name', " p ".name, 'description', " p ".description,"               \
+	" 'conditions', " p ".conditions, 'group_by', " p ".group_by, 'status', " p ".status,"   \
+	" 'workspace_id', (select uuid from aigate.workspace where id = " p ".workspace_id),"    \
+	" 'organisation_id', (select uuid from aigate.organisation where id = " p ".organisation_id)," \
+	" 'created_at', " SQL_TIME(p ".created_at") ", 'last_updated_at', " SQL_TIME(p ".updated_at") "))"
+
+/* $1 organisation, $2 workspace or 0, $3 kind, $4 status, $5 unit or null, $6 window or -1, $7 limit, $8 offset */
+#define SQL_POLICY_LIST SQL_PAGE(                                                            \
+	"select * from aigate.policy where organisation_id = $1 and ($2::bigint = 0 or workspace_id = $2)" \
+	" and kind = $3 and status = $4 and ($5::text is null or unit = $5)"                     \
+	" and ($6::bigint = -1 or coalesce(window_us, 0) = $6)", SQL_POLICY_OBJECT("p"), "$7", "$8")
+
+/* $1 organisation, $2 workspace or 0, $3 kind, $4 uuid */
+#define SQL_POLICY_GET                                                                       \
+	"select " SQL_POLICY_OBJECT("p") " from aigate.policy p where p.organisation_id = $1"    \
+	" and ($2::bigint = 0 or p.workspace_id = $2) and p.kind = $3 and p.uuid::text = lower($4)"
+
+#define SQL_POLICY_COUNT                                                                     \
+	"select count(*) from aigate.policy where workspace_id = $1 and status = 'active'"
+
+#define SQL_POLICY_INSERT                                                                    \
+	"insert into aigate.policy (organisation_id, workspace_id, kind, name, description, conditions," \
+	" group_by, unit, limit_amount, alert_amount, window_us, period_kind, period_days, anchor_date)" \
+	" values ($1, $2, $3, $4, $5, $6::jsonb, $7::jsonb, $8, $9, $10, $11, $12, $13,"         \
+	" case when $12 = 'days' then coalesce(date '1970-01-01' + $14::int, current_date) end)" \
+	" returning uuid"
+
+#define SQL_POLICY_UPDATE                                                                    \
+	"update aigate.policy set name = case when $2 then $3 else name end,"                    \
+	" description = case when $4 then $5 else description end,"                              \
+	" conditions = coalesce($6::jsonb, conditions), limit_amount = $7, alert_amount = $8,"   \
+	" window_us = $9, period_kind = $10, period_days = $11, anchor_date = case when $10 = 'days'" \
+	" then coalesce(date '1970-01-01' + $12::int, anchor_date, current_date) end,"           \
+	" status = coalesce($13, status), updated_at = now() where id = $1"
+
+#define SQL_POLICY_ARCHIVE                                                                   \
+	"update aigate.policy set status = 'archived', updated_at = now() where id = $1"
+
+/* $1 policy, $2 part of a value key or null */
+#define SQL_POLICY_VALUES                                                                    \
+	"select uuid, meter_id, value_key from aigate.policy_entity where policy_id = $1"        \
+	" and ($2::text is null or position($2 in value_key) > 0) order by id"
+
+/* $1 policy, $2 value key or null, $3 uuid or null */
+#define SQL_POLICY_VALUE_RESET                                                               \
+	"with e as (update aigate.policy_entity set resets = resets + 1 where policy_id = $1"    \
+	" and ($2::text is null or value_key = $2) and ($3::text is null or uuid::text = lower($3))" \
+	" returning *) select e.meter_id, e.resets, e.value_key," SQL_POLICY_METER("p")          \
+	" from e join aigate.policy p on p.id = e.policy_id"
+
+/* $1 [{m, p, v}]: meters made on first use. */
+#define SQL_POLICY_VALUES_NOTE                                                               \
+	"insert into aigate.policy_entity (meter_id, policy_id, value_key)"                      \
+	" select t.m, t.p, t.v from jsonb_to_recordset($1::jsonb) as t(m bigint, p bigint, v text)" \
+	" join aigate.policy p on p.id = t.p on conflict (meter_id) do nothing"
+
+#define SQL_POLICY_VALUES_FORGET                                                             \
+	"delete from aigate.policy_entity where resets = 0 and meter_id = any"                   \
+	" (array(select jsonb_array_elements_text($1::jsonb)::bigint))"
+
+#define SQL_POLICIES_ACTIVE                                                                  \
+	"select p.id from aigate.policy p join aigate.workspace w on w.id = p.workspace_id"      \
+	" join aigate.organisation o on o.id = w.organisation_id where p.status = 'active'"      \
+	" and w.status = 'active' and o.status = 'active' order by p.id"
+
 /* ---- API keys ---- */
 
 #define SQL_KEY_OBJECT(k)                                                                    \
@@ -414,6 +507,22 @@
 	" join aigate.meter m on m.id = b.meter_id and m.retired_at is null and m.kind = 'budget'" \
 	" order by b.meter_id, b.period"
 
+/* Values that were reset by hand: their meters must know how often. */
+#define SQL_LOAD_POLICY_RESETS                                                               \
+	"select e.meter_id, e.resets, e.value_key," SQL_POLICY_METER("p")                        \
+	" from aigate.policy_entity e join aigate.policy p on p.id = e.policy_id"                \
+	" and p.status = 'active' where e.resets > 0 order by e.id"
+/* What each value of each usage policy has spent. */
+#define SQL_LOAD_POLICY_BUDGETS                                                              \
+	"select b.meter_id, coalesce(e.resets, 0), coalesce(e.value_key, '')," SQL_POLICY_METER("p") "," \
+	" b.period, b.settled from aigate.budget_state b"                                        \
+	" join aigate.policy p on p.id = b.policy_id and p.status = 'active' and p.kind = 'usage'" \
+	" left join aigate.policy_entity e on e.meter_id = b.meter_id"                           \
+	" order by b.meter_id, b.period"
+#define SQL_LOAD_POLICIES                                                                    \
+	"select p.id, p.uuid, p.workspace_id, p.kind = 'usage', p.window_us, p.conditions, p.group_by," \
+	SQL_POLICY_METER("p") " from aigate.policy p where p.status = 'active' order by p.id"
+
 /* Meters that stand on rows of the catalogue. */
 #define SQL_LOAD_ENTITY_METERS                                                               \
 	"select " SQL_METER_COLUMNS " from aigate.meter where retired_at is null"                \
@@ -438,7 +547,7 @@
 	"select id, integration_id, workspace_id, is_enabled from aigate.integration_workspace order by id"
 #define SQL_LOAD_PROVIDERS                                                                   \
 	"select id, slug, workspace_id, integration_workspace_id, " SQL_EPOCH_US("expires_at")   \
-	" from aigate.provider where status = 'active' order by id"
+	", uuid from aigate.provider where status = 'active' order by id"
 /* Prices in the order of enum ag_price_item from column 11 on. */
 #define SQL_LOAD_PRICES                                                                      \
 	"select id, integration_id is not null, family, model,"                                  \

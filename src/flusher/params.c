@@ -156,6 +156,7 @@ ag_params_budget(struct ag_params *p, const struct ag_batch *b)
 	INT8S(p, n, g[i].period);
 	INT8S(p, n, g[i].settled);
 	INT8S(p, n, g[i].requests);
+	INT8S(p, n, g[i].policy_id);
 	return done(p);
 }
 

@@ -281,6 +281,7 @@ ag_rollup_add_charges(struct ag_rollup *r, const struct ag_record *rec)
 			continue;
 		}
 		g = budget_find(r, c[i].meter_id, c[i].period);
+		g->policy_id = c[i].meter_id >= AG_METER_DERIVED ? c[i].policy_id : 0;
 		add_to(&g->settled, (uint64_t)c[i].amount);
 		add_to(&g->requests, 1);
 	}

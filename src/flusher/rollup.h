@@ -28,6 +28,7 @@ struct ag_usage_group {
 
 struct ag_budget_group {
 	int64_t meter_id, period;
+	int64_t policy_id; /* 0: meter_id is a row of table meter */
 	int64_t settled, requests;
 };
 

@@ -56,11 +56,12 @@
 	"first_byte_us = u.first_byte_us + excluded.first_byte_us, overhead_us = " \
 	"u.overhead_us + excluded.overhead_us"
 
-/* $1 meter_id[], $2 period[], $3 settled[], $4 requests[] */
+/* $1 meter_id[], $2 period[], $3 settled[], $4 requests[], $5 policy_id[] (0 none) */
 #define AG_SQL_BUDGET \
-	"insert into aigate.budget_state as b (meter_id, period, settled, requests) select " \
-	"* from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) order by 1, " \
-	"2 on conflict (meter_id, period) do update set settled = b.settled + " \
+	"insert into aigate.budget_state as b (meter_id, period, settled, requests, " \
+	"policy_id) select m, p, s, r, nullif(policy, 0) from unnest($1::bigint[], " \
+	"$2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) as t(m, p, s, r, policy) " \
+	"order by 1, 2 on conflict (meter_id, period) do update set settled = b.settled + " \
 	"excluded.settled, requests = b.requests + excluded.requests, updated_at = now()"
 
 /* $1 boot_id[], $2 worker[], $3 from_seq[], $4 to_seq[] */

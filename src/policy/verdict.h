@@ -29,7 +29,7 @@ struct ag_verdict_def {
 	const char *code;         /* NULL: null */
 	enum ag_counter counter;
 	bool should_retry;        /* whether waiting can help */
-	const char *text;         /* holds at most one %s */
+	const char *text;         /* holds at most two %s: see tbl/verdicts.h */
 };
 extern const struct ag_verdict_def ag_verdict_defs[AG_VERDICTS];
 

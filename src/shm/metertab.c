@@ -123,15 +123,15 @@ settings_apply(struct ag_meter *m, const struct ag_meter_def *def)
 		ag_a32_publish(&m->period_kind, def->period_kind); /* after what it needs */
 }
 
-/* Names of policies' budgets; who writes one holds the lock. */
-static void
+/* Names of policies' budgets; who writes one holds the lock.  Whether it had none. */
+static bool
 name_set(struct ag_meter *m, const struct ag_meter_def *def)
 {
 	size_t n = def->name.n;
 
 	if (def->owner == 0 || def->kind != AG_METER_BUDGET || n == 0 ||
 	    ag_a32_observe(&m->budget.name_len) > 0)
-		return;
+		return false;
 	if (n > AG_METER_NAME_MAX) {
 		n = AG_METER_NAME_MAX;
 		while (n > 0 && ((uint8_t)def->name.p[n] & 0xc0) == 0x80)
@@ -139,6 +139,7 @@ name_set(struct ag_meter *m, const struct ag_meter_def *def)
 	}
 	memcpy(m->budget.name, def->name.p, n);
 	ag_a32_publish(&m->budget.name_len, (uint32_t)n);
+	return true;
 }
 
 static int
@@ -219,8 +220,9 @@ ag_metertab_put_locked(const struct ag_shm *shm, const struct ag_meter_def *def,
 
 	if (rc == 0)
 		rc = meter_make(shm, def, out_ix, out_is_new);
-	if (rc == 0)
-		name_set(ag_metertab_at(shm, *out_ix), def);
+	/* One that was made again from the ledger alone gets its name with its next use. */
+	if (rc == 0 && name_set(ag_metertab_at(shm, *out_ix), def))
+		ag_a32_publish(&shm->hdr->policy_made, ag_a32_get(&shm->hdr->policy_made) + 1);
 	return rc;
 }
 

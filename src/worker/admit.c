@@ -437,25 +437,37 @@ edit_limit(struct ag_req *r)
 
 /* ---- the holds --------------------------------------------------------------------------- */
 
-static void
+/* A limit that is left out would be no limit: what does not fit refuses the request, by name. */
+static bool
 add_meters(struct ag_req *r, const uint32_t *meters, uint32_t n)
 {
-	for (uint32_t i = 0; i < n && r->n_meters < AG_HOLDS_MAX; i++)
+	if (n > AG_HOLDS_MAX - r->n_meters)
+		return false;
+	for (uint32_t i = 0; i < n; i++)
 		r->meters[r->n_meters++] = meters[i];
+	return true;
 }
 
-static void
-collect_meters(struct ag_req *r)
+static enum ag_verdict
+collect_meters(struct ag_req *r, struct ag_str *out_detail)
 {
-	const struct ag_catalog *cat = ag_view_catalog(r->view);
-	const struct ag_cat_org *org = ag_catalog_org_at(cat, r->ws->org_ix);
+	const struct ag_cat_org *org = ag_catalog_org_at(ag_view_catalog(r->view), r->ws->org_ix);
 
 	r->n_meters = 0;
-	add_meters(r, r->key.meters, r->key.n_meters);
-	add_meters(r, r->ws->meters, r->ws->n_meters);
-	add_meters(r, r->target.grant->meters, r->target.grant->n_meters);
-	add_meters(r, r->target.provider->meters, r->target.provider->n_meters);
-	add_meters(r, org->meters, org->n_meters);
+	*out_detail = AG_STR_NONE;
+	if (!add_meters(r, r->key.meters, r->key.n_meters))
+		*out_detail = AG_STR("the limits of the API key");
+	else if (!add_meters(r, r->ws->meters, r->ws->n_meters))
+		*out_detail = AG_STR("the limits of the workspace");
+	else if (!add_meters(r, r->target.grant->meters, r->target.grant->n_meters))
+		*out_detail = AG_STR("the limits of the integration");
+	else if (!add_meters(r, r->target.provider->meters, r->target.provider->n_meters))
+		*out_detail = AG_STR("the limits of the provider");
+	else if (!add_meters(r, org->meters, org->n_meters))
+		*out_detail = AG_STR("the limits of the organisation");
+	if (out_detail->n > 0)
+		return AG_DENY_TOO_MANY_LIMITS;
+	return ag_req_policies(r, out_detail);
 }
 
 static bool
@@ -479,7 +491,7 @@ verdict_of_meter(const struct ag_meter *m)
 		[AG_LEVEL_PROVIDER] = { AG_DENY_BUDGET_PROVIDER, AG_DENY_RATE_PROVIDER,
 			AG_DENY_BUSY_PROVIDER },
 		[AG_LEVEL_ORG] = { AG_DENY_BUDGET_ORG, AG_DENY_RATE_ORG, AG_DENY_BUSY_ORG },
-		[AG_LEVEL_POLICY] = { AG_DENY_BUDGET_POLICY, AG_DENY_RATE_POLICY, AG_DENY_RATE_POLICY },
+		[AG_LEVEL_POLICY] = { AG_DENY_BUDGET_POLICY, AG_DENY_RATE_POLICY, AG_DENY_BUSY_POLICY },
 	};
 	uint32_t level = ag_a32_get(&m->level);
 
@@ -497,8 +509,9 @@ verdict_of_meter(const struct ag_meter *m)
 }
 
 static struct ag_str
-name_of_level(struct ag_req *r, const struct ag_meter *m)
+name_of_level(struct ag_req *r, uint32_t meter_ix)
 {
+	const struct ag_meter *m = ag_metertab_at(r->w->shm, meter_ix);
 	const struct ag_catalog *cat = ag_view_catalog(r->view);
 	char uuid[AG_UUID_TEXT];
 
@@ -515,7 +528,7 @@ name_of_level(struct ag_req *r, const struct ag_meter *m)
 	case AG_LEVEL_ORG:
 		return ag_catalog_text(cat, ag_catalog_org_at(cat, r->ws->org_ix)->name);
 	case AG_LEVEL_POLICY:
-		break;
+		return ag_req_policy_name(r, meter_ix);
 	}
 	return AG_STR_NONE;
 }
@@ -604,13 +617,23 @@ room_to_record(struct ag_req *r, struct ag_str *out_detail)
 	return AG_ALLOW;
 }
 
+/* The slot is free again; nothing is held. */
+static enum ag_verdict
+refused_by_meter(struct ag_req *r, uint32_t meter_ix, struct ag_str *out_detail)
+{
+	ag_worker_slot_give(r->w, r->slot_ix);
+	note_rates(r, r->rec.received_at_us);
+	*out_detail = name_of_level(r, meter_ix);
+	return verdict_of_meter(ag_metertab_at(r->w->shm, meter_ix));
+}
+
 static enum ag_verdict
 take_holds(struct ag_req *r, struct ag_str *out_detail, uint32_t *out_meter)
 {
 	struct ag_worker *w = r->w;
 	int64_t slot_ix, now_us = r->rec.received_at_us;
 	enum ag_verdict v = room_to_record(r, out_detail);
-	bool was_fitted = false;
+	bool was_fitted = false, has_moved;
 
 	if (v != AG_ALLOW)
 		return v;
@@ -620,24 +643,36 @@ take_holds(struct ag_req *r, struct ag_str *out_detail, uint32_t *out_meter)
 	for (int tries = 0; tries < 8; tries++) {
 		struct ag_inflight *slot = ag_shm_inflight(w->shm, w->ctx->worker_ix, r->slot_ix);
 		uint32_t denied = 0;
+		bool has_taken = ag_holds_take(w->shm, slot, w->ctx->incarnation, r->meters, r->n_meters,
+		    &r->amounts, now_us, &denied) == AG_TAKE_OK;
 
-		if (ag_holds_take(w->shm, slot, w->ctx->incarnation, r->meters, r->n_meters, &r->amounts,
-		        now_us, &denied) == AG_TAKE_OK) {
+		if (has_taken && ag_req_policies_held(r, slot)) {
 			r->slot = slot;
 			if (was_fitted)
 				ag_count(AG_CNT_req_fitted);
 			note_rates(r, now_us);
 			return AG_ALLOW;
 		}
+		if (has_taken)
+			ag_holds_release(w->shm, slot); /* not all: a meter of a policy has gone since */
+		v = ag_req_policies_again(r, &has_moved, out_detail);
+		if (v != AG_ALLOW) {
+			ag_worker_slot_give(w, r->slot_ix);
+			*out_meter = AG_NONE_IX;
+			return v;
+		}
+		if (has_taken || has_moved)
+			continue;
 		*out_meter = r->meters[denied];
 		if (ag_a32_get(&ag_metertab_at(w->shm, *out_meter)->kind) != AG_METER_BUDGET || !fit(r, now_us))
-			break;
+			return refused_by_meter(r, *out_meter, out_detail);
 		was_fitted = true;
 	}
+	if (*out_meter != AG_NONE_IX)
+		return refused_by_meter(r, *out_meter, out_detail);
 	ag_worker_slot_give(w, r->slot_ix);
-	note_rates(r, now_us);
-	*out_detail = name_of_level(r, ag_metertab_at(w->shm, *out_meter));
-	return verdict_of_meter(ag_metertab_at(w->shm, *out_meter));
+	*out_detail = AG_STR("the meters of a policy are being cleared away");
+	return AG_DENY_NO_CAPACITY;
 }
 
 /* ---- all of it --------------------------------------------------------------------------- */
@@ -683,11 +718,15 @@ ag_req_admit(struct ag_req *r, const struct ag_http_head *head, struct ag_str *o
 	        ag_catalog_text(ag_view_catalog(r->view), r->ws->metadata), &r->metadata) < 0)
 		return bad(out_detail, "The metadata of this request, its key and its workspace is larger than 2048 bytes");
 	set_amounts(r);
-	collect_meters(r);
+	r->n_meters = r->n_policies = 0;
 	r->is_governed = r->w->conf->govern;
 	if (r->is_governed) {
-		bool has_money = has_meter_of(r, AG_UNIT_NUSD);
+		bool has_money;
 
+		v = collect_meters(r, out_detail);
+		if (v != AG_ALLOW)
+			return v;
+		has_money = has_meter_of(r, AG_UNIT_NUSD);
 		if (has_money && !r->target.price && r->w->conf->unpriced_model == AG_UNPRICED_REFUSE) {
 			*out_detail = r->target.model;
 			return AG_DENY_MODEL_UNPRICED;

@@ -4,6 +4,7 @@ src_worker_libworker_a_SOURCES = \
 	src/worker/client.c src/worker/client.h \
 	src/worker/metadata.c src/worker/metadata.h \
 	src/worker/models.c \
+	src/worker/policies.c \
 	src/worker/origin.c src/worker/origin.h \
 	src/worker/relay.c \
 	src/worker/reply.c \

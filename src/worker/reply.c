@@ -255,6 +255,17 @@ put_retry_headers(const struct ag_verdict_def *d, uint32_t meter, const struct a
 	}
 }
 
+/* What the next %s of a text stands for: the last takes all that is left. */
+static struct ag_str
+next_detail(struct ag_str *left, bool is_last)
+{
+	const char *end = left->n > 0 && !is_last ? memchr(left->p, '\n', left->n) : NULL;
+	struct ag_str one = end ? ag_str_n(left->p, (size_t)(end - left->p)) : *left;
+
+	*left = ag_str_skip(*left, one.n + (end != NULL));
+	return one;
+}
+
 void
 ag_reply_verdict(struct ag_req *r, enum ag_verdict v, struct ag_str detail, uint32_t meter)
 {
@@ -277,7 +288,7 @@ ag_reply_verdict(struct ag_req *r, enum ag_verdict v, struct ag_str detail, uint
 	ag_buf_init(&extra, 512);
 	for (const char *p = d->text; *p; p++) {
 		if (p[0] == '%' && p[1] == 's') {
-			ag_buf_put_str(&text, detail);
+			ag_buf_put_str(&text, next_detail(&detail, strchr(p + 1, '%') == NULL));
 			p++;
 		} else {
 			ag_buf_putc(&text, *p);

@@ -49,6 +49,14 @@ enum ag_relay {
 	AG_RELAY_RAW,    /* as it comes: admin answers */
 };
 
+/* A policy that applies to a request, and which of its meters. */
+struct ag_req_policy {
+	const struct ag_cat_policy *row; /* in the view */
+	struct ag_str value_key;         /* arena */
+	int64_t meter_id;
+	uint32_t meter_ix;
+};
+
 /* What a rate limit tells the client in headers. */
 struct ag_rate_note {
 	bool is_set;
@@ -92,6 +100,8 @@ struct ag_req {
 	struct ag_amounts amounts;
 	uint32_t meters[AG_HOLDS_MAX];
 	uint32_t n_meters;
+	struct ag_req_policy policy[AG_HOLDS_MAX];
+	uint32_t n_policies;
 	struct ag_inflight *slot;      /* borrowed: segment; NULL: nothing held */
 	uint32_t slot_ix;
 	struct ag_rate_note rate_requests, rate_tokens;
@@ -144,6 +154,17 @@ enum ag_verdict ag_admit_authenticate(struct ag_req *r, const struct ag_http_hea
 /* Where a key may stand, in order of precedence; n 0: nowhere. */
 struct ag_str ag_admit_key_of(const struct ag_http_head *head);
 struct ag_str ag_admit_trace_id(struct ag_req *r, const struct ag_http_head *head);
+
+/* ---- policies.c ---- */
+/* The policies that apply, into r->policy, their meters into r->meters; made when they are not
+ * there. */
+enum ag_verdict ag_req_policies(struct ag_req *r, struct ag_str *out_detail);
+/* Looks the meters up again when one of them was about to go: AG_ALLOW and *out_moved when any changed. */
+enum ag_verdict ag_req_policies_again(struct ag_req *r, bool *out_moved, struct ag_str *out_detail);
+/* Whether the holds of r->slot stand on all of them. */
+bool ag_req_policies_held(const struct ag_req *r, const struct ag_inflight *slot);
+/* "uuid\nvalue key" of the policy whose meter that is. */
+struct ag_str ag_req_policy_name(struct ag_req *r, uint32_t meter_ix);
 
 /* ---- send.c ---- */
 /* Finds a connection and sends the request on it; refuses or fails through ag_req_fail(). */

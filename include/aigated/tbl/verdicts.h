@@ -1,7 +1,8 @@
 /* verdicts.h - every way a request is refused before it reaches a provider, one row each.
  * X(name, HTTP status, shape, type, code, counter, should_retry, text)
  * shape: A {"status","message","error"} of the authentication layer, B {"status","message"}, C {"error"}.
- * code NULL: null.  text is a format for at most one string.  Wire contract: the gateway API that
+ * code NULL: null.  text is a format for at most two strings: of the
+ * detail, what stands before its first line feed and what stands behind.  Wire contract: the gateway API that
  * Portkey's SDKs speak.  No include guard. */
 X(NO_KEY, 401, A, "authentication_error", "03", req_denied_auth, false, "Invalid API Key")
 X(KEY_UNKNOWN, 401, A, "authentication_error", "03", req_denied_auth, false, "Invalid API Key")
@@ -13,18 +14,20 @@ X(BUDGET_WORKSPACE, 412, A, "workspace_exhaust_error", "04", req_denied_budget, 
 X(BUDGET_ORG, 412, A, "organisation_exhaust_error", "04", req_denied_budget, false, "Portkey Organisation Usage Limit Exceeded")
 X(BUDGET_GRANT, 412, C, "integration_exhaust_error", "04", req_denied_budget, false, "Portkey Integration %s Usage Limit Exceeded")
 X(BUDGET_PROVIDER, 412, C, "virtual_key_exhaust_error", "04", req_denied_budget, false, "Portkey Virtual Key %s Usage Limit Exceeded")
-X(BUDGET_POLICY, 412, C, "usage_limits_policy_exhaust_error", "06", req_denied_budget, false, "Portkey Usage Limits Policy %s Exceeded")
+X(BUDGET_POLICY, 412, C, "usage_limits_policy_exhaust_error", "06", req_denied_budget, false, "Portkey Usage Limits Policy %s Exceeded for value key %s")
 X(RATE_KEY, 429, A, "api_key_rate_limit_error", "05", req_denied_rate, true, "apikey %s rate limit exceeded")
 X(RATE_WORKSPACE, 429, A, "workspace_rate_limit_error", "05", req_denied_rate, true, "workspace %s rate limit exceeded")
 X(RATE_ORG, 429, A, "organisation_rate_limit_error", "05", req_denied_rate, true, "organisation %s rate limit exceeded")
 X(RATE_GRANT, 429, C, "integration_rate_limit_error", NULL, req_denied_rate, true, "Portkey Integration %s Rate Limit Exceeded")
 X(RATE_PROVIDER, 429, C, "virtual_key_rate_limit_error", NULL, req_denied_rate, true, "Portkey Virtual Key %s Rate Limit Exceeded")
-X(RATE_POLICY, 429, C, "rate_limits_policy_exhaust_error", NULL, req_denied_rate, true, "Portkey Rate Limit Policy %s exceeded")
+X(RATE_POLICY, 429, C, "rate_limits_policy_exhaust_error", NULL, req_denied_rate, true, "Portkey Rate Limit Policy %s exceeded for value key %s")
 X(BUSY_KEY, 429, A, "api_key_concurrency_error", "05", req_denied_concurrency, true, "apikey %s concurrency limit exceeded")
 X(BUSY_WORKSPACE, 429, A, "workspace_concurrency_error", "05", req_denied_concurrency, true, "workspace %s concurrency limit exceeded")
 X(BUSY_ORG, 429, A, "organisation_concurrency_error", "05", req_denied_concurrency, true, "organisation %s concurrency limit exceeded")
 X(BUSY_GRANT, 429, C, "integration_concurrency_error", NULL, req_denied_concurrency, true, "Portkey Integration %s Concurrency Limit Exceeded")
 X(BUSY_PROVIDER, 429, C, "virtual_key_concurrency_error", NULL, req_denied_concurrency, true, "Portkey Virtual Key %s Concurrency Limit Exceeded")
+X(BUSY_POLICY, 429, C, "rate_limits_policy_exhaust_error", NULL, req_denied_concurrency, true, "Portkey Rate Limit Policy %s exceeded for value key %s")
+X(TOO_MANY_LIMITS, 503, C, "too_many_limits_error", NULL, req_denied_capacity, false, "More limits apply to this request than can be kept at once: no room for %s")
 X(PROVIDER_EXPIRED, 401, C, "virtual_key_expired_error", "01", req_denied_model, false, "Portkey Virtual Key %s Expired")
 X(PROVIDER_UNKNOWN, 400, B, "invalid_request_error", NULL, req_denied_model, false, "Following keys are not valid: %s")
 X(PROVIDER_MISSING, 400, B, "invalid_request_error", NULL, req_denied_model, false, "Either x-portkey-config or x-portkey-provider header is required: no integration of this workspace provides the model \"%s\"")
