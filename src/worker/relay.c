@@ -268,25 +268,26 @@ outcome_of_status(int status)
 	return status >= 400 ? AG_OUT_UPSTREAM_4XX : AG_OUT_ANSWERED;
 }
 
-/* The answer is complete: the connection goes back, the cost is settled before the client can see
- * the end, so that what it reads next already tells. */
+/* The answer is complete: the cost is settled before the client can see the end, so that what it reads
+ * next already tells.  The connection stays until the write: what is written stands in its buffer. */
 static void
 settle_end(struct ag_req *r, enum ag_outcome outcome)
 {
-	struct ag_upstream *up = r->up;
-
-	r->up = NULL;
-	if (up)
-		ag_upstream_done(up);
 	ag_req_goto(r, AG_REQ_SETTLE);
 	ag_req_settle(r, outcome, r->rec.client_status);
 	if (outcome == AG_OUT_ANSWERED && !r->is_admin)
 		ag_count(AG_CNT_req_answered);
 }
 
+/* The last byte is written: the connection to the provider goes back, or ends. */
 static void
 finish(struct ag_req *r)
 {
+	struct ag_upstream *up = r->up;
+
+	r->up = NULL;
+	if (up)
+		ag_upstream_done(up);
 	ag_req_goto(r, AG_REQ_DONE);
 	ag_client_request_done(r->client, r->wants_keep_alive && !r->is_until_eof_out);
 }
