@@ -216,6 +216,15 @@ def test_a_chunk_that_is_no_json_passes_and_is_counted(plane, provider, case):
 
 # -- clients that leave --------------------------------------------------------------------------
 
+def test_what_a_client_that_left_pays_for_is_near_what_it_got(plane, provider, case):
+    provider.script(tokens=MAX, stall_after_chunks=30)
+    with case.stream() as s:
+        for _ in range(31):
+            assert s.next_event()
+    row = case.settled("client_left_during", "estimated")
+    assert 30 + 64 <= row["output_total"] <= 30 * 12 + 64, "a token or some a chunk, and what was under way"
+
+
 @pytest.mark.parametrize("how", ["close", "reset"])
 def test_a_client_that_leaves_mid_stream_cancels_the_provider_and_pays_for_what_came(plane, provider, case, how):
     provider.script(tokens=MAX, chunk_delay_ms=10)
@@ -317,7 +326,7 @@ def test_a_kept_connection_that_died_is_tried_again_on_a_fresh_one(plane, provid
     retried = plane.counter("attempt_retried")
     provider.script(times=1, close_before_head=True)
     answer = case.chat()
-    assert answer.status == 200
+    assert answer.status == 200 and answer.headers["x-portkey-retry-attempt-count"] == "1"
     assert plane.counter("attempt_retried") == retried + 1
     rows = case.rows()
     assert [(r["attempt"], r["outcome"], r["is_final"], r["charged_nusd"] > 0) for r in rows[1:]] == [
