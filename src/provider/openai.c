@@ -334,6 +334,11 @@ ag_openai_on_body(const struct ag_provider *p, struct ag_str body, struct ag_ans
 	a->has_done = true;
 }
 
+/* What is around the text in the tersest chunk that anybody sends: it is no output. */
+#define CHUNK_FRAME       "[{\"index\":0,\"delta\":{\"content\":\"\"},\"finish_reason\":null}]"
+#define CHUNK_FRAME_LEAST "[{\"delta\":{\"content\":\"\"}}]"
+#define CHUNK_LEAST       2u /* bytes: a chunk is a token, whatever it shows */
+
 static void
 read_error(struct ag_str text, struct ag_json_value v, struct ag_answer *a)
 {
@@ -344,6 +349,21 @@ read_error(struct ag_str text, struct ag_json_value v, struct ag_answer *a)
 
 	if (v.type == AG_JSON_OBJECT && ag_json_scan(error, &name, 1, &f, &fault) == 0)
 		read_text(error, f, a->error_type, sizeof(a->error_type));
+}
+
+/* The choices of a chunk: counted, and looked into only where the last chunks differ from the others. */
+static void
+read_chunk(const struct ag_provider *p, struct ag_str data, struct ag_json_value choices,
+    struct ag_answer *a)
+{
+	struct ag_str raw = ag_json_raw(data, choices);
+	bool is_open = memmem(raw.p, raw.n, "\"finish_reason\":null", 20) != NULL;
+	size_t frame = is_open ? sizeof(CHUNK_FRAME) - 1 : sizeof(CHUNK_FRAME_LEAST) - 1;
+
+	a->content_events++;
+	a->content_bytes += raw.n > frame + CHUNK_LEAST ? raw.n - frame : CHUNK_LEAST;
+	if (choices.type == AG_JSON_ARRAY && a->finish_reason[0] == '\0' && !is_open)
+		read_choices(p, data, choices, a);
 }
 
 bool
@@ -370,14 +390,8 @@ ag_openai_on_event(const struct ag_provider *p, struct ag_str data, struct ag_an
 	read_common(p, data, f, a);
 	if (is_bare && f[B_USAGE].type == AG_JSON_OBJECT)
 		return true;
-	if (!is_bare) {
-		a->content_events++;
-		a->content_bytes += f[B_CHOICES].len;
-		/* Only the last chunks carry these; looking costs a scan of the choices. */
-		if (f[B_CHOICES].type == AG_JSON_ARRAY && a->finish_reason[0] == '\0' &&
-		    memmem(data.p + f[B_CHOICES].off, f[B_CHOICES].len, "\"finish_reason\":null", 20) == NULL)
-			read_choices(p, data, f[B_CHOICES], a);
-	}
+	if (!is_bare)
+		read_chunk(p, data, f[B_CHOICES], a);
 	return false;
 }
 

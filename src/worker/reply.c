@@ -48,7 +48,8 @@ ag_reply_common_headers(struct ag_req *r, struct ag_buf *b)
 	if (r->target.family) {
 		put_header(b, "x-portkey-provider", ag_str(r->target.family->name));
 		ag_buf_puts(b, "x-portkey-last-used-option-index: config\r\n"
-		               "x-portkey-retry-attempt-count: 0\r\nx-portkey-cache-status: DISABLED\r\n");
+		               "x-portkey-cache-status: DISABLED\r\n");
+		put_number(b, "x-portkey-retry-attempt-count", r->retries);
 	}
 	if (r->rate_requests.is_set) {
 		put_number(b, "x-ratelimit-limit-requests", r->rate_requests.limit);
