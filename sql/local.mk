@@ -4,7 +4,8 @@ sqlmigrationsdir = $(pkgdatadir)/sql/migrations
 dist_sqlmigrations_DATA = \
 	sql/migrations/0001_tenant.sql \
 	sql/migrations/0002_price.sql \
-	sql/migrations/0003_ledger.sql
+	sql/migrations/0003_ledger.sql \
+	sql/migrations/0004_partition_lock.sql
 sqlviewsdir = $(pkgdatadir)/sql/views
 dist_sqlviews_DATA = \
 	sql/views/budget.sql \

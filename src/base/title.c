@@ -22,16 +22,19 @@ move_environ(void)
 	while (environ && environ[n])
 		n++;
 	copy = calloc(n + 1, sizeof(*copy));
-	if (!copy)
-		return;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; copy && i < n; i++) {
 		copy[i] = strdup(environ[i]);
-		if (!copy[i]) {
-			area_bytes = 0; /* no title then, but no damage either */
-			return;
-		}
+		if (copy[i])
+			continue;
+		while (i > 0)
+			free(copy[--i]);
+		free(copy);
+		copy = NULL;
 	}
-	environ = copy;
+	if (copy)
+		environ = copy;
+	else
+		area_bytes = 0; /* no title then, but no damage either */
 }
 
 void

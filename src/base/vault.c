@@ -19,7 +19,7 @@
 #define SEAL_NONCE   12
 #define SEAL_TAG     16
 #define SEAL_HEAD    (1 + 4 + SEAL_NONCE)
-#define KEY_DIGITS   (2 * AG_MASTER_KEY_LEN)
+#define KEY_DIGITS   ((size_t)2 * AG_MASTER_KEY_LEN)
 
 static_assert(SEAL_HEAD + SEAL_TAG == AG_SEAL_OVERHEAD, "the sealed form is frozen");
 
@@ -128,7 +128,7 @@ load_key(int fd, const char *path, struct ag_master_key *out, struct ag_err *err
 		ag_err_set(err, rc, "could not read master key file \"%s\": %s", path, strerror(-rc));
 	else if (parse_key(text, n, out) < 0)
 		rc = ag_err_set(err, -EINVAL,
-		    "master key file \"%s\" does not hold exactly %d hexadecimal digits", path, KEY_DIGITS);
+		    "master key file \"%s\" does not hold exactly %zu hexadecimal digits", path, KEY_DIGITS);
 	ag_mem_wipe(text, sizeof(text));
 	return rc;
 }

@@ -20,6 +20,8 @@
 #define WAIT_LEDGER_US (50 * AG_US_PER_MS)
 #define RETRY_US       AG_US_PER_SEC
 #define SWEEP_TICKS    5
+#define SWEEP_SHARE    64  /* of the table must have been freed */
+#define SWEEPS_IDLE_MAX 12 /* what is left is held by long requests, or was no slot at all */
 #define LINGER_US      (100 * AG_US_PER_MS)
 
 static const int watched_signals[] = { SIGTERM, SIGQUIT, SIGINT, SIGHUP, SIGUSR1 };
@@ -105,6 +107,22 @@ role_on_loader(evutil_socket_t fd, short what, void *arg)
 
 /* ---- life ---- */
 
+/* A sweep walks the whole table, which would make all of it resident: only when it is worth it. */
+static void
+sweep_meters(struct ag_control *ctl)
+{
+	const struct ag_shm *shm = ctl->ctx->shm;
+	uint32_t released;
+
+	if (ctl->freed_meters == 0 || ctl->freed_meters < shm->hdr->sizes.meters / SWEEP_SHARE)
+		return;
+	released = ag_metertab_sweep_freed(shm);
+	ctl->freed_meters -= released < ctl->freed_meters ? released : ctl->freed_meters;
+	ctl->idle_sweeps = released > 0 ? 0 : ctl->idle_sweeps + 1;
+	if (ctl->idle_sweeps >= SWEEPS_IDLE_MAX)
+		ctl->freed_meters = ctl->idle_sweeps = 0;
+}
+
 static void
 role_on_tick(evutil_socket_t fd, short what, void *arg)
 {
@@ -115,7 +133,7 @@ role_on_tick(evutil_socket_t fd, short what, void *arg)
 	ag_a64_set(&ag_shm_proc(r->ctl.ctx->shm, r->ctl.ctx->proc_ix)->heartbeat_us,
 	    ag_clock_wall_us());
 	if (++r->ticks % SWEEP_TICKS == 0)
-		ag_metertab_sweep_freed(r->ctl.ctx->shm);
+		sweep_meters(&r->ctl);
 }
 
 static void

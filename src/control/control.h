@@ -28,7 +28,8 @@ struct ag_control {
 	struct event *loader;             /* owned: tries to load until it worked */
 	bool is_loaded;     /* shared memory agrees with PostgreSQL, as far as we know */
 	bool is_draining;
-	uint32_t inflight;
+	uint32_t freed_meters; /* slots given back since the last sweep */
+	uint32_t idle_sweeps;
 	int64_t loaded_at_us;
 };
 

@@ -5,6 +5,7 @@
  * is no longer there goes.  Rows come by cursor: a million keys need no more memory than ten thousand. */
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -15,6 +16,12 @@
 #include "shm/counters.h"
 #include "shm/keytab.h"
 
+/* A meter of a key, to be found when the key comes by. */
+struct key_meter {
+	int64_t key_id, meter_id;
+	uint32_t ix;
+};
+
 struct loader {
 	struct ag_control *ctl;
 	struct ag_err *err;
@@ -22,6 +29,8 @@ struct loader {
 	uint8_t *restore;     /* owned; a bit per meter slot: its spend comes from the ledger */
 	bool is_cold;
 	bool any_restore;
+	struct key_meter *meters; /* owned; by key once all are there */
+	size_t n_meters, cap_meters, next_meter;
 	int64_t *keys;        /* owned; ids in order */
 	size_t n_keys, cap_keys;
 	int64_t *gone;        /* owned; keys that stand and should not */
@@ -72,13 +81,17 @@ static int
 each_row(struct loader *l, const char *declare, int (*fn)(struct loader *, const PGresult *, int))
 {
 	PGresult *res = ag_pg_exec(l->ctl->pg, declare, NULL, l->err);
+	int64_t began_us = ag_clock_mono_us(), waited_us = 0;
 	int rc = res ? 0 : -EIO, n = 1;
 
 	PQclear(res);
 	while (rc == 0 && n > 0) {
+		int64_t asked_us = ag_clock_mono_us();
+
 		res = ag_pg_exec(l->ctl->pg, "fetch 10000 from load", NULL, l->err);
 		if (!res)
 			return -EIO;
+		waited_us += ag_clock_mono_us() - asked_us;
 		n = PQntuples(res);
 		for (int i = 0; i < n && rc == 0; i++)
 			rc = fn(l, res, i);
@@ -87,11 +100,56 @@ each_row(struct loader *l, const char *declare, int (*fn)(struct loader *, const
 	}
 	if (rc < 0)
 		return rc;
+	ag_debug("load: %lld ms, of which PostgreSQL %lld ms: %.60s",
+	    (long long)((ag_clock_mono_us() - began_us) / AG_US_PER_MS),
+	    (long long)(waited_us / AG_US_PER_MS), declare);
 	res = ag_pg_exec(l->ctl->pg, "close load", NULL, l->err);
 	PQclear(res);
 	return res ? 0 : -EIO;
 }
 #define EACH(l, sql, fn) each_row(l, "declare load no scroll cursor for " sql, fn)
+
+static int
+note_key_meter(struct loader *l, int64_t key_id, int64_t meter_id, uint32_t ix)
+{
+	if (l->n_meters == l->cap_meters) {
+		size_t want = l->cap_meters ? l->cap_meters * 2 : 1024;
+		struct key_meter *more = reallocarray(l->meters, want, sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		l->meters = more;
+		l->cap_meters = want;
+	}
+	l->meters[l->n_meters++] = (struct key_meter){ .key_id = key_id, .meter_id = meter_id,
+		.ix = ix };
+	return 0;
+}
+
+static int
+cmp_key_meter(const void *pa, const void *pb)
+{
+	const struct key_meter *a = pa, *b = pb;
+
+	if (a->key_id != b->key_id)
+		return a->key_id < b->key_id ? -1 : 1;
+	return (a->meter_id > b->meter_id) - (a->meter_id < b->meter_id);
+}
+
+/* Both walk in order of key, so each meter is looked at once. */
+static int
+take_meters(struct loader *l, struct ag_key *key)
+{
+	while (l->next_meter < l->n_meters && l->meters[l->next_meter].key_id < key->id)
+		l->next_meter++; /* of a deleted key */
+	for (; l->next_meter < l->n_meters && l->meters[l->next_meter].key_id == key->id;
+	    l->next_meter++) {
+		if (key->n_meters == AG_KEY_METERS_MAX)
+			return -E2BIG;
+		key->meters[key->n_meters++] = l->meters[l->next_meter].ix;
+	}
+	return 0;
+}
 
 static int
 on_meter(struct loader *l, const PGresult *res, int row)
@@ -116,6 +174,8 @@ on_meter(struct loader *l, const PGresult *res, int row)
 		return ag_err_set(l->err, rc, "cannot place meter %lld: %s", (long long)def.id,
 		    rc == -ENOSPC ? "the table is full, see directive max_meters" : "error");
 	bit_set(l->seen, ix);
+	if (def.level == AG_LEVEL_KEY && note_key_meter(l, ag_pg_i64(res, row, 2), def.id, ix) < 0)
+		return ag_err_set(l->err, -ENOMEM, "could not load the meters: out of memory");
 	if ((is_new || l->is_cold) && def.kind == AG_METER_BUDGET) {
 		bit_set(l->restore, ix);
 		l->any_restore = true;
@@ -149,6 +209,8 @@ on_key(struct loader *l, const PGresult *res, int row)
 	struct ag_key key;
 	int rc = ag_publish_key_row(l->ctl, res, row, &key, &metadata);
 
+	if (rc == 0)
+		rc = take_meters(l, &key);
 	if (rc < 0)
 		return ag_err_set(l->err, rc, "key %s cannot be read", PQgetvalue(res, row, 1));
 	if (push(&l->keys, &l->n_keys, &l->cap_keys, key.id) < 0)
@@ -183,26 +245,63 @@ note_gone(int64_t key_id, void *arg)
 			l->skipped++;
 }
 
+/* The next run of meter slots from ix on that was ever written; false: none.  Looking at the
+ * others would make the kernel give them memory. */
+static bool
+next_run(const struct ag_shm *shm, uint32_t ix, uint32_t *out_from, uint32_t *out_to)
+{
+	off_t base = (off_t)shm->hdr->meters_off, at, end;
+	const off_t size = (off_t)sizeof(struct ag_meter);
+
+	*out_from = ix;
+	*out_to = shm->hdr->sizes.meters;
+	if (ix >= *out_to)
+		return false;
+	at = lseek(shm->fd, base + (off_t)ix * size, SEEK_DATA);
+	if (at < 0)
+		return errno != ENXIO; /* behind the last byte written; else it cannot tell: all */
+	end = lseek(shm->fd, at, SEEK_HOLE);
+	at = (at - base) / size;
+	end = end < 0 ? (off_t)*out_to : (end - base + size - 1) / size;
+	*out_from = at > (off_t)ix ? (uint32_t)at : ix;
+	if (end < (off_t)*out_to)
+		*out_to = (uint32_t)end;
+	return *out_from < *out_to;
+}
+
+static uint32_t
+free_unseen(struct loader *l)
+{
+	const struct ag_shm *shm = l->ctl->ctx->shm;
+	uint32_t freed = 0, from, to;
+
+	for (to = 0; next_run(shm, to, &from, &to);)
+		for (uint32_t ix = from; ix < to; ix++) {
+			const struct ag_meter *m = &shm->meters[ix];
+			int64_t id = ag_a64_get(&m->id);
+
+			if (id < 0)
+				l->ctl->freed_meters++; /* by our predecessor, maybe */
+			if (id <= 0 || bit_get(l->seen, ix) ||
+			    ag_a32_observe(&m->kind) == AG_METER_FREE ||
+			    ag_a32_get(&m->level) == AG_LEVEL_POLICY)
+				continue;
+			ag_metertab_free(shm, ix);
+			freed++;
+		}
+	l->ctl->freed_meters += freed;
+	return freed;
+}
+
 static uint32_t
 remove_gone(struct loader *l)
 {
-	const struct ag_shm *shm = l->ctl->ctx->shm;
-	uint32_t freed = 0;
-
 	ag_keytab_each(l->ctl->keys, note_gone, l);
 	for (size_t i = 0; i < l->n_gone; i++)
 		if (ag_keytab_del(l->ctl->keys, l->gone[i]) == 0)
 			ag_count(AG_CNT_keys_changed);
-	for (uint32_t ix = 0; ix < shm->hdr->sizes.meters; ix++) {
-		const struct ag_meter *m = &shm->meters[ix];
-
-		if (ag_a32_observe(&m->kind) == AG_METER_FREE || ag_a64_get(&m->id) <= 0 ||
-		    bit_get(l->seen, ix) || ag_a32_get(&m->level) == AG_LEVEL_POLICY)
-			continue;
-		ag_metertab_free(shm, ix);
-		freed++;
-	}
-	return freed;
+	l->ctl->freed_meters = 0;
+	return free_unseen(l);
 }
 
 static int
@@ -214,6 +313,8 @@ load_all(struct loader *l, struct ag_plan *plan)
 
 	if ((rc = EACH(l, SQL_LOAD_METERS, on_meter)) < 0)
 		return rc;
+	if (l->n_meters > 0)
+		qsort(l->meters, l->n_meters, sizeof(*l->meters), cmp_key_meter);
 	if (l->any_restore && (rc = EACH(l, SQL_LOAD_BUDGETS, on_budget)) < 0)
 		return rc;
 	if ((rc = ag_catalog_read(ctl, plan, l->err)) < 0 ||
@@ -254,6 +355,7 @@ ag_publish_load(struct ag_control *ctl, struct ag_err *err)
 		ag_plan_abandon(&plan, ctl);
 	free(l.seen);
 	free(l.restore);
+	free(l.meters);
 	free(l.keys);
 	free(l.gone);
 	return rc;

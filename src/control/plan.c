@@ -32,8 +32,10 @@ void
 ag_plan_abandon(struct ag_plan *p, struct ag_control *ctl)
 {
 	for (size_t i = 0; i < p->n_meters; i++)
-		if (p->meters[i].is_new)
+		if (p->meters[i].is_new) {
 			ag_metertab_free(ctl->ctx->shm, p->meters[i].ix);
+			ctl->freed_meters++;
+		}
 	ag_plan_fini(p);
 }
 
@@ -175,8 +177,10 @@ ag_plan_apply(struct ag_plan *p, struct ag_control *ctl, struct ag_err *err)
 	for (size_t i = 0; i < p->n_gone_meters; i++) {
 		uint32_t ix;
 
-		if (ag_metertab_find(shm, p->gone_meters[i], &ix) == 0)
+		if (ag_metertab_find(shm, p->gone_meters[i], &ix) == 0) {
 			ag_metertab_free(shm, ix);
+			ctl->freed_meters++;
+		}
 	}
 	return 0;
 }

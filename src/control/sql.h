@@ -210,19 +210,17 @@
 
 /* What a key slot holds.  Columns: id, uuid, organisation, workspace, user, kind, hash, scopes,
  * metadata, expiry, whether it is shut, ids of its meters. */
-#define SQL_KEY_SLOTS                                                                        \
+#define SQL_KEY_SLOTS(ids)                                                                   \
 	"select k.id, k.uuid, k.organisation_id, coalesce(k.workspace_id, 0), coalesce(k.user_id, 0)," \
 	" k.kind, k.key_hash, k.scopes, k.metadata, " SQL_EPOCH_US("k.expires_at") ","           \
 	" k.status <> 'active' or o.status <> 'active' or coalesce(w.status <> 'active', false)," \
-	" m.ids from aigate.api_key k join aigate.organisation o on o.id = k.organisation_id"    \
+	" " ids " from aigate.api_key k join aigate.organisation o on o.id = k.organisation_id"  \
 	" left join aigate.workspace w on w.id = k.workspace_id"
-#define SQL_KEY_SLOTS_ALL                                                                    \
-	SQL_KEY_SLOTS " left join (select scope_id, array_agg(id order by id) as ids from aigate.meter" \
-	" where level = 'key' and retired_at is null group by scope_id) m on m.scope_id = k.id"  \
-	" where k.status <> 'deleted' order by k.id"
+/* The loader has their meters already. */
+#define SQL_KEY_SLOTS_ALL SQL_KEY_SLOTS("null") " where k.status <> 'deleted' order by k.id"
 #define SQL_KEY_SLOT_ONE                                                                     \
-	SQL_KEY_SLOTS " cross join (select array_agg(id order by id) as ids from aigate.meter"   \
-	" where level = 'key' and scope_id = $1 and retired_at is null) m"                       \
+	SQL_KEY_SLOTS("(select array_agg(id order by id) from aigate.meter"                      \
+	" where level = 'key' and scope_id = $1 and retired_at is null)")                        \
 	" where k.id = $1 and k.status <> 'deleted'"
 
 /* ---- integrations ---- */

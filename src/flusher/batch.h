@@ -83,7 +83,7 @@ bool ag_batch_seal(struct ag_batch *b) AG_MUST_CHECK;
 
 /* It is in PostgreSQL: the streams move on. */
 void ag_batch_stored(struct ag_batch *b);
-/* PostgreSQL refuses its data for `reason`: the next one will be smaller, or its record condemned. */
+/* PostgreSQL refuses its data for `reason`: the next one is smaller, or its record condemned. */
 void ag_batch_refused(struct ag_batch *b, const char *reason);
 
 #endif

@@ -26,7 +26,7 @@
 
 static void flusher_work(struct ag_flusher *f, int64_t now_us);
 
-/* ---- what PostgreSQL and the journal know --------------------------------------------------- */
+/* ---- what PostgreSQL and the journal know ---------------------------------------------- */
 
 static bool
 is_journalling(const struct ag_flusher *f)
@@ -69,7 +69,7 @@ journal_replayed(struct ag_flusher *f, struct ag_journal_pos pos)
 	}
 }
 
-/* ---- batches -------------------------------------------------------------------------------- */
+/* ---- batches --------------------------------------------------------------------------- */
 
 static void
 batch_done(struct ag_flusher *f)
@@ -223,7 +223,7 @@ static const struct ag_store_ops store_ops = {
 	.on_truth = flusher_on_truth,
 };
 
-/* ---- the watchdog ----------------------------------------------------------------------------- */
+/* ---- the watchdog ---------------------------------------------------------------------- */
 
 static int64_t
 tick_us(const struct ag_conf *conf)
@@ -322,7 +322,7 @@ flusher_work(struct ag_flusher *f, int64_t now_us)
 		batch_start(f, now_us); /* last: may call back */
 }
 
-/* ---- timers and signals ------------------------------------------------------------------------- */
+/* ---- timers and signals ---------------------------------------------------------------- */
 
 static void
 arm(struct event *ev, int64_t us)
@@ -436,7 +436,7 @@ flusher_on_signal(evutil_socket_t sig, short what, void *arg)
 	}
 }
 
-/* ---- coming and going ------------------------------------------------------------------------------ */
+/* ---- coming and going ------------------------------------------------------------------ */
 
 static void
 event_drop(struct event **ev)
@@ -468,7 +468,7 @@ static int
 journal_open(struct ag_flusher *f)
 {
 	const struct ag_conf *conf = f->ctx->conf;
-	const struct timespec pause = { .tv_nsec = 50 * 1000 * 1000 };
+	const struct timespec pause = { .tv_nsec = 50 * 1000L * 1000L };
 	int64_t until = ag_clock_mono_us() + LOCK_PATIENCE_US;
 	struct ag_err err;
 	int rc;
@@ -506,7 +506,7 @@ events_make(struct ag_flusher *f)
 	if (!ok)
 		return false;
 	arm(f->ev_tick, 0);
-	arm(f->ev_second, 0);
+	arm(f->ev_second, AG_US_PER_SEC);
 	return true;
 }
 

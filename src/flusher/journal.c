@@ -3,9 +3,6 @@
  * alone, the end of the segment that was newest when the process or the machine died.
  *
  * An entry is found again behind damage by its magic on an 8-byte boundary and its checksum. */
-#include "flusher/journal.h"
-
-#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,60 +16,11 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "base/hash.h"
 #include "base/log.h"
-#include "shm/ring.h"
+#include "flusher/journal_int.h"
 
-#define JOURNAL_MAGIC   UINT64_C(0x316c6e726a646761) /* "agdjrnl1" */
-#define ENTRY_MAGIC     UINT32_C(0x314a4741)         /* "AGJ1" */
-#define READ_BYTES      ((size_t)1 << 18)
-#define WRITE_BYTES     ((size_t)1 << 20)
-#define SEGMENT_LEAST   UINT64_C(65536)
-
-struct segment_hdr {
-	uint64_t magic;
-	uint64_t number;
-	int64_t created_at_us;
-	uint64_t reserved[5];
-};
-static_assert(sizeof(struct segment_hdr) == 64, "entries start aligned");
-
-struct entry_hdr {
-	uint32_t magic;
-	uint32_t len;      /* of the record */
-	uint32_t crc;      /* over boot_id and the record */
-	uint32_t reserved;
-	uint64_t boot_id;
-};
-static_assert(sizeof(struct entry_hdr) == 24, "the record behind it is aligned");
-
-struct segment {
-	uint64_t number;
-	uint64_t bytes;    /* synced */
-};
-
-struct ag_journal {
-	char *dir;               /* owned */
-	int dir_fd, lock_fd;     /* owned */
-	uint64_t segment_bytes, segment_bytes_wanted, max_bytes;
-	struct segment *segs;    /* owned, oldest first */
-	size_t n_segs, cap_segs;
-	uint64_t next_number;
-	uint64_t synced_bytes;   /* of all segments */
-	int write_fd;            /* owned: of the newest segment; -1 none being written */
-	uint64_t written;        /* bytes in it, synced or not */
-	uint8_t *out;            /* owned: WRITE_BYTES */
-	size_t out_n;
-	int write_error;         /* -errno of a write that failed since the last sync */
-	int read_fd;             /* owned; -1 none */
-	uint64_t read_number;
-	uint8_t *in;             /* owned: READ_BYTES, of in_off on */
-	uint64_t in_off;
-	size_t in_n;
-};
-
-static void
-segment_name(uint64_t number, char out[32])
+void
+ag_journal_segment_name(uint64_t number, char out[32])
 {
 	snprintf(out, 32, "%016" PRIx64 ".journal", number);
 }
@@ -94,158 +42,6 @@ segment_number(const char *name, uint64_t *out)
 	}
 	*out = v;
 	return v > 0;
-}
-
-static uint32_t
-entry_crc(const struct entry_hdr *h, const void *rec)
-{
-	uint32_t crc = ag_crc32c(0, &h->boot_id, sizeof(h->boot_id));
-
-	return ag_crc32c(crc, rec, h->len);
-}
-
-static bool
-entry_len_is_sane(const struct entry_hdr *h)
-{
-	return h->magic == ENTRY_MAGIC && h->len >= sizeof(struct ag_record) &&
-	    h->len <= AG_RECORD_MAX && h->len % 8 == 0;
-}
-
-/* ---- reading ------------------------------------------------------------------------------ */
-
-static int
-read_open(struct ag_journal *j, uint64_t number)
-{
-	char name[32];
-
-	if (j->read_fd >= 0 && j->read_number == number)
-		return 0;
-	ag_fd_close(&j->read_fd);
-	j->in_n = 0;
-	segment_name(number, name);
-	j->read_fd = openat(j->dir_fd, name, O_RDONLY | O_CLOEXEC);
-	if (j->read_fd < 0)
-		return -errno;
-	j->read_number = number;
-	return 0;
-}
-
-/* n bytes at off of the open segment, which ends at `end`: a view, or NULL with *rc = 0 (short) or
- * -errno. */
-static const uint8_t *
-read_at(struct ag_journal *j, uint64_t off, size_t n, uint64_t end, int *rc)
-{
-	*rc = 0;
-	if (off > end || n > end - off)
-		return NULL;
-	if (off >= j->in_off && off - j->in_off <= j->in_n && n <= j->in_n - (off - j->in_off))
-		return j->in + (off - j->in_off);
-	j->in_off = off;
-	j->in_n = 0;
-	while (j->in_n < n) {
-		size_t want = READ_BYTES - j->in_n;
-		ssize_t got;
-
-		if (want > end - off - j->in_n)
-			want = (size_t)(end - off - j->in_n);
-		got = pread(j->read_fd, j->in + j->in_n, want, (off_t)(off + j->in_n));
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0) {
-			*rc = -errno;
-			return NULL;
-		}
-		if (got == 0)
-			return NULL;
-		j->in_n += (size_t)got;
-	}
-	return j->in;
-}
-
-/* The entry that stands exactly at off: 1 and its header; 0 none; -errno. */
-static int
-entry_at(struct ag_journal *j, uint64_t off, uint64_t end, struct entry_hdr *out_hdr,
-    const struct ag_record **out_rec)
-{
-	struct entry_hdr h;
-	const uint8_t *p;
-	int rc;
-
-	p = read_at(j, off, sizeof(h), end, &rc);
-	if (!p)
-		return rc;
-	memcpy(&h, p, sizeof(h));
-	if (!entry_len_is_sane(&h))
-		return 0;
-	p = read_at(j, off, sizeof(h) + h.len, end, &rc);
-	if (!p)
-		return rc;
-	if (entry_crc(&h, p + sizeof(h)) != h.crc)
-		return 0;
-	*out_hdr = h;
-	*out_rec = (const struct ag_record *)(const void *)(p + sizeof(h));
-	return ag_record_is_valid(*out_rec, h.len) ? 1 : 0;
-}
-
-/* First entry at or behind *off; damage before it is skipped. 0: none. */
-static int
-entry_find(struct ag_journal *j, uint64_t *off, uint64_t end, struct entry_hdr *out_hdr,
-    const struct ag_record **out_rec)
-{
-	uint64_t at = *off < sizeof(struct segment_hdr) ? sizeof(struct segment_hdr) : *off;
-
-	for (; at + sizeof(struct entry_hdr) <= end; at += 8) {
-		int rc = entry_at(j, at, end, out_hdr, out_rec);
-
-		if (rc != 0) {
-			*off = at;
-			return rc;
-		}
-	}
-	return 0;
-}
-
-static size_t
-segment_index(const struct ag_journal *j, uint64_t number)
-{
-	size_t i = 0;
-
-	while (i < j->n_segs && j->segs[i].number < number)
-		i++;
-	return i;
-}
-
-int
-ag_journal_read(struct ag_journal *j, struct ag_journal_pos *pos, struct ag_journal_entry *out)
-{
-	for (size_t i = segment_index(j, pos->segment); i < j->n_segs; i++) {
-		const struct segment *s = &j->segs[i];
-		uint64_t from = s->number == pos->segment ? pos->off : 0, at;
-		const struct ag_record *rec;
-		struct entry_hdr h;
-		int rc;
-
-		if (from < sizeof(struct segment_hdr))
-			from = sizeof(struct segment_hdr);
-		at = from;
-		rc = at < s->bytes ? read_open(j, s->number) : 0;
-		if (rc == 0 && at < s->bytes)
-			rc = entry_find(j, &at, s->bytes, &h, &rec);
-		if (rc < 0)
-			return rc;
-		if (rc == 0)
-			at = s->bytes;
-		if (at > from)
-			ag_error("journal segment %016" PRIx64 " is damaged: skipped %" PRIu64
-			    " bytes at %" PRIu64, s->number, at - from, from);
-		*pos = (struct ag_journal_pos){ .segment = s->number, .off = at };
-		if (rc == 0)
-			continue;
-		pos->off = at + sizeof(h) + h.len;
-		*out = (struct ag_journal_entry){ .boot_id = h.boot_id, .rec = rec };
-		return 1;
-	}
-	return 0;
 }
 
 /* ---- the list of segments ----------------------------------------------------------------- */
@@ -280,7 +76,7 @@ segment_unlink(struct ag_journal *j, uint64_t number)
 {
 	char name[32];
 
-	segment_name(number, name);
+	ag_journal_segment_name(number, name);
 	if (unlinkat(j->dir_fd, name, 0) < 0 && errno != ENOENT)
 		ag_warn("could not delete journal segment \"%s\": %s, keeping it: its records are "
 		    "skipped when read again", name, strerror(errno));
@@ -331,8 +127,8 @@ drop_torn_tail(struct ag_journal *j, struct ag_err *err)
 
 	if (!s)
 		return 0;
-	rc = read_open(j, s->number);
-	while (rc == 0 && (rc = entry_find(j, &off, s->bytes, &h, &rec)) > 0) {
+	rc = ag_journal_open_for_reading(j, s->number);
+	while (rc == 0 && (rc = ag_journal_find_entry(j, &off, s->bytes, &h, &rec)) > 0) {
 		off += sizeof(h) + h.len;
 		good = off;
 		last_seq = rec->seq;
@@ -345,7 +141,7 @@ drop_torn_tail(struct ag_journal *j, struct ag_err *err)
 		    s->number, strerror(-rc));
 	if (s->bytes <= good && s->bytes >= sizeof(struct segment_hdr))
 		return 0;
-	segment_name(s->number, name);
+	ag_journal_segment_name(s->number, name);
 	ag_warn("journal segment \"%s\" has a torn tail: dropping %" PRIu64 " bytes behind record "
 	    "%" PRIu64 ", going on from there", name, s->bytes > good ? s->bytes - good : s->bytes,
 	    last_seq);
@@ -491,7 +287,7 @@ segment_create(struct ag_journal *j)
 	char name[32];
 	int rc;
 
-	segment_name(h.number, name);
+	ag_journal_segment_name(h.number, name);
 	j->write_fd = openat(j->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (j->write_fd < 0)
 		return -errno;

@@ -4,6 +4,7 @@ src_flusher_libflusher_a_SOURCES = \
 	src/flusher/flusher.c src/flusher/flusher.h \
 	src/flusher/intake.c \
 	src/flusher/journal.c src/flusher/journal.h \
+	src/flusher/journal_int.h src/flusher/journal_read.c \
 	src/flusher/meta.c src/flusher/meta.h \
 	src/flusher/params.c src/flusher/params.h \
 	src/flusher/pgbin.h \
@@ -12,6 +13,7 @@ src_flusher_libflusher_a_SOURCES = \
 	src/flusher/row.c src/flusher/row.h \
 	src/flusher/sql.h \
 	src/flusher/store.c src/flusher/store.h \
+	src/flusher/store_int.h src/flusher/store_step.c \
 	src/flusher/stream.c src/flusher/stream.h
 EXTRA_DIST += src/flusher/README.md
 

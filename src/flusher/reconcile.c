@@ -101,6 +101,7 @@ candidates_choose(struct ag_reconcile *r)
 	uint32_t meters = r->shm->hdr->sizes.meters;
 	uint32_t scan = meters < SCAN_SLOTS ? meters : SCAN_SLOTS;
 
+	assert(meters > 0);
 	r->n = 0;
 	memset(r->index, 0, sizeof(r->index));
 	for (uint32_t i = 0; i < scan && r->n < AG_RECONCILE_BATCH / 2; i++) {

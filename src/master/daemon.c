@@ -29,8 +29,21 @@ wait_for_daemon(int fd)
 	if (n > 0 && read(fd, &byte, 1) == 1)
 		_exit(0);
 	if (n == 0)
-		fputs("aigated: started, but not all processes serve yet; see the log\n", stderr);
+		fputs("aigated: started, but not all processes serve yet, see the log\n", stderr);
 	_exit(1);
+}
+
+void
+ag_daemon_detach(bool keeps_stderr)
+{
+	AG_AUTO(ag_fd) int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	dup2(fd, STDIN_FILENO);
+	dup2(fd, STDOUT_FILENO);
+	if (!keeps_stderr)
+		dup2(fd, STDERR_FILENO);
 }
 
 int
@@ -54,21 +67,9 @@ ag_daemon_start(int *out_ready_fd, struct ag_err *err)
 	}
 	if (pid < 0 || chdir("/") < 0)
 		return ag_err_set(err, -errno, "could not become a daemon: %s", strerror(errno));
+	ag_daemon_detach(true); /* standard error is for what goes wrong until we serve */
 	*out_ready_fd = fds[1];
 	return 0;
-}
-
-void
-ag_daemon_detach(bool keeps_stderr)
-{
-	AG_AUTO(ag_fd) int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	dup2(fd, STDIN_FILENO);
-	dup2(fd, STDOUT_FILENO);
-	if (!keeps_stderr)
-		dup2(fd, STDERR_FILENO);
 }
 
 void

@@ -13,6 +13,7 @@
 
 #define TICK_US        AG_US_PER_SEC            /* heartbeats are looked at so often */
 #define START_TICK_US  (50 * AG_US_PER_MS)      /* while a child has yet to serve */
+#define STARTING_US    (10 * AG_US_PER_SEC)     /* later a tick is soon enough */
 #define SILENCE_US     (60 * AG_US_PER_SEC)     /* a child without a heartbeat for so long is hung */
 #define ABORT_GRACE_US (5 * AG_US_PER_SEC)      /* from SIGABRT, for its last words, to SIGKILL */
 #define LEAVE_GRACE_US (2 * AG_US_PER_SEC)      /* beyond shutdown_timeout, which children watch too */
@@ -100,7 +101,6 @@ watch_serving(struct ag_master *m, struct ag_child *c)
 		return;
 	c->has_served = true;
 	ag_notice("%s serves: pid=%ld", c->name, (long)c->pid);
-	/* Signals it could not take yet. */
 	if (c->wants_hup)
 		ag_child_signal(c, SIGHUP);
 	if (c->wants_usr1)
@@ -136,7 +136,7 @@ watch_heartbeat(struct ag_master *m, struct ag_child *c, int64_t now, bool was_l
 static void
 watch(struct ag_master *m, int64_t now)
 {
-	bool was_late = now - m->last_turn_us > MASTER_LATE_US, all_serve = true;
+	bool was_late = now - m->last_turn_us > MASTER_LATE_US, is_up = true;
 
 	m->last_turn_us = now;
 	for (uint32_t i = 0; i < m->n_children; i++) {
@@ -145,12 +145,13 @@ watch(struct ag_master *m, int64_t now)
 		watch_serving(m, c);
 		if (m->stage == AG_STAGE_RUN)
 			watch_heartbeat(m, c, now, was_late);
-		all_serve = all_serve && c->has_served;
+		/* The control process serves when PostgreSQL does, which is not ours to wait for. */
+		is_up = is_up && (c->has_served || (c->role == AG_ROLE_CONTROL && c->pid != 0));
 	}
-	if (!all_serve || m->is_ready || m->stage != AG_STAGE_RUN)
+	if (!is_up || m->is_ready || m->stage != AG_STAGE_RUN)
 		return;
 	m->is_ready = true;
-	ag_notice("ready: all %u processes serve", m->n_children);
+	ag_notice("ready: flusher and %u workers serve", m->shm.hdr->sizes.workers);
 	ag_title_state("serving");
 	ag_daemon_ready(&m->ready_fd, ag_log_fd() == STDERR_FILENO);
 }
@@ -163,12 +164,10 @@ forward(struct ag_master *m, int sig)
 	for (uint32_t i = 0; i < m->n_children; i++) {
 		struct ag_child *c = &m->children[i];
 
-		if (c->has_served)
-			ag_child_signal(c, sig);
-		else if (sig == SIGHUP)
-			c->wants_hup = true;
-		else if (sig == SIGUSR1)
-			c->wants_usr1 = true;
+		/* One that starts may ignore it: it gets it once more when it serves. */
+		ag_child_signal(c, sig);
+		c->wants_hup = c->wants_hup || (sig == SIGHUP && !c->has_served);
+		c->wants_usr1 = c->wants_usr1 || (sig == SIGUSR1 && !c->has_served);
 	}
 }
 
@@ -303,7 +302,8 @@ next_turn(const struct ag_master *m, int64_t now)
 		at = m->stage_deadline_us;
 	for (uint32_t i = 0; i < m->n_children; i++) {
 		const struct ag_child *c = &m->children[i];
-		int64_t due = c->pid == 0 ? c->start_at_us : c->has_served ? INT64_MAX : now + START_TICK_US;
+		bool is_starting = !c->has_served && now - c->started_at_us < STARTING_US;
+		int64_t due = c->pid == 0 ? c->start_at_us : is_starting ? now + START_TICK_US : INT64_MAX;
 
 		if ((c->pid != 0 || may_start(m, c)) && due < at)
 			at = due;

@@ -159,14 +159,14 @@ bound_of(const struct rates *r)
 }
 
 struct ag_price_bound
-ag_price_bound(const struct ag_cat_price *p, uint64_t input, enum ag_service_tier asked)
+ag_price_bound(const struct ag_cat_price *p, uint64_t input, enum ag_service_tier asked, uint32_t searches)
 {
 	/* The response reports its own tier, which may be the standard one although another was asked
 	 * for, and may count fewer tokens than the bound: the dearest of all that can come. */
 	const enum ag_service_tier tiers[] = { asked, AG_TIER_STANDARD };
 	const uint64_t inputs[] = { 0, input };
 	struct ag_price_bound most = {
-		.fixed_pusd = or_else(p->p[AG_PI_REQUEST], 0) + or_else(p->p[AG_PI_SEARCH], 0),
+		.fixed_pusd = or_else(p->p[AG_PI_REQUEST], 0) + searches * or_else(p->p[AG_PI_SEARCH], 0),
 	};
 
 	for (size_t i = 0; i < AG_ARRAY_LEN(tiers); i++)

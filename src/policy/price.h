@@ -14,14 +14,15 @@
 int64_t ag_price_cost_nusd(const struct ag_cat_price *price, const struct ag_usage *usage);
 
 /* The most that at most `input` prompt and `output` completion tokens can cost, whatever of the
- * prompt is cached or written and at the dearest tier those counts can select. */
+ * prompt is cached or written, at the dearest tier those counts can select, and at the service tier
+ * asked for or the standard one.  searches: calls of the provider's search it may make. */
 struct ag_price_bound {
 	int64_t in_pusd;  /* per input token, dearest way */
 	int64_t out_pusd; /* per output token, dearest way */
 	int64_t fixed_pusd; /* per request */
 };
 struct ag_price_bound ag_price_bound(const struct ag_cat_price *price, uint64_t input,
-    enum ag_service_tier asked);
+    enum ag_service_tier asked, uint32_t searches);
 int64_t ag_price_bound_nusd(const struct ag_price_bound *b, uint64_t input, uint64_t output);
 /* Most output tokens that `room` nano-USD pay for besides `input`; 0 when not even that fits. */
 uint64_t ag_price_bound_fit(const struct ag_price_bound *b, uint64_t input, int64_t room_nusd);

@@ -110,6 +110,8 @@ ag_settle(const struct ag_settle_in *in, struct ag_settle_out *out)
 		estimate(in, in->answer || matrix[in->outcome].basis != BASIS_RECEIVED
 		    ? matrix[in->outcome].basis : BASIS_PROMPT, &out->usage);
 	}
+	if (out->usage.source != AG_USAGE_NONE && out->usage.web_searches < in->searches)
+		out->usage.web_searches = in->searches;
 	out->cost_nusd = cost_of(in, &out->usage);
 	is_customer = matrix[in->outcome].payer == PAYS_CUSTOMER || has_figures;
 	if (is_customer && out->usage.source != AG_USAGE_NONE) {

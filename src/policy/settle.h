@@ -18,6 +18,7 @@ struct ag_settle_in {
 	struct ag_amounts held;
 	uint64_t est_input, est_output;   /* bounds used for the hold */
 	uint64_t request_text_bytes;      /* what the input estimate is made from */
+	uint32_t searches;                /* paid calls that the request makes and usage does not tell */
 };
 
 struct ag_settle_out {

@@ -93,6 +93,8 @@ static const struct ag_str field_names[AG_FIELDS] = {
 	[AG_F_INPUT] = { "input", 5 },
 	[AG_F_SERVICE_TIER] = { "service_tier", 12 },
 	[AG_F_USER] = { "user", 4 },
+	[AG_F_WEB_SEARCH] = { "web_search_options", 18 },
+	[AG_F_SEARCH_PARAMETERS] = { "search_parameters", 17 },
 };
 
 static enum ag_verdict
@@ -296,6 +298,14 @@ prompts_of(struct ag_req *r)
 	return n > 0 ? (uint64_t)n : 1;
 }
 
+/* One call a request, by a model that always searches or because the client asks for it. */
+static uint32_t
+searches_of(const struct ag_req *r)
+{
+	return is_given(r, AG_F_WEB_SEARCH) || is_given(r, AG_F_SEARCH_PARAMETERS) ||
+	    memmem(r->target.model.p, r->target.model.n, "search", 6) != NULL;
+}
+
 static enum ag_verdict
 estimate(struct ag_req *r, struct ag_str *out_detail)
 {
@@ -322,8 +332,9 @@ estimate(struct ag_req *r, struct ag_str *out_detail)
 	if (r->field[AG_F_MESSAGES].type == AG_JSON_ARRAY)
 		in.messages = ag_json_raw(ag_req_body(r), r->field[AG_F_MESSAGES]);
 	ag_estimate(&in, &r->est);
+	r->searches = searches_of(r);
 	if (r->target.price)
-		r->bound = ag_price_bound(r->target.price, r->est.input, asked_tier(r));
+		r->bound = ag_price_bound(r->target.price, r->est.input, asked_tier(r), r->searches);
 	return AG_ALLOW;
 }
 
@@ -397,7 +408,7 @@ edit_stream_options(struct ag_req *r, const struct ag_json_value *usage)
 		edit_value(r, AG_F_STREAM_OPTIONS, AG_STR("{\"include_usage\":true}"));
 	else if (usage->type != AG_JSON_ABSENT)
 		add_edit(r, options->off + usage->off, usage->len, AG_STR("true"));
-	else if (options->n_children == 0 && options->len <= 2)
+	else if (ag_str_trim(ag_str_n(ag_req_body(r).p + options->off + 1, options->len - 2)).n == 0)
 		edit_value(r, AG_F_STREAM_OPTIONS, AG_STR("{\"include_usage\":true}"));
 	else
 		add_edit(r, options->off + 1, 0, AG_STR("\"include_usage\":true,"));

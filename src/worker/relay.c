@@ -36,6 +36,7 @@ out_add_copy(struct out *o, struct ag_str s)
 	if (acc->failed || s.n == 0)
 		return;
 	o->bytes += s.n;
+	o->r->rec.response_bytes += s.n;
 	if (o->n_runs > 0 && !o->run[o->n_runs - 1].p) {
 		o->run[o->n_runs - 1].n += s.n;
 		return;
@@ -55,6 +56,7 @@ out_add(struct out *o, struct ag_str s)
 	    o->run[o->n_runs - 1].p + o->run[o->n_runs - 1].n == s.p) {
 		o->run[o->n_runs - 1].n += s.n;
 		o->bytes += s.n;
+		o->r->rec.response_bytes += s.n;
 		return;
 	}
 	if (o->n_runs >= OUT_RUNS - 2) {
@@ -63,6 +65,7 @@ out_add(struct out *o, struct ag_str s)
 		return;
 	}
 	o->bytes += s.n;
+	o->r->rec.response_bytes += s.n;
 	o->run[o->n_runs].p = s.p;
 	o->run[o->n_runs++].n = s.n;
 }
@@ -242,7 +245,6 @@ write_out(struct ag_req *r, struct out *o, bool is_last)
 		total += iov[i].iov_len;
 	if (total == 0)
 		return 0;
-	r->rec.response_bytes += o->bytes;
 	ag_count_add(AG_CNT_bytes_client_out, (int64_t)total);
 	return ag_conn_writev(r->client->conn, iov, n);
 }

@@ -32,6 +32,7 @@ enum ag_req_state {
 enum ag_field {
 	AG_F_MODEL, AG_F_STREAM, AG_F_STREAM_OPTIONS, AG_F_MAX_TOKENS, AG_F_MAX_COMPLETION_TOKENS,
 	AG_F_N, AG_F_BEST_OF, AG_F_MESSAGES, AG_F_PROMPT, AG_F_INPUT, AG_F_SERVICE_TIER, AG_F_USER,
+	AG_F_WEB_SEARCH, AG_F_SEARCH_PARAMETERS,
 	AG_FIELDS
 };
 
@@ -83,6 +84,7 @@ struct ag_req {
 	struct ag_str trace_id, metadata, requested_model; /* arena */
 	struct ag_str allow;           /* methods the path takes, for an Allow header; n 0: none */
 	int64_t timeout_us;            /* to the first byte; 0: the configured one */
+	uint32_t searches;             /* calls of the provider's search, paid by the call */
 
 	/* what it holds */
 	struct ag_estimate est;

@@ -28,6 +28,7 @@ price_attempt(struct ag_req *r, enum ag_outcome outcome, struct ag_settle_out *o
 		.est_input = r->est.input,
 		.est_output = r->est.output,
 		.request_text_bytes = r->est.text_bytes,
+		.searches = r->searches,
 	};
 
 	/* A name without a price does not bill at nothing when the model that served has one. */

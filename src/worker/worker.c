@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/title.h"
 #include "http/tls.h"
 #include "limit/holds.h"
 #include "shm/catalog_area.h"
@@ -226,6 +227,7 @@ worker_drain(struct ag_worker *w)
 	if (w->is_draining)
 		return;
 	w->is_draining = true;
+	ag_title_state("draining");
 	ag_info("draining: %u requests in flight, %u connections", w->n_inflight, w->n_clients);
 	worker_stop_accepting(w);
 	AG_LIST_FOREACH_SAFE(it, next, &w->clients) {
@@ -506,6 +508,7 @@ ag_worker_main(struct ag_role_ctx *ctx)
 	if (worker_sweep(&w) && worker_init_events(&w, listeners) == 0 && worker_init_tls(&w) == 0 && worker_init_tables(&w) == 0) {
 		worker_on_tick(-1, 0, &w);
 		ag_a32_publish(&w.proc->is_serving, 1);
+		ag_title_state("serving");
 		event_base_dispatch(w.base);
 		status = 0;
 	} else {

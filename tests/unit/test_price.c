@@ -259,9 +259,9 @@ part(uint64_t *rest)
 
 /* Any usage of at most these totals. */
 static struct ag_usage
-random_usage(uint64_t input, uint64_t output, enum ag_service_tier reported)
+random_usage(uint64_t input, uint64_t output, enum ag_service_tier reported, uint32_t searches)
 {
-	struct ag_usage u = { .service_tier = reported, .web_searches = rnd(2) };
+	struct ag_usage u = { .service_tier = reported, .web_searches = rnd(searches + 1) };
 	uint64_t in = rnd(input + 1), out = rnd(output + 1), rest;
 
 	if (rnd(2) == 0)
@@ -291,8 +291,9 @@ no_usage_within_its_totals_costs_more_than_the_bound(void)
 		enum ag_service_tier ask = asked[rnd(3)];
 		enum ag_service_tier got = rnd(2) ? ask : AG_TIER_STANDARD;
 		uint64_t input = rnd(3000), output = rnd(3000);
-		struct ag_usage u = random_usage(input, output, got);
-		struct ag_price_bound b = ag_price_bound(&p, input, ask);
+		uint32_t searches = (uint32_t)rnd(4);
+		struct ag_usage u = random_usage(input, output, got, searches);
+		struct ag_price_bound b = ag_price_bound(&p, input, ask, searches);
 		int64_t most = ag_price_bound_nusd(&b, input, output), is = ag_price_cost_nusd(&p, &u);
 
 		if (is <= most)
@@ -314,9 +315,9 @@ a_request_that_could_fall_out_of_the_tier_is_bounded_by_the_dearer_side(void)
 	p.p[AG_PI_T_IN] = PER_M(5000);
 	p.p[AG_PI_T_OUT] = PER_M(5000);
 	p.tier_gt = 100;
-	b = ag_price_bound(&p, 200, AG_TIER_STANDARD);
+	b = ag_price_bound(&p, 200, AG_TIER_STANDARD, 1);
 	is_i64(ag_price_bound_nusd(&b, 200, 0), 2000000, "the base price is dearer");
-	b = ag_price_bound(&p, 200, AG_TIER_FLEX);
+	b = ag_price_bound(&p, 200, AG_TIER_FLEX, 1);
 	is_i64(ag_price_bound_nusd(&b, 200, 0), 2000000, "and flex may turn out to be standard, short");
 }
 
@@ -328,7 +329,7 @@ fit_is_the_most_that_the_room_pays_for(void)
 	for (int i = 0; i < 200000; i++) {
 		struct ag_cat_price p = random_row();
 		uint64_t input = rnd(3000), n;
-		struct ag_price_bound b = ag_price_bound(&p, input, AG_TIER_STANDARD);
+		struct ag_price_bound b = ag_price_bound(&p, input, AG_TIER_STANDARD, 1);
 		int64_t room = (int64_t)rnd(rnd(2) ? 1000 : 100000000);
 
 		n = ag_price_bound_fit(&b, input, room);

@@ -189,6 +189,27 @@ an_estimate_is_priced_at_the_tier_the_answer_named(void)
 	is_i64(o.charged_nusd, ANSWERED_COST / 2, "nor flex");
 }
 
+static void
+a_search_is_paid_by_the_call_although_usage_does_not_tell(void)
+{
+	struct ag_answer a = answer_of(REPORTED);
+	struct ag_settle_in in = {
+		.outcome = AG_OUT_ANSWERED, .answer = &a, .price = &price, .held = held, .searches = 1,
+		.est_input = 900, .est_output = 500, .request_text_bytes = 1000,
+	};
+	struct ag_settle_out o;
+
+	price.p[AG_PI_SEARCH] = 10000;
+	ag_settle(&in, &o);
+	is_i64(o.charged_nusd, 210, "with what was reported");
+	is_i64((int64_t)o.usage.web_searches, 1, "and recorded");
+	in.outcome = AG_OUT_UPSTREAM_4XX;
+	a = answer_of(ABSENT);
+	ag_settle(&in, &o);
+	is_i64(o.charged_nusd, 0, "not when the request was refused");
+	price.p[AG_PI_SEARCH] = -1;
+}
+
 int
 main(void)
 {
@@ -199,5 +220,6 @@ main(void)
 	what_the_provider_says_it_charged_is_the_cost();
 	estimates_stay_inside_what_was_held();
 	an_estimate_is_priced_at_the_tier_the_answer_named();
+	a_search_is_paid_by_the_call_although_usage_does_not_tell();
 	return done();
 }

@@ -1,0 +1,74 @@
+/* journal_int.h - the inside of the journal, for journal.c (files, writing) and journal_read.c. */
+#ifndef AG_FLUSHER_JOURNAL_INT_H
+#define AG_FLUSHER_JOURNAL_INT_H
+
+#include <assert.h>
+#include <stddef.h>
+
+#include "base/hash.h"
+#include "flusher/journal.h"
+
+#define JOURNAL_MAGIC   UINT64_C(0x316c6e726a646761) /* "agdjrnl1" */
+#define ENTRY_MAGIC     UINT32_C(0x314a4741)         /* "AGJ1" */
+#define READ_BYTES      ((size_t)1 << 18)
+#define WRITE_BYTES     ((size_t)1 << 20)
+#define SEGMENT_LEAST   UINT64_C(65536)
+
+struct segment_hdr {
+	uint64_t magic;
+	uint64_t number;
+	int64_t created_at_us;
+	uint64_t reserved[5];
+};
+static_assert(sizeof(struct segment_hdr) == 64, "entries start aligned");
+
+struct entry_hdr {
+	uint32_t magic;
+	uint32_t len;      /* of the record */
+	uint32_t crc;      /* over boot_id and the record */
+	uint32_t reserved;
+	uint64_t boot_id;
+};
+static_assert(sizeof(struct entry_hdr) == 24, "the record behind it is aligned");
+
+struct segment {
+	uint64_t number;
+	uint64_t bytes;    /* synced */
+};
+
+struct ag_journal {
+	char *dir;               /* owned */
+	int dir_fd, lock_fd;     /* owned */
+	uint64_t segment_bytes, segment_bytes_wanted, max_bytes;
+	struct segment *segs;    /* owned, oldest first */
+	size_t n_segs, cap_segs;
+	uint64_t next_number;
+	uint64_t synced_bytes;   /* of all segments */
+	int write_fd;            /* owned: of the newest segment; -1 none being written */
+	uint64_t written;        /* bytes in it, synced or not */
+	uint8_t *out;            /* owned: WRITE_BYTES */
+	size_t out_n;
+	int write_error;         /* -errno of a write that failed since the last sync */
+	int read_fd;             /* owned; -1 none */
+	uint64_t read_number;
+	uint8_t *in;             /* owned: READ_BYTES, of in_off on */
+	uint64_t in_off;
+	size_t in_n;
+};
+
+static inline uint32_t
+entry_crc(const struct entry_hdr *h, const void *rec)
+{
+	uint32_t crc = ag_crc32c(0, &h->boot_id, sizeof(h->boot_id));
+
+	return ag_crc32c(crc, rec, h->len);
+}
+
+void ag_journal_segment_name(uint64_t number, char out[32]);
+/* Makes segment `number` the one that is read; -errno. */
+int ag_journal_open_for_reading(struct ag_journal *j, uint64_t number) AG_MUST_CHECK;
+/* First entry of it at or behind *off and before `end`, damage skipped: 1, 0 none, -errno. */
+int ag_journal_find_entry(struct ag_journal *j, uint64_t *off, uint64_t end,
+    struct entry_hdr *out_hdr, const struct ag_record **out_rec) AG_MUST_CHECK;
+
+#endif
