@@ -266,20 +266,26 @@ outcome_of_status(int status)
 	return status >= 400 ? AG_OUT_UPSTREAM_4XX : AG_OUT_ANSWERED;
 }
 
-/* The answer is complete: the connection goes back, the cost is settled before the client can see
- * the end, so that what it reads next already tells. */
+/* The answer is complete: its cost is settled before the client can see the end, so that what it
+ * reads next already tells. */
 static void
 settle_end(struct ag_req *r, enum ag_outcome outcome)
+{
+	ag_req_goto(r, AG_REQ_SETTLE);
+	ag_req_settle(r, outcome, r->rec.client_status);
+	if (outcome == AG_OUT_ANSWERED && !r->is_admin)
+		ag_count(AG_CNT_req_answered);
+}
+
+/* Only when the last of the answer is written: what is written lies in its buffer. */
+static void
+give_back(struct ag_req *r)
 {
 	struct ag_upstream *up = r->up;
 
 	r->up = NULL;
 	if (up)
 		ag_upstream_done(up);
-	ag_req_goto(r, AG_REQ_SETTLE);
-	ag_req_settle(r, outcome, r->rec.client_status);
-	if (outcome == AG_OUT_ANSWERED && !r->is_admin)
-		ag_count(AG_CNT_req_answered);
 }
 
 static void
@@ -287,6 +293,19 @@ finish(struct ag_req *r)
 {
 	ag_req_goto(r, AG_REQ_DONE);
 	ag_client_request_done(r->client, r->wants_keep_alive && !r->is_until_eof_out);
+}
+
+/* What the client gets at last; ends the request. */
+static void
+write_end(struct ag_req *r, struct out *o)
+{
+	int rc = write_out(r, o, true);
+
+	give_back(r);
+	if (rc < 0)
+		ag_client_free(r->client);
+	else
+		finish(r);
 }
 
 /* A stream that did not end as streams end: the client is told by an event, never by a clean end. */
@@ -309,11 +328,7 @@ end_broken_stream(struct ag_req *r, struct out *o, enum ag_outcome outcome, cons
 		ag_buf_fini(&event);
 	}
 	settle_end(r, outcome);
-	if (write_out(r, o, true) < 0) {
-		ag_client_free(r->client);
-		return;
-	}
-	finish(r);
+	write_end(r, o);
 }
 
 static void
@@ -347,16 +362,11 @@ relay_stream(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_last)
 			return;
 		}
 		settle_end(r, AG_OUT_ANSWERED);
-	}
-	if (write_out(r, &o, is_last) < 0) {
-		if (is_last)
-			ag_client_free(r->client);
-		else
-			lose_client(r);
+		write_end(r, &o);
 		return;
 	}
-	if (is_last) {
-		finish(r);
+	if (write_out(r, &o, false) < 0) {
+		lose_client(r);
 		return;
 	}
 	if (r->acc.cap > ACC_KEEP)
@@ -399,19 +409,14 @@ relay_body(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_last)
 	}
 	if (r->length_out_left > 0)
 		r->length_out_left -= o.bytes < r->length_out_left ? o.bytes : r->length_out_left;
-	if (is_last)
+	if (is_last) {
 		settle_end(r, outcome_of_status(r->rec.status));
-	if (write_out(r, &o, is_last) < 0) {
-		if (is_last)
-			ag_client_free(r->client);
-		else
-			lose_client(r);
-		return;
-	}
-	if (is_last)
-		finish(r);
-	else
+		write_end(r, &o);
+	} else if (write_out(r, &o, false) < 0) {
+		lose_client(r);
+	} else {
 		hold_back(r);
+	}
 }
 
 void
@@ -525,6 +530,7 @@ ag_req_on_upstream_failed(struct ag_req *r, enum ag_outcome outcome, const char 
 	/* A body cut short cannot be mended: the client learns it by the cut. */
 	r->up->may_keep = false;
 	settle_end(r, outcome);
+	give_back(r);
 	ag_req_goto(r, AG_REQ_DONE);
 	ag_client_free(r->client);
 }
