@@ -119,7 +119,7 @@ put_counters(struct ag_buf *b, const struct ag_shm *shm, const struct stat_optio
 static void
 put_amount(struct ag_buf *b, uint32_t unit, int64_t v)
 {
-	char text[32] = "$";
+	char text[40] = "$";
 
 	if (unit == AG_UNIT_NUSD)
 		ag_fmt_usd(text + 1, sizeof(text) - 1, v);
