@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/log.h"
 #include "base/clock.h"
 #include "control/field.h"
 #include "control/handlers.h"
