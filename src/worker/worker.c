@@ -1,7 +1,7 @@
 /* worker.c - the role: accepts clients, keeps the catalogue fresh, drains when told.
  *
- * One accept per wake-up on the shared listening sockets: connections spread over the workers and
- * nothing queued is lost with one that dies. */
+ * One accept per wake-up on the shared listening sockets, so that nothing queued is lost with a worker that
+ * dies; who has more connections than the others stands back for a moment, so that they spread. */
 #include "worker/worker.h"
 
 #include <arpa/inet.h>
@@ -167,10 +167,54 @@ peer_text(const struct sockaddr_storage *ss, char out[64])
 		(void)ag_str_copy(AG_STR("unix"), out, 64);
 }
 
+#define ACCEPT_LEAD  4u  /* connections more than the others have, on average, before they go first */
+#define ACCEPT_GRACE 4u  /* taken after having stood back in vain */
+
 struct listener {
 	struct ag_worker *w;
 	int ix;
+	uint32_t grace;
 };
+
+/* Among idle workers one and the same gets every connection, and would keep all their streams.  Whoever
+ * has more than its share stands back for a moment: the others are awake too. */
+static bool
+has_more_than_its_share(const struct ag_worker *w)
+{
+	uint64_t all = 0, n = 0;
+
+	for (uint32_t i = 0; i < w->shm->hdr->sizes.workers; i++) {
+		const struct ag_proc_slot *p = ag_shm_proc(w->shm, AG_PROC_WORKER(i));
+
+		if (p == w->proc || !ag_a32_get(&p->is_serving) || ag_a32_get(&p->pid) == 0)
+			continue;
+		all += ag_a32_get(&p->connections);
+		n++;
+	}
+	return n > 0 && w->n_clients >= ACCEPT_LEAD + all / n;
+}
+
+static void
+listener_on_back(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *l = arg;
+	struct pollfd waiting = { .fd = l->w->ctx->listen_fds[l->ix], .events = POLLIN };
+
+	(void)fd;
+	(void)what;
+	l->grace = poll(&waiting, 1, 0) == 1 ? ACCEPT_GRACE : 0;
+	if (!l->w->is_draining)
+		(void)event_add(l->w->listen_ev[l->ix], NULL);
+}
+
+static void
+stand_back(struct listener *l)
+{
+	static const struct timeval moment = { .tv_usec = 2000 };
+
+	if (event_add(l->w->back_ev[l->ix], &moment) == 0)
+		event_del(l->w->listen_ev[l->ix]);
+}
 
 static void
 worker_on_accept(evutil_socket_t fd, short what, void *arg)
@@ -183,6 +227,12 @@ worker_on_accept(evutil_socket_t fd, short what, void *arg)
 	int client;
 
 	(void)what;
+	if (l->grace > 0) {
+		l->grace--;
+	} else if (has_more_than_its_share(w)) {
+		stand_back(l);
+		return;
+	}
 	client = accept4(fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (client < 0) {
 		static struct ag_log_limit limit;
@@ -443,7 +493,8 @@ worker_init_events(struct ag_worker *w, struct listener *listeners)
 		listeners[i] = (struct listener){ .w = w, .ix = i };
 		w->listen_ev[i] = event_new(w->base, w->ctx->listen_fds[i], EV_READ | EV_PERSIST,
 		    worker_on_accept, &listeners[i]);
-		if (!w->listen_ev[i] || event_add(w->listen_ev[i], NULL) < 0)
+		w->back_ev[i] = evtimer_new(w->base, listener_on_back, &listeners[i]);
+		if (!w->back_ev[i] || !w->listen_ev[i] || event_add(w->listen_ev[i], NULL) < 0)
 			return -ENOMEM;
 	}
 	worker_set_timers(w);
@@ -473,8 +524,10 @@ worker_fini(struct ag_worker *w)
 		worker_on_deferred(-1, 0, w);
 	ag_view_unref(w->view);
 	ag_req_free_spares(w);
-	for (int i = 0; i < AG_WORKER_LISTEN_MAX; i++)
+	for (int i = 0; i < AG_WORKER_LISTEN_MAX; i++) {
 		event_release(w->listen_ev[i]);
+		event_release(w->back_ev[i]);
+	}
 	for (size_t i = 0; i < AG_ARRAY_LEN(w->signal_ev); i++)
 		event_release(w->signal_ev[i]);
 	event_release(w->life_ev);

@@ -33,6 +33,7 @@ struct ag_worker {
 	struct ag_ring ring;
 	struct event_base *base;        /* owned */
 	struct event *listen_ev[AG_WORKER_LISTEN_MAX]; /* owned */
+	struct event *back_ev[AG_WORKER_LISTEN_MAX]; /* owned: the end of standing back */
 	struct event *signal_ev[5];     /* owned */
 	struct event *life_ev, *tick_ev; /* owned */
 	SSL_CTX *tls_server;            /* owned; NULL without TLS listeners */
