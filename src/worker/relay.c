@@ -254,7 +254,7 @@ hold_back(struct ag_req *r)
 {
 	if (r->up && ag_conn_pending(r->client->conn) > CLIENT_PENDING_HIGH) {
 		ag_upstream_pause(r->up);
-		ag_conn_timer_set(r->client->conn, r->w->tv_write);
+		ag_client_await_reader(r->client);
 	}
 }
 
@@ -338,6 +338,7 @@ relay_stream(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_last)
 		rc = ag_sse_feed(&r->sse, runs[i].p, runs[i].n, relay_on_event, &o);
 	}
 	if (rc < 0) {
+		r->up->may_keep = false; /* the rest of the answer may still come on it */
 		end_broken_stream(r, &o, AG_OUT_UPSTREAM_BROKE_DURING, "an event of the stream is too large");
 		return;
 	}

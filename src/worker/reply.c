@@ -326,14 +326,9 @@ ag_reply_bad_message(struct ag_client *c, int status, const char *why)
 	ag_buf_puts(b, "x-should-retry: false\r\nconnection: close\r\n\r\n");
 	iov[0] = (struct iovec){ b->p, b->n };
 	iov[1] = (struct iovec){ body.p, body.n };
-	c->state = AG_CLIENT_CLOSING;
-	if (ag_conn_writev(c->conn, iov, 2) < 0) {
-		ag_buf_fini(&body);
+	if (ag_conn_writev(c->conn, iov, 2) < 0)
 		ag_client_free(c);
-		return;
-	}
+	else
+		ag_client_end(c);
 	ag_buf_fini(&body);
-	ag_conn_timer_set(c->conn, c->w->tv_write);
-	if (ag_conn_pending(c->conn) == 0)
-		ag_conn_shutdown(c->conn);
 }

@@ -231,7 +231,9 @@ req_on_resolved(void *arg, int rc)
 	r->is_resolving = false;
 	if (rc == 0)
 		rc = ag_origin_resolve(r->dest->origin, &r->resolve, &addr, &addr_len);
-	if (rc < 0)
+	if (rc == -EINPROGRESS)
+		r->is_resolving = true; /* what was found is too old again: the process stood still */
+	else if (rc < 0)
 		ag_req_on_upstream_failed(r, AG_OUT_CONNECT_FAILED, "the host's name could not be resolved");
 	else
 		connect_now(r, addr, addr_len);

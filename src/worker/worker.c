@@ -283,7 +283,12 @@ worker_drain(struct ag_worker *w)
 	AG_LIST_FOREACH_SAFE(it, next, &w->clients) {
 		struct ag_client *c = AG_LIST_ENTRY(it, struct ag_client, node);
 
-		if (c->state == AG_CLIENT_IDLE)
+		if (c->state != AG_CLIENT_IDLE)
+			continue;
+		/* Idle for us, but its last answer may still be on its way. */
+		if (ag_conn_pending(c->conn) > 0)
+			ag_client_end(c);
+		else
 			ag_client_free(c);
 	}
 	event_base_loopexit(w->base, &tv);
