@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -563,6 +564,10 @@ ag_worker_main(struct ag_role_ctx *ctx)
 	ag_list_init(&w.spare_reqs);
 	ag_buf_init(&w.scratch, SCRATCH_MAX);
 	signal(SIGPIPE, SIG_IGN);
+	/* Large buffers come and go with each request: given back to the kernel every time, their pages
+	 * would be faulted in anew every time, which costs more than all of the relay. */
+	mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	mallopt(M_TRIM_THRESHOLD, 64 << 20);
 	if (worker_sweep(&w) && worker_init_events(&w, listeners) == 0 && worker_init_tls(&w) == 0 && worker_init_tables(&w) == 0) {
 		worker_on_tick(-1, 0, &w);
 		ag_a32_publish(&w.proc->is_serving, 1);
