@@ -268,6 +268,31 @@ read_service_tier(struct ag_str text, struct ag_json_value v, struct ag_answer *
 		a->usage.service_tier = AG_TIER_STANDARD;
 }
 
+/* The last finish_reason of the choices by its bytes, which no string can hold (its quotes would be
+ * escaped): near the end in every provider's answers, so the end is looked at first. */
+static void
+find_finish_reason(struct ag_str choices, struct ag_answer *a)
+{
+	static const char name[] = "\"finish_reason\":";
+	size_t tail = min_u64(choices.n, 96), at;
+	const char *found = memmem(choices.p + choices.n - tail, tail, name, sizeof(name) - 1);
+	const char *end;
+
+	if (!found)
+		found = memmem(choices.p, choices.n, name, sizeof(name) - 1);
+	if (!found)
+		return;
+	at = (size_t)(found - choices.p) + sizeof(name) - 1;
+	while (at < choices.n && choices.p[at] == ' ')
+		at++;
+	if (at == choices.n || choices.p[at] != '"')
+		return;
+	end = memchr(choices.p + at + 1, '"', choices.n - at - 1);
+	if (end)
+		(void)ag_str_copy(ag_str_n(choices.p + at + 1, (size_t)(end - choices.p) - at - 1), a->finish_reason,
+		    sizeof(a->finish_reason));
+}
+
 /* finish_reason of the first choice that has one; usage of the last choice that has one. */
 static void
 read_choices(const struct ag_provider *p, struct ag_str text, struct ag_json_value v,
@@ -279,6 +304,10 @@ read_choices(const struct ag_provider *p, struct ag_str text, struct ag_json_val
 	struct ag_json_fault fault;
 	struct ag_str choices = ag_json_raw(text, v);
 
+	if (a->finish_reason[0] == '\0')
+		find_finish_reason(choices, a);
+	if (a->has_usage)
+		return;
 	ag_json_iter_init(&it, choices);
 	while (ag_json_array_next(&it, &item) == 1) {
 		struct ag_str choice = ag_json_raw(choices, item);

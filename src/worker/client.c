@@ -307,8 +307,10 @@ client_parse(struct ag_client *c, struct ag_http_head **out_head)
 	struct ag_http_head *head = c->head ? c->head : &c->w->head;
 	enum ag_parse rc;
 
-	if (!c->head)
+	if (!c->head) {
 		ag_http_head_init(head, c->w->conf->max_head);
+		c->w->head_of = NULL;
+	}
 	rc = ag_http_parse_request(c->in.p, c->in.n, head);
 	if (rc == AG_PARSE_MORE && !c->head) {
 		c->head = malloc(sizeof(*c->head));

@@ -80,6 +80,8 @@ is_dropped(const struct ag_http_head *head, const struct ag_req *r, struct ag_st
 		return true;
 	if (r->is_admin)
 		return false;
+	if ((name.p[0] | 0x20) != 'x')
+		return false;
 	/* Ours stand in for the provider's where we have limits of that kind. */
 	if (r->rate_requests.is_set && name.n > 21 && ag_str_ieq(ag_str_n(name.p, 12), AG_STR("x-ratelimit-")) &&
 	    ag_str_ieq(ag_str_skip(name, name.n - 9), AG_STR("-requests")))

@@ -58,6 +58,7 @@ struct ag_worker {
 	const struct timeval *tv_first_byte, *tv_stream, *tv_pool;
 
 	struct ag_http_head head;       /* scratch of the parser: good until the next parse */
+	const struct ag_req *head_of;   /* whose request's head stands in it, NULL: somebody else's */
 	struct ag_buf scratch;          /* scratch for heads and small answers */
 	uint8_t entropy[4096];           /* random bytes for ids */
 	size_t entropy_left;
