@@ -4,7 +4,7 @@
 BUILD_PACKAGES="gcc make autoconf automake pkg-config libc6-dev libevent-dev libjson-c-dev
 	libpq-dev libcurl4-openssl-dev libssl-dev"
 RUN_PACKAGES="postgresql curl ca-certificates util-linux procps python3 python3-venv"
-TEST_PACKAGES="nodejs npm clang openssl mandoc"
+TEST_PACKAGES="nodejs npm clang libclang-rt-14-dev openssl mandoc"
 
 is_installed() {
 	case $(dpkg-query -W -f '${Status}' "$1" 2>/dev/null) in

@@ -97,7 +97,7 @@ ag_buf_commit(struct ag_buf *b, size_t n)
 }
 
 void
-ag_buf_put(struct ag_buf *b, const void *p, size_t n)
+ag_buf_put_slow(struct ag_buf *b, const void *p, size_t n)
 {
 	char *at = n > 0 ? ag_buf_reserve(b, n) : NULL;
 
@@ -105,24 +105,6 @@ ag_buf_put(struct ag_buf *b, const void *p, size_t n)
 		memcpy(at, p, n);
 		b->n += n;
 	}
-}
-
-void
-ag_buf_puts(struct ag_buf *b, const char *cstr)
-{
-	ag_buf_put(b, cstr, strlen(cstr));
-}
-
-void
-ag_buf_put_str(struct ag_buf *b, struct ag_str s)
-{
-	ag_buf_put(b, s.p, s.n);
-}
-
-void
-ag_buf_putc(struct ag_buf *b, char c)
-{
-	ag_buf_put(b, &c, 1);
 }
 
 void

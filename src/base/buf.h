@@ -37,10 +37,40 @@ void ag_buf_commit(struct ag_buf *b, size_t n);
 /* Bytes that may be written at p + n without a new reserve. */
 size_t ag_buf_room(const struct ag_buf *b);
 
-void ag_buf_put(struct ag_buf *b, const void *p, size_t n);
-void ag_buf_puts(struct ag_buf *b, const char *cstr);
-void ag_buf_put_str(struct ag_buf *b, struct ag_str s);
-void ag_buf_putc(struct ag_buf *b, char c);
+void ag_buf_put_slow(struct ag_buf *b, const void *p, size_t n); /* as ag_buf_put() */
+
+/* Inline, since heads are built of some fifty pieces: where there is room, a copy is all. */
+static inline void
+ag_buf_put(struct ag_buf *b, const void *p, size_t n)
+{
+	if (AG_LIKELY(!b->failed && b->mem && n <= b->cap - (size_t)(b->p - b->mem) - b->n &&
+	        n <= b->max - b->n)) {
+		if (n > 0)
+			memcpy(b->p + b->n, p, n);
+		b->n += n;
+		return;
+	}
+	ag_buf_put_slow(b, p, n);
+}
+
+static inline void
+ag_buf_puts(struct ag_buf *b, const char *cstr)
+{
+	ag_buf_put(b, cstr, strlen(cstr));
+}
+
+static inline void
+ag_buf_put_str(struct ag_buf *b, struct ag_str s)
+{
+	ag_buf_put(b, s.p, s.n);
+}
+
+static inline void
+ag_buf_putc(struct ag_buf *b, char c)
+{
+	ag_buf_put(b, &c, 1);
+}
+
 void ag_buf_put_u64(struct ag_buf *b, uint64_t v);
 void ag_buf_put_i64(struct ag_buf *b, int64_t v);
 void ag_buf_put_hex(struct ag_buf *b, const void *p, size_t n);

@@ -72,6 +72,20 @@ ag_control_must_load(struct ag_control *ctl, const char *why)
 
 /* ---- loading ---- */
 
+int
+ag_control_load(struct ag_control *ctl, struct ag_err *err)
+{
+	int rc = ag_publish_load(ctl, err);
+
+	if (rc < 0)
+		return rc;
+	ctl->is_loaded = true;
+	ctl->loaded_at_us = ag_clock_wall_us();
+	ag_a32_publish(&ctl->ctx->shm->hdr->state, AG_SHM_READY);
+	ag_a32_set(&ag_shm_proc(ctl->ctx->shm, ctl->ctx->proc_ix)->is_serving, 1);
+	return 0;
+}
+
 static void
 role_on_loader(evutil_socket_t fd, short what, void *arg)
 {
@@ -88,7 +102,7 @@ role_on_loader(evutil_socket_t fd, short what, void *arg)
 		arm(r->ctl.loader, WAIT_LEDGER_US);
 		return;
 	}
-	if (ag_publish_load(&r->ctl, &err) < 0) {
+	if (ag_control_load(&r->ctl, &err) < 0) {
 		if (!r->has_warned)
 			ag_warn("could not load: %s, %s", err.text,
 			    ag_a32_observe(&hdr->state) == AG_SHM_COLD ? "refusing traffic and trying again"
@@ -100,10 +114,6 @@ role_on_loader(evutil_socket_t fd, short what, void *arg)
 	if (r->has_warned)
 		ag_notice("PostgreSQL is back");
 	r->has_warned = false;
-	r->ctl.is_loaded = true;
-	r->ctl.loaded_at_us = ag_clock_wall_us();
-	ag_a32_publish(&hdr->state, AG_SHM_READY);
-	ag_a32_set(&ag_shm_proc(r->ctl.ctx->shm, r->ctl.ctx->proc_ix)->is_serving, 1);
 }
 
 /* ---- life ---- */

@@ -36,6 +36,8 @@ struct ag_control {
 
 /* Why an admin call cannot be served now, or NULL. */
 const char *ag_control_why_not(const struct ag_control *ctl);
+/* Loads everything from PostgreSQL now; what it publishes is seen by the next request. */
+int ag_control_load(struct ag_control *ctl, struct ag_err *err) AG_MUST_CHECK;
 /* A commit whose outcome is unknown, or a step behind it that failed: load everything anew. */
 void ag_control_must_load(struct ag_control *ctl, const char *why);
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/log.h"
 #include "base/clock.h"
 #include "control/field.h"
 #include "control/handlers.h"
@@ -153,6 +154,14 @@ ag_operator_status(struct ag_call *c)
 void
 ag_operator_reload(struct ag_call *c)
 {
-	ag_control_must_load(c->ctl, "an operator asked for it");
-	ag_call_ok(c, NULL);
+	struct ag_err err = { "" };
+
+	ag_notice("loading everything anew: an operator asked for it");
+	/* Answered when every worker can see it, like any other change. */
+	if (ag_a32_observe(&c->ctl->ctx->shm->hdr->state) == AG_SHM_READY && ag_control_load(c->ctl, &err) == 0) {
+		ag_call_ok(c, NULL);
+		return;
+	}
+	ag_control_must_load(c->ctl, "it could not be done at once");
+	(void)ag_call_fail(c, 503, "AB04", "could not load: %s", err.text);
 }

@@ -90,6 +90,8 @@ int ag_conn_write(struct ag_conn *c, const void *p, size_t n) AG_MUST_CHECK;
 ssize_t ag_conn_write_some(struct ag_conn *c, const void *p, size_t n) AG_MUST_CHECK;
 
 size_t ag_conn_pending(const struct ag_conn *c); /* bytes queued; TLS: as encrypted */
+/* The same and what the kernel holds: while it falls, the peer is reading.  A system call. */
+size_t ag_conn_unacked(const struct ag_conn *c);
 
 /* Between them writes only queue; uncork sends it all at once.  0 or -errno as for write. */
 void ag_conn_cork(struct ag_conn *c);

@@ -1,6 +1,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 
 #include "http/conn_impl.h"
 
@@ -200,6 +202,16 @@ size_t
 ag_conn_pending(const struct ag_conn *c)
 {
 	return c->out.n + c->early.n;
+}
+
+size_t
+ag_conn_unacked(const struct ag_conn *c)
+{
+	int in_kernel = 0;
+
+	if (ioctl(c->fd, SIOCOUTQ, &in_kernel) < 0 || in_kernel < 0)
+		in_kernel = 0;
+	return ag_conn_pending(c) + (size_t)in_kernel;
 }
 
 void

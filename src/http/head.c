@@ -189,6 +189,7 @@ take_line(struct ag_http_head *h, struct seen *seen, const char *p, const char *
 		return NULL;
 	}
 	hdr->value = ag_str_trim(ag_str_n(value, (size_t)(p - value)));
+	h->name_lengths |= UINT64_C(1) << (hdr->name.n < 63 ? hdr->name.n : 63);
 	h->n_headers++;
 	return take_known(h, seen, hdr->name, hdr->value) ? p + 2 : NULL;
 }
@@ -434,6 +435,7 @@ ag_http_parse_request(const char *p, size_t n, struct ag_http_head *h)
 	if (rc != AG_PARSE_DONE)
 		return rc;
 	h->n_headers = 0;
+	h->name_lengths = 0;
 	end = p + h->head_len;
 	p = take_request_line(h, p + start, end, &authority);
 	if (!p || !take_lines(h, &seen, p, end))
@@ -479,6 +481,7 @@ ag_http_parse_response(const char *p, size_t n, bool is_answer_to_head, struct a
 	if (rc == AG_PARSE_MORE)
 		return rc;
 	h->n_headers = 0;
+	h->name_lengths = 0;
 	h->status = 0;
 	if (rc == AG_PARSE_DONE) {
 		line = take_status_line(h, p, p + h->head_len);
@@ -498,6 +501,8 @@ ag_http_parse_response(const char *p, size_t n, bool is_answer_to_head, struct a
 struct ag_str
 ag_http_header_get(const struct ag_http_head *h, struct ag_str name)
 {
+	if (!(h->name_lengths >> (name.n < 63 ? name.n : 63) & 1))
+		return AG_STR_NONE;
 	for (size_t i = 0; i < h->n_headers; i++) {
 		const struct ag_http_header *hdr = &h->header[i];
 
@@ -529,12 +534,19 @@ ag_http_is_hop_by_hop(const struct ag_http_head *h, struct ag_str name)
 		{ "proxy-authenticate", 18 }, { "proxy-authorization", 19 },
 	};
 
-	for (size_t i = 0; i < AG_ARRAY_LEN(fixed); i++)
-		if (ag_str_ieq(name, fixed[i]))
-			return true;
+	/* The lengths above; nearly all other names have another. */
+	const uint32_t lengths = 1u << 2 | 1u << 7 | 1u << 10 | 1u << 14 | 1u << 16 | 1u << 17 | 1u << 18 | 1u << 19;
+
+	if (name.n < 32 && (lengths >> name.n & 1))
+		for (size_t i = 0; i < AG_ARRAY_LEN(fixed); i++)
+			if (ag_str_ieq(name, fixed[i]))
+				return true;
+	if (!(h->name_lengths >> 10 & 1))
+		return false;
 	for (size_t i = 0; i < h->n_headers; i++)
 		if (h->header[i].name.n == 10 &&
 		    ag_str_ieq(h->header[i].name, AG_STR("connection")) &&
+		    !ag_str_ieq(h->header[i].value, AG_STR("keep-alive")) &&
 		    ag_http_list_has(h->header[i].value, name))
 			return true;
 	return false;

@@ -72,6 +72,7 @@ struct ag_http_head {
 	uint64_t content_length; /* valid with has_content_length */
 	size_t head_len;         /* bytes of the head, blank line included (and a leading CRLF) */
 	size_t n_headers;
+	uint64_t name_lengths; /* bit min(n, 63): some header's name is n long */
 	struct ag_http_header header[AG_HTTP_HEADERS_MAX];
 	/* on AG_PARSE_BAD */
 	int bad_status;      /* 400 413 414 417 431 501 505; of responses always 502 */

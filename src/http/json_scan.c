@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/attr.h"
 #include "http/json_skip.h"
 #include "http/json_text.h"
 
@@ -34,15 +35,18 @@ skip_blanks(struct reader *r)
 		r->at++;
 }
 
-/* Takes c, with blanks before and behind it. */
-static bool
+/* Takes c, with blanks before and behind it.  Compact text, the usual kind, has none. */
+static inline bool
 take(struct reader *r, char c)
 {
-	skip_blanks(r);
-	if (r->at == r->n || r->p[r->at] != c)
-		return false;
+	if (r->at == r->n || r->p[r->at] != c) {
+		skip_blanks(r);
+		if (r->at == r->n || r->p[r->at] != c)
+			return false;
+	}
 	r->at++;
-	skip_blanks(r);
+	if (r->at < r->n && (unsigned char)r->p[r->at] <= ' ')
+		skip_blanks(r);
 	return true;
 }
 
@@ -231,22 +235,36 @@ field_written_oddly(const struct table *t, struct ag_str key)
 	return field_folded(t, ag_str_n(plain, fold(plain, (size_t)n)));
 }
 
+/* A key of plain ASCII: the name itself, or one that differs in case. */
+static int
+field_plain(const struct table *t, struct ag_str key)
+{
+	int found = NO_FIELD;
+
+	if (key.n == 0 || key.n > NAME_MAX_LEN || !(t->lengths >> key.n & 1))
+		return NO_FIELD;
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->name[i].n != key.n || ((t->name[i].p[0] ^ key.p[0]) & ~0x20) != 0)
+			continue;
+		if (memcmp(t->name[i].p, key.p, key.n) == 0)
+			return (int)i;
+		if (strncasecmp(t->name[i].p, key.p, key.n) == 0)
+			found = IN_OTHER_CASE;
+	}
+	return found;
+}
+
 /* Which field a key means.  Some readers match names without regard to case, so that a name we
  * know in a case we do not know is somebody else's field: neither ours nor nobody's. */
 static int
 field_of(const struct table *t, struct ag_str key, bool has_escape)
 {
-	int field;
-
 	if (has_escape)
 		return field_written_oddly(t, key);
-	field = field_exact(t, key);
-	if (field != NO_FIELD)
-		return field;
 	for (size_t i = 0; i < key.n && key.n <= KEY_MAX_LEN; i++)
-		if ((unsigned char)key.p[i] >= 0x80)
+		if (AG_UNLIKELY((unsigned char)key.p[i] >= 0x80))
 			return field_written_oddly(t, key);
-	return field_folded(t, key);
+	return field_plain(t, key);
 }
 
 static bool

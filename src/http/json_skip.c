@@ -68,6 +68,30 @@ escaped_bits(uint64_t backslash, uint64_t *carry)
 	return escaped;
 }
 
+/* Most strings are names and end within a few bytes: not worth a block.  The place behind the
+ * quote, or 0 when the string is longer, ends the text, or holds an escape or a control byte. */
+static inline size_t
+short_string_end(const char *p, size_t at, size_t n)
+{
+#if HAS_SIMD
+	for (size_t end = at + 32; at < end && n - at >= 16; at += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + at));
+		unsigned quote = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
+		unsigned other = (unsigned)_mm_movemask_epi8(_mm_or_si128(
+		    _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')),
+		    _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v)));
+
+		if (other & (quote - 1))
+			return 0;
+		if (quote)
+			return at + (size_t)__builtin_ctz(quote) + 1;
+	}
+#else
+	(void)p, (void)at, (void)n;
+#endif
+	return 0;
+}
+
 struct nest {
 	unsigned depth, max;
 	uint32_t n_children;
@@ -150,9 +174,19 @@ load_portable(const char *p)
 	return b;
 }
 
+static inline bool
+is_plain_portable(const char *p)
+{
+	for (unsigned i = 0; i < BLOCK; i++)
+		if (class_of[(unsigned char)p[i]] & (IS_QUOTE | IS_BACKSLASH | IS_CONTROL))
+			return false;
+	return true;
+}
+
 #define NAME(x) x##_portable
 #define TARGET
 #define LOAD load_portable
+#define IS_PLAIN is_plain_portable
 #include "http/json_skip.inc"
 
 #if HAS_SIMD
@@ -185,9 +219,25 @@ load_sse2(const char *p)
 	return b;
 }
 
+static inline bool
+is_plain_sse2(const char *p)
+{
+	__m128i any = _mm_setzero_si128();
+
+	for (unsigned i = 0; i < BLOCK; i += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+
+		any = _mm_or_si128(any, _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
+		    _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('\\')),
+		        _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v))));
+	}
+	return _mm_movemask_epi8(any) == 0;
+}
+
 #define NAME(x) x##_sse2
 #define TARGET
 #define LOAD load_sse2
+#define IS_PLAIN is_plain_sse2
 #include "http/json_skip.inc"
 
 /* ---- AVX2 ---- */
@@ -219,9 +269,25 @@ load_avx2(const char *p)
 	return b;
 }
 
+AVX2 static inline bool
+is_plain_avx2(const char *p)
+{
+	__m256i any = _mm256_setzero_si256();
+
+	for (unsigned i = 0; i < BLOCK; i += 32) {
+		__m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(p + i));
+
+		any = _mm256_or_si256(any, _mm256_or_si256(_mm256_cmpeq_epi8(v, _mm256_set1_epi8('"')),
+		    _mm256_or_si256(_mm256_cmpeq_epi8(v, _mm256_set1_epi8('\\')),
+		        _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(0x1f)), v))));
+	}
+	return _mm256_testz_si256(any, any) != 0;
+}
+
 #define NAME(x) x##_avx2
 #define TARGET AVX2
 #define LOAD load_avx2
+#define IS_PLAIN is_plain_avx2
 #include "http/json_skip.inc"
 
 #endif /* HAS_SIMD */

@@ -103,12 +103,14 @@ earlier_sum(const struct ag_meter *m, int64_t e)
 {
 	int64_t sum = 0;
 
-	for (int64_t k = e - AG_RATE_SLICES; k < e; k++) {
-		struct ag_pair p = ag_pair_read(&m->rate.bucket[k % AG_RATE_BUCKETS]);
+	/* A slice has one bucket it can stand in, so the order of the buckets tells nothing. */
+	for (int i = 0; i < AG_RATE_BUCKETS; i++) {
+		struct ag_pair p = ag_pair_read(&m->rate.bucket[i]);
+		int64_t k = slice_of(p);
 
-		if (slice_of(p) > e)
+		if (k > e)
 			return -1;
-		if (slice_of(p) == k)
+		if (k < e && k >= e - AG_RATE_SLICES)
 			sum = ag_amount_add(sum, p.lo);
 	}
 	return sum;
@@ -209,6 +211,22 @@ leaves_at(int64_t k, int64_t epoch, int64_t slice_us)
 	return __builtin_mul_overflow(n, slice_us, &at) ? INT64_MAX : at;
 }
 
+/* The earliest instant at which `want` fits, when slices leave one after the other. */
+static int64_t
+fits_at(const struct ag_meter *m, int64_t e, int64_t epoch, int64_t slice_us, int64_t room)
+{
+	for (int64_t k = e - AG_RATE_SLICES; k <= e; k++) {
+		struct ag_pair p = ag_pair_read(&m->rate.bucket[k % AG_RATE_BUCKETS]);
+
+		if (slice_of(p) != k)
+			continue;
+		room = ag_amount_add(room, p.lo);
+		if (room >= 0)
+			return leaves_at(k, epoch, slice_us);
+	}
+	return INT64_MAX;
+}
+
 void
 ag_rate_read(const struct ag_meter *m, int64_t want, int64_t now_us, struct ag_meter_state *out)
 {
@@ -217,7 +235,7 @@ ag_rate_read(const struct ag_meter *m, int64_t want, int64_t now_us, struct ag_m
 		.resets_at_us = now_us,
 		.fits_at_us = INT64_MAX,
 	};
-	int64_t epoch, slice_us, e, newest, left, count[AG_RATE_SLICES + 1] = { 0 };
+	int64_t epoch, slice_us, e, newest, last = 0;
 
 	if (!numbering(m, &epoch, &slice_us)) {
 		*out = s; /* nothing fits while the window changes */
@@ -227,24 +245,21 @@ ag_rate_read(const struct ag_meter *m, int64_t want, int64_t now_us, struct ag_m
 	newest = newest_slice(m);
 	if (newest > e)
 		e = newest;
-	for (int i = 0; i <= AG_RATE_SLICES; i++) {
-		int64_t k = e - AG_RATE_SLICES + i;
-		struct ag_pair p = ag_pair_read(&m->rate.bucket[k % AG_RATE_BUCKETS]);
+	for (int i = 0; i < AG_RATE_BUCKETS; i++) {
+		struct ag_pair p = ag_pair_read(&m->rate.bucket[i]);
+		int64_t k = slice_of(p);
 
-		if (slice_of(p) != k || p.lo == 0)
+		if (k < e - AG_RATE_SLICES || k > e || p.lo == 0)
 			continue;
-		count[i] = p.lo;
 		s.used = ag_amount_add(s.used, p.lo);
-		s.resets_at_us = leaves_at(k, epoch, slice_us);
+		last = k > last ? k : last;
 	}
+	if (last > 0)
+		s.resets_at_us = leaves_at(last, epoch, slice_us);
 	s.remaining = ag_amount_sub(s.limit, s.used);
-	left = s.used;
-	if (want <= s.limit - left)
+	if (want <= s.limit - s.used)
 		s.fits_at_us = now_us;
-	for (int i = 0; i <= AG_RATE_SLICES && s.fits_at_us == INT64_MAX && want <= s.limit; i++) {
-		left -= count[i];
-		if (want <= s.limit - left)
-			s.fits_at_us = leaves_at(e - AG_RATE_SLICES + i, epoch, slice_us);
-	}
+	else if (want <= s.limit)
+		s.fits_at_us = fits_at(m, e, epoch, slice_us, s.limit - want - s.used);
 	*out = s;
 }

@@ -1,5 +1,7 @@
 #include "policy/estimate.h"
 
+#include <string.h>
+
 #include "http/json_scan.h"
 
 /* Dearest measured image of any spoken model, and a bound for audio and files without a known
@@ -63,6 +65,10 @@ media_of_messages(struct ag_str messages)
 	uint64_t tokens = 0;
 	int rc;
 
+	/* Parts stand in an array inside the array; without another bracket there are none, and texts
+	 * need not be walked. */
+	if (!memchr(messages.p + 1, '[', messages.n - 1))
+		return 0;
 	ag_json_iter_init(&it, messages);
 	while ((rc = ag_json_array_next(&it, &v)) == 1) {
 		struct ag_str message = ag_json_raw(messages, v);

@@ -268,6 +268,31 @@ read_service_tier(struct ag_str text, struct ag_json_value v, struct ag_answer *
 		a->usage.service_tier = AG_TIER_STANDARD;
 }
 
+/* The last finish_reason of the choices by its bytes, which no string can hold (its quotes would be
+ * escaped): near the end in every provider's answers, so the end is looked at first. */
+static void
+find_finish_reason(struct ag_str choices, struct ag_answer *a)
+{
+	static const char name[] = "\"finish_reason\":";
+	size_t tail = min_u64(choices.n, 96), at;
+	const char *found = memmem(choices.p + choices.n - tail, tail, name, sizeof(name) - 1);
+	const char *end;
+
+	if (!found)
+		found = memmem(choices.p, choices.n, name, sizeof(name) - 1);
+	if (!found)
+		return;
+	at = (size_t)(found - choices.p) + sizeof(name) - 1;
+	while (at < choices.n && choices.p[at] == ' ')
+		at++;
+	if (at == choices.n || choices.p[at] != '"')
+		return;
+	end = memchr(choices.p + at + 1, '"', choices.n - at - 1);
+	if (end)
+		(void)ag_str_copy(ag_str_n(choices.p + at + 1, (size_t)(end - choices.p) - at - 1), a->finish_reason,
+		    sizeof(a->finish_reason));
+}
+
 /* finish_reason of the first choice that has one; usage of the last choice that has one. */
 static void
 read_choices(const struct ag_provider *p, struct ag_str text, struct ag_json_value v,
@@ -279,6 +304,10 @@ read_choices(const struct ag_provider *p, struct ag_str text, struct ag_json_val
 	struct ag_json_fault fault;
 	struct ag_str choices = ag_json_raw(text, v);
 
+	if (a->finish_reason[0] == '\0')
+		find_finish_reason(choices, a);
+	if (a->has_usage)
+		return;
 	ag_json_iter_init(&it, choices);
 	while (ag_json_array_next(&it, &item) == 1) {
 		struct ag_str choice = ag_json_raw(choices, item);
@@ -334,6 +363,11 @@ ag_openai_on_body(const struct ag_provider *p, struct ag_str body, struct ag_ans
 	a->has_done = true;
 }
 
+/* What is around the text in the tersest chunk that anybody sends: it is no output. */
+#define CHUNK_FRAME       "[{\"index\":0,\"delta\":{\"content\":\"\"},\"finish_reason\":null}]"
+#define CHUNK_FRAME_LEAST "[{\"delta\":{\"content\":\"\"}}]"
+#define CHUNK_LEAST       2u /* bytes: a chunk is a token, whatever it shows */
+
 static void
 read_error(struct ag_str text, struct ag_json_value v, struct ag_answer *a)
 {
@@ -344,6 +378,21 @@ read_error(struct ag_str text, struct ag_json_value v, struct ag_answer *a)
 
 	if (v.type == AG_JSON_OBJECT && ag_json_scan(error, &name, 1, &f, &fault) == 0)
 		read_text(error, f, a->error_type, sizeof(a->error_type));
+}
+
+/* The choices of a chunk: counted, and looked into only where the last chunks differ from the others. */
+static void
+read_chunk(const struct ag_provider *p, struct ag_str data, struct ag_json_value choices,
+    struct ag_answer *a)
+{
+	struct ag_str raw = ag_json_raw(data, choices);
+	bool is_open = memmem(raw.p, raw.n, "\"finish_reason\":null", 20) != NULL;
+	size_t frame = is_open ? sizeof(CHUNK_FRAME) - 1 : sizeof(CHUNK_FRAME_LEAST) - 1;
+
+	a->content_events++;
+	a->content_bytes += raw.n > frame + CHUNK_LEAST ? raw.n - frame : CHUNK_LEAST;
+	if (choices.type == AG_JSON_ARRAY && a->finish_reason[0] == '\0' && !is_open)
+		read_choices(p, data, choices, a);
 }
 
 bool
@@ -370,14 +419,8 @@ ag_openai_on_event(const struct ag_provider *p, struct ag_str data, struct ag_an
 	read_common(p, data, f, a);
 	if (is_bare && f[B_USAGE].type == AG_JSON_OBJECT)
 		return true;
-	if (!is_bare) {
-		a->content_events++;
-		a->content_bytes += f[B_CHOICES].len;
-		/* Only the last chunks carry these; looking costs a scan of the choices. */
-		if (f[B_CHOICES].type == AG_JSON_ARRAY && a->finish_reason[0] == '\0' &&
-		    memmem(data.p + f[B_CHOICES].off, f[B_CHOICES].len, "\"finish_reason\":null", 20) == NULL)
-			read_choices(p, data, f[B_CHOICES], a);
-	}
+	if (!is_bare)
+		read_chunk(p, data, f[B_CHOICES], a);
 	return false;
 }
 

@@ -33,7 +33,7 @@ struct ag_answer {
 	bool has_done;         /* the terminator came */
 	bool has_error;        /* an error event came in the stream */
 	uint64_t content_events; /* events with content seen */
-	uint64_t content_bytes; /* bytes of their data: bounds the tokens received */
+	uint64_t content_bytes; /* bytes of their text, about: bounds the tokens received */
 	char model[128];       /* model that served, "" unknown */
 	char id[96];
 	char finish_reason[32];

@@ -54,18 +54,32 @@ client_on_readable(void *arg)
 	client_run(c);
 }
 
+void
+ag_client_await_reader(struct ag_client *c)
+{
+	c->unread = ag_conn_unacked(c->conn);
+	ag_conn_timer_set(c->conn, c->w->tv_write);
+}
+
 static void
 client_on_drained(void *arg)
 {
 	struct ag_client *c = arg;
 
-	if (c->state == AG_CLIENT_CLOSING) {
+	switch (c->state) {
+	case AG_CLIENT_CLOSING:
 		ag_conn_shutdown(c->conn);
-		return;
-	}
-	if (c->state == AG_CLIENT_BUSY) {
+		break;
+	case AG_CLIENT_BUSY:
 		ag_conn_timer_clear(c->conn);
 		ag_req_on_client_drained(c->req);
+		break;
+	case AG_CLIENT_IDLE:
+		ag_conn_timer_set(c->conn, c->w->tv_idle);
+		break;
+	case AG_CLIENT_HEAD:
+	case AG_CLIENT_BODY:
+		break;
 	}
 }
 
@@ -91,12 +105,23 @@ client_on_open(void *arg)
 		ag_count(AG_CNT_tls_handshakes);
 }
 
+/* An answer that waits is being read, if slowly: what the peer took shows in what is left. */
+static bool
+client_is_reading(struct ag_client *c)
+{
+	return ag_conn_pending(c->conn) > 0 && ag_conn_unacked(c->conn) < c->unread;
+}
+
 /* The one timer: a head, a body, an idle connection or an unread answer took too long. */
 static void
 client_on_timer(void *arg)
 {
 	struct ag_client *c = arg;
 
+	if (c->state != AG_CLIENT_HEAD && c->state != AG_CLIENT_BODY && client_is_reading(c)) {
+		ag_client_await_reader(c);
+		return;
+	}
 	switch (c->state) {
 	case AG_CLIENT_HEAD:
 	case AG_CLIENT_BODY:
@@ -282,8 +307,10 @@ client_parse(struct ag_client *c, struct ag_http_head **out_head)
 	struct ag_http_head *head = c->head ? c->head : &c->w->head;
 	enum ag_parse rc;
 
-	if (!c->head)
+	if (!c->head) {
 		ag_http_head_init(head, c->w->conf->max_head);
+		c->w->head_of = NULL;
+	}
 	rc = ag_http_parse_request(c->in.p, c->in.n, head);
 	if (rc == AG_PARSE_MORE && !c->head) {
 		c->head = malloc(sizeof(*c->head));
@@ -340,6 +367,15 @@ client_run(struct ag_client *c)
 }
 
 void
+ag_client_end(struct ag_client *c)
+{
+	c->state = AG_CLIENT_CLOSING;
+	ag_client_await_reader(c);
+	if (ag_conn_pending(c->conn) == 0)
+		ag_conn_shutdown(c->conn);
+}
+
+void
 ag_client_request_done(struct ag_client *c, bool keep)
 {
 	struct ag_buf msg = c->req->msg;
@@ -349,10 +385,7 @@ ag_client_request_done(struct ag_client *c, bool keep)
 	c->req = NULL;
 	if (!keep || c->w->is_draining || c->n_requests >= c->w->conf->keepalive_requests) {
 		ag_buf_fini(&msg);
-		c->state = AG_CLIENT_CLOSING;
-		ag_conn_timer_set(c->conn, c->w->tv_write);
-		if (ag_conn_pending(c->conn) == 0)
-			ag_conn_shutdown(c->conn);
+		ag_client_end(c);
 		return;
 	}
 	c->state = AG_CLIENT_IDLE;
@@ -370,6 +403,8 @@ ag_client_request_done(struct ag_client *c, bool keep)
 	}
 	if (c->in.n > 0)
 		ag_worker_defer(c->w, &c->defer);
+	else if (ag_conn_pending(c->conn) > 0)
+		ag_client_await_reader(c);
 	else
 		ag_conn_timer_set(c->conn, c->w->tv_idle);
 }

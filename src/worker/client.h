@@ -33,6 +33,7 @@ struct ag_client {
 	struct ag_chunk_dec chunk;
 	bool is_chunked;
 	bool is_paused;
+	size_t unread;             /* what the peer had not taken when the timer was set */
 	uint32_t n_requests;
 	char peer[64];             /* address in text */
 };
@@ -43,6 +44,11 @@ void ag_client_free(struct ag_client *c);
 /* The request ended and its answer is written (or queued).  keep: the connection may take the
  * next.  The request is freed. */
 void ag_client_request_done(struct ag_client *c, bool keep);
+
+/* An answer waits to be read: client_write_timeout runs, anew as long as the peer reads at all. */
+void ag_client_await_reader(struct ag_client *c);
+/* No further request: what is queued goes out, then the end. */
+void ag_client_end(struct ag_client *c);
 
 /* From the loop, later than the call that deferred: serves what waits in `in`. */
 void ag_client_go_on(struct ag_list *defer);

@@ -241,10 +241,10 @@ origin_on_resolved(int result, struct evutil_addrinfo *res, void *arg)
 	struct ag_origin *o = arg;
 	int rc = -EHOSTUNREACH;
 
+	if (result == EVUTIL_EAI_CANCEL)
+		return; /* the origin is gone */
 	o->lookup = NULL;
 	o->is_looking_up = false;
-	if (result == EVUTIL_EAI_CANCEL)
-		return;
 	if (result == 0) {
 		o->n_addrs = o->next_addr = 0;
 		for (struct evutil_addrinfo *a = res; a && o->n_addrs < ORIGIN_ADDRS; a = a->ai_next) {

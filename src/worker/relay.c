@@ -80,6 +80,8 @@ is_dropped(const struct ag_http_head *head, const struct ag_req *r, struct ag_st
 		return true;
 	if (r->is_admin)
 		return false;
+	if ((name.p[0] | 0x20) != 'x')
+		return false;
 	/* Ours stand in for the provider's where we have limits of that kind. */
 	if (r->rate_requests.is_set && name.n > 21 && ag_str_ieq(ag_str_n(name.p, 12), AG_STR("x-ratelimit-")) &&
 	    ag_str_ieq(ag_str_skip(name, name.n - 9), AG_STR("-requests")))
@@ -254,7 +256,7 @@ hold_back(struct ag_req *r)
 {
 	if (r->up && ag_conn_pending(r->client->conn) > CLIENT_PENDING_HIGH) {
 		ag_upstream_pause(r->up);
-		ag_conn_timer_set(r->client->conn, r->w->tv_write);
+		ag_client_await_reader(r->client);
 	}
 }
 
@@ -268,16 +270,12 @@ outcome_of_status(int status)
 	return status >= 400 ? AG_OUT_UPSTREAM_4XX : AG_OUT_ANSWERED;
 }
 
-/* The answer is complete: the connection goes back, the cost is settled before the client can see
- * the end, so that what it reads next already tells. */
+/* The answer is complete: its cost is settled before the client can see the end, so that what it
+ * reads next already tells.  The connection is let go only after the last write, which still sends
+ * from its buffer: finish(). */
 static void
 settle_end(struct ag_req *r, enum ag_outcome outcome)
 {
-	struct ag_upstream *up = r->up;
-
-	r->up = NULL;
-	if (up)
-		ag_upstream_done(up);
 	ag_req_goto(r, AG_REQ_SETTLE);
 	ag_req_settle(r, outcome, r->rec.client_status);
 	if (outcome == AG_OUT_ANSWERED && !r->is_admin)
@@ -287,6 +285,11 @@ settle_end(struct ag_req *r, enum ag_outcome outcome)
 static void
 finish(struct ag_req *r)
 {
+	struct ag_upstream *up = r->up;
+
+	r->up = NULL;
+	if (up)
+		ag_upstream_done(up);
 	ag_req_goto(r, AG_REQ_DONE);
 	ag_client_request_done(r->client, r->wants_keep_alive && !r->is_until_eof_out);
 }
@@ -337,6 +340,7 @@ relay_stream(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_last)
 		rc = ag_sse_feed(&r->sse, runs[i].p, runs[i].n, relay_on_event, &o);
 	}
 	if (rc < 0) {
+		r->up->may_keep = false; /* the rest of the answer may still come on it */
 		end_broken_stream(r, &o, AG_OUT_UPSTREAM_BROKE_DURING, "an event of the stream is too large");
 		return;
 	}

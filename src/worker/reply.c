@@ -48,7 +48,8 @@ ag_reply_common_headers(struct ag_req *r, struct ag_buf *b)
 	if (r->target.family) {
 		put_header(b, "x-portkey-provider", ag_str(r->target.family->name));
 		ag_buf_puts(b, "x-portkey-last-used-option-index: config\r\n"
-		               "x-portkey-retry-attempt-count: 0\r\nx-portkey-cache-status: DISABLED\r\n");
+		               "x-portkey-cache-status: DISABLED\r\n");
+		put_number(b, "x-portkey-retry-attempt-count", r->retries);
 	}
 	if (r->rate_requests.is_set) {
 		put_number(b, "x-ratelimit-limit-requests", r->rate_requests.limit);
@@ -336,14 +337,9 @@ ag_reply_bad_message(struct ag_client *c, int status, const char *why)
 	ag_buf_puts(b, "x-should-retry: false\r\nconnection: close\r\n\r\n");
 	iov[0] = (struct iovec){ b->p, b->n };
 	iov[1] = (struct iovec){ body.p, body.n };
-	c->state = AG_CLIENT_CLOSING;
-	if (ag_conn_writev(c->conn, iov, 2) < 0) {
-		ag_buf_fini(&body);
+	if (ag_conn_writev(c->conn, iov, 2) < 0)
 		ag_client_free(c);
-		return;
-	}
+	else
+		ag_client_end(c);
 	ag_buf_fini(&body);
-	ag_conn_timer_set(c->conn, c->w->tv_write);
-	if (ag_conn_pending(c->conn) == 0)
-		ag_conn_shutdown(c->conn);
 }

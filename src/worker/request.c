@@ -78,6 +78,8 @@ ag_req_free(struct ag_req *r)
 	ag_view_unref(r->view);
 	ag_mem_wipe(&r->key, sizeof(r->key));
 	r->magic = 0;
+	if (w->head_of == r)
+		w->head_of = NULL;
 	if (w->n_spare_reqs < SPARE_REQS) {
 		ag_arena_reset(&r->arena);
 		ag_list_push_front(&w->spare_reqs, &r->node);
@@ -267,6 +269,7 @@ ag_req_start(struct ag_client *c, const struct ag_http_head *head, struct ag_buf
 	r->client = c;
 	c->req = r;
 	r->msg = *msg;
+	c->w->head_of = r;
 	r->head_len = head_len;
 	r->body_len = body_len;
 	r->received_us = ag_clock_mono_us();

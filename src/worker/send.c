@@ -70,9 +70,9 @@ is_withheld(const struct ag_http_head *head, struct ag_str name)
 		{ "via", 3 }, { "proxy-authorization", 19 }, { "origin", 6 }, { "referer", 7 },
 	};
 
-	if (name.n > 10 && ag_str_ieq(ag_str_n(name.p, 10), AG_STR("x-portkey-")))
-		return true;
-	if (name.n > 9 && ag_str_ieq(ag_str_n(name.p, 9), AG_STR("x-aigate-")))
+	if ((name.p[0] | 0x20) == 'x' &&
+	    ((name.n > 10 && ag_str_ieq(ag_str_n(name.p, 10), AG_STR("x-portkey-"))) ||
+	        (name.n > 9 && ag_str_ieq(ag_str_n(name.p, 9), AG_STR("x-aigate-")))))
 		return true;
 	for (size_t i = 0; i < AG_ARRAY_LEN(withheld); i++)
 		if (ag_str_ieq(name, withheld[i]))
@@ -178,10 +178,13 @@ ag_req_write(struct ag_req *r)
 	struct iovec *iov;
 	int n, rc;
 
-	/* The parsed head was the worker's scratch; another request may have used it since. */
-	ag_http_head_init(head, w->conf->max_head);
-	if (ag_http_parse_request(r->msg.p, r->head_len, head) != AG_PARSE_DONE)
-		assert(!"a head that was whole is whole");
+	/* The parsed head stands in the worker's scratch, unless another message was parsed since. */
+	if (w->head_of != r) {
+		ag_http_head_init(head, w->conf->max_head);
+		if (ag_http_parse_request(r->msg.p, r->head_len, head) != AG_PARSE_DONE)
+			assert(!"a head that was whole is whole");
+		w->head_of = r;
+	}
 	ag_buf_reset(&w->scratch);
 	if (r->is_admin)
 		build_admin_head(r, head, &w->scratch);
@@ -231,7 +234,9 @@ req_on_resolved(void *arg, int rc)
 	r->is_resolving = false;
 	if (rc == 0)
 		rc = ag_origin_resolve(r->dest->origin, &r->resolve, &addr, &addr_len);
-	if (rc < 0)
+	if (rc == -EINPROGRESS)
+		r->is_resolving = true; /* what was found is too old again: the process stood still */
+	else if (rc < 0)
 		ag_req_on_upstream_failed(r, AG_OUT_CONNECT_FAILED, "the host's name could not be resolved");
 	else
 		connect_now(r, addr, addr_len);

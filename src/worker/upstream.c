@@ -110,6 +110,7 @@ up_run(struct ag_upstream *up)
 
 	while (up->state == AG_UP_SENDING && up->in.n > 0) {
 		ag_http_head_init(head, 65536);
+		up->w->head_of = NULL;
 		switch (ag_http_parse_response(up->in.p, up->in.n, up->req->is_head_method && up->req->is_admin,
 		    head)) {
 		case AG_PARSE_MORE:

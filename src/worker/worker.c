@@ -1,12 +1,13 @@
 /* worker.c - the role: accepts clients, keeps the catalogue fresh, drains when told.
  *
- * One accept per wake-up on the shared listening sockets: connections spread over the workers and
- * nothing queued is lost with one that dies. */
+ * One accept per wake-up on the shared listening sockets, so that nothing queued is lost with a worker that
+ * dies; who has more connections than the others stands back for a moment, so that they spread. */
 #include "worker/worker.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -167,10 +168,54 @@ peer_text(const struct sockaddr_storage *ss, char out[64])
 		(void)ag_str_copy(AG_STR("unix"), out, 64);
 }
 
+#define ACCEPT_LEAD  4u  /* connections more than the others have, on average, before they go first */
+#define ACCEPT_GRACE 4u  /* taken after having stood back in vain */
+
 struct listener {
 	struct ag_worker *w;
 	int ix;
+	uint32_t grace;
 };
+
+/* Among idle workers one and the same gets every connection, and would keep all their streams.  Whoever
+ * has more than its share stands back for a moment: the others are awake too. */
+static bool
+has_more_than_its_share(const struct ag_worker *w)
+{
+	uint64_t all = 0, n = 0;
+
+	for (uint32_t i = 0; i < w->shm->hdr->sizes.workers; i++) {
+		const struct ag_proc_slot *p = ag_shm_proc(w->shm, AG_PROC_WORKER(i));
+
+		if (p == w->proc || !ag_a32_get(&p->is_serving) || ag_a32_get(&p->pid) == 0)
+			continue;
+		all += ag_a32_get(&p->connections);
+		n++;
+	}
+	return n > 0 && w->n_clients >= ACCEPT_LEAD + all / n;
+}
+
+static void
+listener_on_back(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *l = arg;
+	struct pollfd waiting = { .fd = l->w->ctx->listen_fds[l->ix], .events = POLLIN };
+
+	(void)fd;
+	(void)what;
+	l->grace = poll(&waiting, 1, 0) == 1 ? ACCEPT_GRACE : 0;
+	if (!l->w->is_draining)
+		(void)event_add(l->w->listen_ev[l->ix], NULL);
+}
+
+static void
+stand_back(struct listener *l)
+{
+	static const struct timeval moment = { .tv_usec = 2000 };
+
+	if (event_add(l->w->back_ev[l->ix], &moment) == 0)
+		event_del(l->w->listen_ev[l->ix]);
+}
 
 static void
 worker_on_accept(evutil_socket_t fd, short what, void *arg)
@@ -183,6 +228,12 @@ worker_on_accept(evutil_socket_t fd, short what, void *arg)
 	int client;
 
 	(void)what;
+	if (l->grace > 0) {
+		l->grace--;
+	} else if (has_more_than_its_share(w)) {
+		stand_back(l);
+		return;
+	}
 	client = accept4(fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (client < 0) {
 		static struct ag_log_limit limit;
@@ -233,7 +284,12 @@ worker_drain(struct ag_worker *w)
 	AG_LIST_FOREACH_SAFE(it, next, &w->clients) {
 		struct ag_client *c = AG_LIST_ENTRY(it, struct ag_client, node);
 
-		if (c->state == AG_CLIENT_IDLE)
+		if (c->state != AG_CLIENT_IDLE)
+			continue;
+		/* Idle for us, but its last answer may still be on its way. */
+		if (ag_conn_pending(c->conn) > 0)
+			ag_client_end(c);
+		else
 			ag_client_free(c);
 	}
 	event_base_loopexit(w->base, &tv);
@@ -443,7 +499,8 @@ worker_init_events(struct ag_worker *w, struct listener *listeners)
 		listeners[i] = (struct listener){ .w = w, .ix = i };
 		w->listen_ev[i] = event_new(w->base, w->ctx->listen_fds[i], EV_READ | EV_PERSIST,
 		    worker_on_accept, &listeners[i]);
-		if (!w->listen_ev[i] || event_add(w->listen_ev[i], NULL) < 0)
+		w->back_ev[i] = evtimer_new(w->base, listener_on_back, &listeners[i]);
+		if (!w->back_ev[i] || !w->listen_ev[i] || event_add(w->listen_ev[i], NULL) < 0)
 			return -ENOMEM;
 	}
 	worker_set_timers(w);
@@ -473,8 +530,10 @@ worker_fini(struct ag_worker *w)
 		worker_on_deferred(-1, 0, w);
 	ag_view_unref(w->view);
 	ag_req_free_spares(w);
-	for (int i = 0; i < AG_WORKER_LISTEN_MAX; i++)
+	for (int i = 0; i < AG_WORKER_LISTEN_MAX; i++) {
 		event_release(w->listen_ev[i]);
+		event_release(w->back_ev[i]);
+	}
 	for (size_t i = 0; i < AG_ARRAY_LEN(w->signal_ev); i++)
 		event_release(w->signal_ev[i]);
 	event_release(w->life_ev);
@@ -505,6 +564,10 @@ ag_worker_main(struct ag_role_ctx *ctx)
 	ag_list_init(&w.spare_reqs);
 	ag_buf_init(&w.scratch, SCRATCH_MAX);
 	signal(SIGPIPE, SIG_IGN);
+	/* Large buffers come and go with each request: given back to the kernel every time, their pages
+	 * would be faulted in anew every time, which costs more than all of the relay. */
+	mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	mallopt(M_TRIM_THRESHOLD, 64 << 20);
 	if (worker_sweep(&w) && worker_init_events(&w, listeners) == 0 && worker_init_tls(&w) == 0 && worker_init_tables(&w) == 0) {
 		worker_on_tick(-1, 0, &w);
 		ag_a32_publish(&w.proc->is_serving, 1);

@@ -33,6 +33,7 @@ struct ag_worker {
 	struct ag_ring ring;
 	struct event_base *base;        /* owned */
 	struct event *listen_ev[AG_WORKER_LISTEN_MAX]; /* owned */
+	struct event *back_ev[AG_WORKER_LISTEN_MAX]; /* owned: the end of standing back */
 	struct event *signal_ev[5];     /* owned */
 	struct event *life_ev, *tick_ev; /* owned */
 	SSL_CTX *tls_server;            /* owned; NULL without TLS listeners */
@@ -57,6 +58,7 @@ struct ag_worker {
 	const struct timeval *tv_first_byte, *tv_stream, *tv_pool;
 
 	struct ag_http_head head;       /* scratch of the parser: good until the next parse */
+	const struct ag_req *head_of;   /* whose request's head stands in it, NULL: somebody else's */
 	struct ag_buf scratch;          /* scratch for heads and small answers */
 	uint8_t entropy[4096];           /* random bytes for ids */
 	size_t entropy_left;

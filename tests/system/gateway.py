@@ -68,10 +68,16 @@ def wait(claim, what, timeout=20):
         time.sleep(0.01)
 
 
+def is_sanitized():
+    """Whether the programs under test were built with AddressSanitizer."""
+    with open(program("aigated"), "rb") as f:
+        return b"__asan_init" in f.read()
+
+
 def environment():
     """For the programs under test: SQL and data files of this tree, diagnostics to stderr."""
     env = dict(os.environ, AIGATE_SHARE_DIR=TOP)
-    env.setdefault("ASAN_OPTIONS", "abort_on_error=0:detect_leaks=0")
+    env.setdefault("ASAN_OPTIONS", "abort_on_error=0:detect_leaks=1")
     env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
     return env
 

@@ -249,6 +249,18 @@ def test_a_client_that_shuts_down_its_side_before_the_end_of_its_request_is_left
     assert provider.stats()["requests"] == 0
 
 
+def test_a_client_that_shuts_down_its_side_while_it_waits_counts_as_gone(plane, provider, key):
+    provider.script(wait="go")
+    left = plane.counter("req_client_left")
+    with plane.connect() as c:
+        c.send(request(key))
+        provider.wait_stat("requests", 1)
+        c.sock.shutdown(socket.SHUT_WR)
+        assert c.is_closed()
+    plane.wait_counter("req_client_left", left + 1)
+    plane.wait_idle()
+
+
 @pytest.mark.parametrize("junk", [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"\x00" * 40, b"\xff\xfe\r\n\r\n",
                                   b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n",
                                   b"GET /\r\n\r\n", b"\r\n\r\n\r\n\r\nNONSENSE\r\n\r\n"])

@@ -32,6 +32,20 @@ def is_invalid_key(answer):
 
 # -- where the key stands ------------------------------------------------------------------------
 
+def test_connections_spread_over_the_workers(plane):
+    plane.wait_log("ready: .* workers serve")
+    connections = []
+    for _ in range(64):
+        one = plane.connect()
+        one.request("GET", "/healthz")
+        assert one.read_answer().status == 200
+        connections.append(one)
+    shares = [p["connections"] for p in plane.stat()["processes"] if p["role"] == "worker"]
+    for one in connections:
+        one.close()
+    assert sum(shares) >= 64 and min(shares) >= 8, shares
+
+
 @pytest.mark.parametrize("name,value", [
     ("x-portkey-api-key", "{}"), ("authorization", "Bearer {}"), ("authorization", "bearer {}"),
     ("authorization", "{}"), ("authorization", "Bearer   {}"), ("X-API-Key", "{}"), ("api-key", "{}"),

@@ -357,7 +357,11 @@ a_broken_stream_is_told_from_a_finished_one(void)
 	struct run r = stream("openai", AG_STR(CHUNK("{\"content\":\"a\"}", "null", "")), WHOLE);
 
 	ok(!r.a.has_done && r.a.finish_reason[0] == '\0' && !r.a.has_usage, "cut: no end, no usage");
-	ok(r.a.content_bytes > 0, "the bytes received are known");
+	is_i64((int64_t)r.a.content_bytes, 2, "a chunk is a token at least");
+	r = stream("openai", AG_STR(CHUNK("{\"content\":\"0123456789\"}", "null", "")), WHOLE);
+	is_i64((int64_t)r.a.content_bytes, 10, "the text counts, not what is around it");
+	r = stream("openai", AG_STR("data: {\"choices\":[{\"delta\":{\"content\":\"0123456789\"}}]}\n\n"), WHOLE);
+	is_i64((int64_t)r.a.content_bytes, 10, "in the tersest form too");
 	r = stream("openai", AG_STR(CHUNK("{\"content\":\"a\"}", "null", "")
 	    "data: {\"error\":{\"message\":\"out of order\",\"type\":\"server_error\",\"code\":null}}\n\n"), WHOLE);
 	ok(r.a.has_error, "an error event is seen");

@@ -3,6 +3,7 @@
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "conf/conf.h"
@@ -11,6 +12,7 @@
 #define ANSWER_MAX  (64u << 20)
 #define JSON_DEPTH  32
 #define TIMEOUT_S   60L
+#define RELOAD_TRIES 500 /* of 20 ms */
 
 void
 ctl_put_segment(struct ag_buf *b, const char *text)
@@ -194,12 +196,38 @@ ctl_api(struct ctl *ctl, const char *method, const char *path, struct json_objec
 	return call(ctl, method, path, body, true, out_answer);
 }
 
+/* The call only asks for it: a new time of loading tells that it is done. */
+static bool
+was_loaded(struct ctl *ctl, const char *before)
+{
+	const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
+
+	for (int tries = 0; tries < RELOAD_TRIES; tries++) {
+		struct json_object *now = NULL;
+		bool is_new = call(ctl, "GET", "/v1/operator/status", NULL, false, &now) == CTL_OK &&
+		              json_object_get_boolean(ctl_json_at(now, "is_loaded")) &&
+		              strcmp(ctl_json_text(now, "loaded_at"), before) != 0;
+
+		json_object_put(now);
+		if (is_new)
+			return true;
+		nanosleep(&pause, NULL);
+	}
+	return false;
+}
+
 void
 ctl_reload(struct ctl *ctl)
 {
+	struct json_object *before = NULL;
+
 	/* With --database alone there may be no daemon, and no configuration to find it by. */
 	if (!ctl->socket && !ctl->conf && (ctl->database || access(ctl->conf_path, R_OK) < 0))
 		return;
-	if (call(ctl, "POST", "/v1/operator/reload", NULL, false, NULL) == CTL_FAILED)
-		ctl_say("the daemon could not take it over; it will at its next start");
+	if (call(ctl, "GET", "/v1/operator/status", NULL, false, &before) != CTL_OK)
+		return;
+	if (call(ctl, "POST", "/v1/operator/reload", NULL, false, NULL) != CTL_OK ||
+	    !was_loaded(ctl, ctl_json_text(before, "loaded_at")))
+		ctl_say("the daemon did not take it over yet; it will as soon as it can");
+	json_object_put(before);
 }

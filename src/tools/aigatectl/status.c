@@ -22,6 +22,16 @@ static const struct ctl_column daemon_columns[] = {
 	{ "catalogue", "catalog_generation", NULL },
 	{ "loaded", "loaded_at", NULL },
 };
+static const struct ctl_column count_columns[] = {
+	{ "schema", "schema_version", NULL },
+	{ "organisations", "organisations", NULL },
+	{ "workspaces", "workspaces", NULL },
+	{ "API keys", "api_keys", NULL },
+	{ "prices", "prices", NULL },
+	{ "last record", "last_record_at", NULL },
+	{ "quarantined", "quarantined", NULL },
+	{ "gaps", "gaps", NULL },
+};
 
 static enum ctl_exit
 read_counts(struct ctl *ctl, struct json_object **out)
@@ -48,10 +58,8 @@ print_tables(struct ctl *ctl, struct json_object *daemon, struct json_object *co
 			json_object_object_add(daemon, "why_not", json_object_new_string("serves"));
 		ctl_print_one(ctl, daemon, daemon_columns, AG_ARRAY_LEN(daemon_columns));
 	}
-	if (!counts)
-		return;
-	json_object_object_foreach(counts, name, value)
-		printf("%-15s  %s\n", name, value ? json_object_get_string(value) : "-");
+	if (counts)
+		ctl_print_one(ctl, counts, count_columns, AG_ARRAY_LEN(count_columns));
 }
 
 enum ctl_exit

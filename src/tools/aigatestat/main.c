@@ -1,5 +1,6 @@
 /* main.c - aigatestat: counters, meters and processes of a running gateway. */
 #include <errno.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -13,8 +14,8 @@
 #define OUT_MAX (512u << 20)
 
 static const char usage_text[] =
-	"usage: aigatestat [-am] [-s segment] [-w seconds] [counter ...]\n"
-	"       aigatestat [-s segment] --json\n";
+	"usage: aigatestat [-aimr] [-s segment] [-w seconds] [counter ...]\n"
+	"       aigatestat [-s segment] -j\n";
 
 static int
 fail(const char *text)
@@ -23,38 +24,63 @@ fail(const char *text)
 	return 1;
 }
 
+static const struct option long_options[] = {
+	{ "all", no_argument, NULL, 'a' },
+	{ "inflight", no_argument, NULL, 'i' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "meters", no_argument, NULL, 'm' },
+	{ "rings", no_argument, NULL, 'r' },
+	{ "segment", required_argument, NULL, 's' },
+	{ "watch", required_argument, NULL, 'w' },
+	{ 0 },
+};
+
 static bool
-is_letter(const char *arg, char letter, const char *word)
+parse_option(int letter, struct stat_options *o)
 {
-	return strcmp(arg, word) == 0 || (arg[0] == '-' && arg[1] == letter && arg[2] == '\0');
+	uint64_t seconds;
+
+	switch (letter) {
+	case 'a':
+		o->want_all = true;
+		return true;
+	case 'i':
+		o->want_inflight = true;
+		return true;
+	case 'j':
+		o->is_json = true;
+		return true;
+	case 'm':
+		o->want_meters = true;
+		return true;
+	case 'r':
+		o->want_rings = true;
+		return true;
+	case 's':
+		o->segment = optarg;
+		return true;
+	case 'w':
+		if (ag_parse_u64(ag_str(optarg), 86400, &seconds) < 0 || seconds == 0)
+			return false;
+		o->every_s = (uint32_t)seconds;
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* < 0: makes no sense. */
 static int
 parse(int argc, char **argv, struct stat_options *o)
 {
-	int i;
+	int letter;
 
-	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
-		uint64_t seconds;
-
-		if (is_letter(argv[i], 'j', "--json"))
-			o->is_json = true;
-		else if (is_letter(argv[i], 'm', "--meters"))
-			o->want_meters = true;
-		else if (is_letter(argv[i], 'a', "--all"))
-			o->want_all = true;
-		else if (is_letter(argv[i], 's', "--segment") && i + 1 < argc)
-			o->segment = argv[++i];
-		else if (is_letter(argv[i], 'w', "--watch") && i + 1 < argc &&
-		         ag_parse_u64(ag_str(argv[i + 1]), 86400, &seconds) == 0 && seconds > 0)
-			o->every_s = (uint32_t)seconds, i++;
-		else
+	while ((letter = getopt_long(argc, argv, "aijmrs:w:", long_options, NULL)) != -1)
+		if (!parse_option(letter, o))
 			return -EINVAL;
-	}
-	o->names = argv + i;
-	o->n_names = argc - i;
-	for (; i < argc; i++) {
+	o->names = argv + optind;
+	o->n_names = argc - optind;
+	for (int i = optind; i < argc; i++) {
 		size_t c = 0;
 
 		while (c < AG_COUNTERS && strcmp(ag_counter_defs[c].name, argv[i]) != 0)

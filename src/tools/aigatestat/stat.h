@@ -12,6 +12,8 @@ struct stat_options {
 	const char *segment;      /* "/aigated" */
 	bool is_json;
 	bool want_meters;
+	bool want_inflight;       /* requests in flight, with their holds */
+	bool want_rings;
 	bool want_all;            /* counters that stand at 0 too */
 	uint32_t every_s;         /* 0: once */
 	char *const *names;       /* counters to show; NULL all */

@@ -1,4 +1,4 @@
-/* text.c - the same for people: processes, counters, meters on request. */
+/* text.c - the same for people: processes, counters; meters, holds and rings on request. */
 #include <stdio.h>
 #include <string.h>
 
@@ -119,7 +119,7 @@ put_counters(struct ag_buf *b, const struct ag_shm *shm, const struct stat_optio
 static void
 put_amount(struct ag_buf *b, uint32_t unit, int64_t v)
 {
-	char text[32] = "$";
+	char text[40] = "$";
 
 	if (unit == AG_UNIT_NUSD)
 		ag_fmt_usd(text + 1, sizeof(text) - 1, v);
@@ -150,6 +150,47 @@ put_meters(struct ag_buf *b, const struct ag_shm *shm, int64_t now_us)
 	}
 }
 
+static void
+put_inflight(struct ag_buf *b, const struct ag_shm *shm)
+{
+	ag_buf_printf(b, "\n%-8s %6s %-10s %10s %18s\n", "worker", "slot", "state", "meter", "held");
+	for (uint32_t w = 0; w < shm->hdr->sizes.workers; w++) {
+		for (uint32_t i = 0; i < shm->hdr->sizes.inflight; i++) {
+			const struct ag_inflight *slot = ag_shm_inflight(shm, w, i);
+			uint32_t state = ag_a32_get(&slot->state), n = ag_a32_get(&slot->n_holds);
+
+			if (state == AG_INFLIGHT_FREE)
+				continue;
+			ag_buf_printf(b, "%-8u %6u %-10s", w, i, stat_inflight_name(state));
+			for (uint32_t h = 0; h < n && h < AG_HOLDS_MAX; h++) {
+				if (h > 0)
+					ag_buf_printf(b, "%26s", "");
+				ag_buf_printf(b, " %10lld", (long long)slot->holds[h].meter_id);
+				put_amount(b, slot->holds[h].unit, slot->holds[h].amount);
+				ag_buf_putc(b, '\n');
+			}
+			if (n == 0)
+				ag_buf_putc(b, '\n');
+		}
+	}
+}
+
+static void
+put_rings(struct ag_buf *b, const struct ag_shm *shm)
+{
+	ag_buf_printf(b, "\n%-8s %14s %14s %14s %14s %8s\n", "ring", "last", "safe", "stored", "bytes waiting",
+	              "full");
+	for (uint32_t w = 0; w < shm->hdr->sizes.workers; w++) {
+		const struct ag_ring_hdr *ring = ag_shm_ring(shm, w);
+		int64_t next = ag_a64_get(&ring->next_seq);
+		int64_t waiting = ag_a64_get(&ring->head) - ag_a64_get(&ring->tail);
+
+		ag_buf_printf(b, "%-8u %14lld %14lld %14lld %14lld %7lld%%\n", w, (long long)(next > 0 ? next - 1 : 0),
+		              (long long)ag_a64_get(&ring->safe_seq), (long long)ag_a64_get(&ring->stored_seq),
+		              (long long)waiting, (long long)(waiting * 100 / (int64_t)shm->hdr->sizes.ring_bytes));
+	}
+}
+
 void
 stat_put_text(struct ag_buf *b, const struct ag_shm *shm, const struct stat_options *o,
               int64_t now_us, const int64_t *before)
@@ -164,4 +205,8 @@ stat_put_text(struct ag_buf *b, const struct ag_shm *shm, const struct stat_opti
 	put_counters(b, shm, o, before);
 	if (o->want_meters)
 		put_meters(b, shm, now_us);
+	if (o->want_inflight)
+		put_inflight(b, shm);
+	if (o->want_rings)
+		put_rings(b, shm);
 }
