@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "shm/crash_point.h"
+
 static bool
 is_as_wanted(const struct ag_meter *m, const struct ag_meter_def *def)
 {
@@ -110,6 +112,7 @@ close_and_free(const struct evict *e, struct candidate *c, size_t n, int64_t *ou
 
 		c[i].limit = ag_a64_get(&m->limit);
 		ag_a64_set(&m->limit, AG_METER_CLOSED);
+		AG_CRASH_POINT();
 	}
 	atomic_thread_fence(memory_order_seq_cst);
 	referenced = ag_metertab_referenced(e->shm);
@@ -120,6 +123,7 @@ close_and_free(const struct evict *e, struct candidate *c, size_t n, int64_t *ou
 		if (!is_held && may_go(e, m)) {
 			out_ids[freed++] = ag_a64_get(&m->id);
 			ag_metertab_free(e->shm, c[i].ix);
+			AG_CRASH_POINT();
 		} else {
 			ag_a64_set(&m->limit, c[i].limit);
 		}

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "shm/crash_point.h"
 
 /* Values of id that are no meter. */
 #define ID_NEVER  INT64_C(0)
@@ -177,8 +178,11 @@ meter_make(const struct ag_shm *shm, const struct ag_meter_def *def, uint32_t *o
 		ag_a64_set(&m->policy.owner, def->owner);
 		name_set(m, def);
 	}
+	AG_CRASH_POINT();
 	ag_a64_publish(&m->id, def->id);
+	AG_CRASH_POINT();
 	ag_a32_publish(&m->kind, def->kind);
+	AG_CRASH_POINT();
 	if (def->level == AG_LEVEL_POLICY) {
 		ag_a32_set(&shm->hdr->policy_meters, ag_a32_get(&shm->hdr->policy_meters) + 1);
 		ag_a32_publish(&shm->hdr->policy_made, ag_a32_get(&shm->hdr->policy_made) + 1);

@@ -7,7 +7,7 @@ tests_stress_libcrash_a_CPPFLAGS = $(AM_CPPFLAGS) -DAG_CRASH_POINTS
 
 stress_programs = \
 	tests/stress/stress_budget tests/stress/stress_holds tests/stress/stress_keytab \
-	tests/stress/stress_rate tests/stress/stress_ring
+	tests/stress/stress_policy_meter tests/stress/stress_rate tests/stress/stress_ring
 check_PROGRAMS += $(stress_programs) tests/stress/bench_keytab
 TESTS += $(stress_programs)
 stress_libs = tests/stress/libcrash.a src/base/libbase.a $(SSL_LIBS)
@@ -22,6 +22,9 @@ tests_stress_stress_holds_CPPFLAGS = $(AM_CPPFLAGS) -DAG_CRASH_POINTS
 tests_stress_stress_holds_LDADD = $(stress_libs)
 tests_stress_stress_keytab_SOURCES = tests/stress/stress_keytab.c
 tests_stress_stress_keytab_LDADD = $(stress_libs)
+tests_stress_stress_policy_meter_SOURCES = tests/stress/stress_policy_meter.c
+tests_stress_stress_policy_meter_CPPFLAGS = $(AM_CPPFLAGS) -DAG_CRASH_POINTS
+tests_stress_stress_policy_meter_LDADD = $(stress_libs)
 tests_stress_stress_ring_SOURCES = tests/stress/stress_ring.c
 tests_stress_stress_ring_LDADD = $(stress_libs)
 tests_stress_bench_keytab_SOURCES = tests/stress/bench_keytab.c tests/stress/stress.c
