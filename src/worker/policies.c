@@ -63,7 +63,8 @@ use_meter(struct ag_req *r, struct ag_req_policy *p, struct ag_str *out_detail)
 	return AG_DENY_NO_CAPACITY;
 }
 
-/* Behind the other meters: a refusal of theirs makes none of ours. */
+/* Behind the other meters, which refuse first.  One that is made and then refused by another stays
+ * blank, and is cleared away. */
 static enum ag_verdict
 add_policy(struct ag_req *r, const struct ag_cat_policy *row, const struct ag_policy_key *key,
     struct ag_str *out_detail)
