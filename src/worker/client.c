@@ -16,6 +16,15 @@
 
 static void client_run(struct ag_client *c);
 
+/* What is missing of a body of known length, so that its buffer grows once. */
+static size_t
+client_body_read(const struct ag_client *c)
+{
+	uint64_t left = c->is_chunked ? CLIENT_READ_BODY : c->head_len + c->body_len - c->in.n;
+
+	return left > CLIENT_READ_BODY ? CLIENT_READ_BODY : left < CLIENT_READ ? CLIENT_READ : (size_t)left;
+}
+
 static void
 client_on_readable(void *arg)
 {
@@ -33,7 +42,7 @@ client_on_readable(void *arg)
 			ag_client_free(c);
 		return;
 	}
-	got = ag_conn_fill(c->conn, &c->in, is_body ? CLIENT_READ_BODY : CLIENT_READ);
+	got = ag_conn_fill(c->conn, &c->in, is_body ? client_body_read(c) : CLIENT_READ);
 	if (got == -EAGAIN)
 		return;
 	if (got <= 0) {

@@ -10,7 +10,8 @@
 #include "shm/counters.h"
 #include "worker/request.h"
 
-#define UP_READ    65536
+#define UP_READ     16384 /* at first, so that the buffer of a small answer is kept */
+#define UP_READ_MAX 65536 /* when more has come than that */
 #define UP_IN_MAX  ((size_t)1 << 20)
 #define UP_OUT_MAX ((size_t)1 << 20)
 #define UP_WRITEV_MAX 262144 /* a request up to this size goes out by one gathered write */
@@ -156,7 +157,7 @@ up_on_readable(void *arg)
 	ssize_t got;
 
 	assert(up->magic == AG_UPSTREAM_MAGIC);
-	got = ag_conn_fill(up->conn, &up->in, UP_READ);
+	got = ag_conn_fill(up->conn, &up->in, up->has_much ? UP_READ_MAX : UP_READ);
 	if (got == -EAGAIN)
 		return;
 	if (up->state == AG_UP_IDLE) {
@@ -177,6 +178,7 @@ up_on_readable(void *arg)
 		up_fail(up, broke(up), "the connection was closed");
 		return;
 	}
+	up->has_much |= got >= UP_READ;
 	ag_count_add(AG_CNT_bytes_upstream_in, got);
 	ag_conn_timer_set(up->conn, up->w->tv_stream);
 	if (up->origin && ag_origin_is_tls(up->origin) && !up->has_session) {
@@ -374,6 +376,7 @@ ag_upstream_done(struct ag_upstream *up)
 		ag_buf_fini(&up->in);
 	else
 		ag_buf_reset(&up->in);
+	up->has_much = false;
 	up->state = AG_UP_IDLE;
 	ag_list_push_front(idle, &up->node);
 	++*n_idle;

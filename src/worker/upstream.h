@@ -32,6 +32,7 @@ struct ag_upstream {
 	bool is_reused;            /* carried an earlier attempt */
 	bool may_keep;             /* both sides allow another request after this answer */
 	bool is_paused;            /* reading waits for the client */
+	bool has_much;             /* a read of this answer was filled: larger ones pay */
 	bool has_session;          /* TLS session was stored */
 	/* a large request on its way: what writev did not take */
 	const struct iovec *iov;   /* borrowed: arena of the request */
