@@ -54,7 +54,7 @@ ag_reply_error(int status, const char *code, const char *message)
 	return j;
 }
 
-static int
+static int AG_PRINTF(4, 0)
 fail(struct ag_call *c, int status, const char *code, const char *fmt, va_list ap)
 {
 	char text[1024];
