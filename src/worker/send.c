@@ -80,6 +80,20 @@ is_withheld(const struct ag_http_head *head, struct ag_str name)
 	return ag_http_is_hop_by_hop(head, name);
 }
 
+/* What an operator configured is not for a client to repeat: of two, some servers take the last. */
+static bool
+is_configured(struct ag_str lines, struct ag_str name)
+{
+	while (lines.n > name.n) {
+		const char *lf = memchr(lines.p, '\n', lines.n);
+
+		if (lines.p[name.n] == ':' && ag_str_ieq(ag_str_n(lines.p, name.n), name))
+			return true;
+		lines = ag_str_skip(lines, lf ? (size_t)(lf - lines.p) + 1 : lines.n);
+	}
+	return false;
+}
+
 static size_t
 edited_length(const struct ag_req *r)
 {
@@ -113,7 +127,8 @@ build_provider_head(struct ag_req *r, const struct ag_http_head *head, struct ag
 	ag_buf_put_str(b, r->dest->auth_line);
 	ag_buf_put_str(b, r->dest->header_lines);
 	for (size_t i = 0; i < head->n_headers; i++)
-		if (!is_withheld(head, head->header[i].name))
+		if (!is_withheld(head, head->header[i].name) &&
+		    !is_configured(r->dest->header_lines, head->header[i].name))
 			put_line(b, head->header[i].name, head->header[i].value);
 	ag_buf_put(b, "\r\n", 2);
 }
