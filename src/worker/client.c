@@ -342,8 +342,10 @@ client_run(struct ag_client *c)
 void
 ag_client_request_done(struct ag_client *c, bool keep)
 {
-	struct ag_buf msg = c->req->msg;
+	struct ag_buf msg;
 
+	ag_req_forget_head(c->req);
+	msg = c->req->msg;
 	ag_buf_init(&c->req->msg, 0);
 	ag_req_free(c->req);
 	c->req = NULL;

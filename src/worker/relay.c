@@ -174,6 +174,7 @@ ag_req_on_head(struct ag_req *r, const struct ag_http_head *head)
 	choose_relay(r, head);
 	/* From here on no second attempt needs the message. */
 	if (r->up->n_iov == 0 && !r->is_admin && r->relay == AG_RELAY_STREAM) {
+		ag_req_forget_head(r);
 		ag_buf_fini(&r->msg);
 	}
 	ag_buf_reset(b);

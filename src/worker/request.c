@@ -74,6 +74,7 @@ ag_req_free(struct ag_req *r)
 	if (r->has_sse)
 		ag_sse_fini(&r->sse);
 	ag_buf_fini(&r->acc);
+	ag_req_forget_head(r);
 	ag_buf_fini(&r->msg);
 	ag_view_unref(r->view);
 	ag_mem_wipe(&r->key, sizeof(r->key));

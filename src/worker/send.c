@@ -124,13 +124,11 @@ build_provider_head(struct ag_req *r, const struct ag_http_head *head, struct ag
 	ag_buf_puts(b, "\r\ncontent-type: application/json\r\naccept-encoding: identity\r\ncontent-length: ");
 	ag_buf_put_u64(b, edited_length(r));
 	ag_buf_put(b, "\r\n", 2);
-	ag_buf_put_str(b, r->dest->auth_line);
 	ag_buf_put_str(b, r->dest->header_lines);
 	for (size_t i = 0; i < head->n_headers; i++)
 		if (!is_withheld(head, head->header[i].name) &&
 		    !is_configured(r->dest->header_lines, head->header[i].name))
 			put_line(b, head->header[i].name, head->header[i].value);
-	ag_buf_put(b, "\r\n", 2);
 }
 
 /* control sees the request as it came, but for what belongs to the connection, with the client's
@@ -154,21 +152,25 @@ build_admin_head(struct ag_req *r, const struct ag_http_head *head, struct ag_bu
 			continue;
 		put_line(b, name, head->header[i].value);
 	}
-	ag_buf_put(b, "\r\n", 2);
 }
 
-/* Head, then the body as the runs between its edits; the pieces live in the arena. */
+/* Head, credential, then the body as the runs between its edits; the pieces live in the arena, but for
+ * the credential, which is sent from where it is locked. */
 static struct iovec *
 gather(struct ag_req *r, struct ag_str head, int *out_n)
 {
-	struct iovec *iov = ag_arena_alloc(&r->arena, sizeof(*iov) * (2 * AG_REQ_EDITS + 2));
+	struct iovec *iov = ag_arena_alloc(&r->arena, sizeof(*iov) * (2 * AG_REQ_EDITS + 4));
 	struct ag_str body = ag_req_body(r);
+	static char head_end[] = "\r\n";
 	size_t at = 0;
 	int n = 0;
 
 	if (!iov)
 		return NULL;
 	iov[n++] = (struct iovec){ .iov_base = (void *)(uintptr_t)head.p, .iov_len = head.n };
+	if (!r->is_admin && r->dest->auth_line.n > 0)
+		iov[n++] = (struct iovec){ (void *)(uintptr_t)r->dest->auth_line.p, r->dest->auth_line.n };
+	iov[n++] = (struct iovec){ head_end, 2 };
 	for (uint32_t i = 0; i < r->n_edits; i++) {
 		const struct ag_edit *e = &r->edit[i];
 
@@ -208,7 +210,6 @@ ag_req_write(struct ag_req *r)
 		ag_req_on_upstream_failed(r, AG_OUT_CONNECT_FAILED, "out of memory");
 		return;
 	}
-	ag_mem_wipe(w->scratch.p, r->is_admin ? 0 : w->scratch.n);
 	r->attempt++;
 	r->sent_us = ag_clock_mono_us();
 	if (r->slot) {
@@ -219,8 +220,6 @@ ag_req_write(struct ag_req *r)
 		ag_count(AG_CNT_attempt_total);
 	ag_req_goto(r, AG_REQ_SEND);
 	rc = ag_upstream_send(r->up, iov, n);
-	if (!r->is_admin)
-		ag_mem_wipe((void *)(uintptr_t)text.p, r->up->n_iov == 0 ? text.n : 0);
 	if (rc < 0)
 		ag_req_on_upstream_failed(r, AG_OUT_UPSTREAM_BROKE_BEFORE, strerror(-rc));
 }

@@ -2,6 +2,7 @@
 make of an operator's headers, what a process keeps in its memory."""
 
 import json
+import os
 
 import pytest
 
@@ -68,3 +69,29 @@ def test_a_client_cannot_repeat_a_header_that_the_integration_configures(plane, 
     lines = [line.lower() for line in liar.heads[-1].split("\r\n")]
     assert [line for line in lines if line.startswith("x-tenant")] == ["x-tenant: ours"]
     assert "x-ten: passes" in lines and "x-te: too" in lines
+
+
+def copies_in_memory(pid, secret):
+    """How many times the process holds it."""
+    found = 0
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb") as memory:
+        for line in maps:
+            place, rights = line.split()[:2]
+            if "w" not in rights:
+                continue
+            begin, end = (int(x, 16) for x in place.split("-"))
+            memory.seek(begin)
+            found += memory.read(end - begin).count(secret.encode())
+    return found
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may look into an undumpable process")
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_a_worker_keeps_no_customer_key_and_one_locked_copy_of_the_provider_s(plane, provider, key, is_stream):
+    worker = plane.pids("worker")[0]
+    with plane.connect() as kept:
+        for _ in range(3):
+            kept.request("POST", "/v1/chat/completions", {"authorization": f"Bearer {key}"}, chat_body(stream=is_stream))
+            assert kept.read_answer("POST").status == 200
+        assert copies_in_memory(worker, "sk-upstream-secret") == 1
+        assert copies_in_memory(worker, str(key)) == 0
