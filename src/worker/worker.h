@@ -58,6 +58,7 @@ struct ag_worker {
 
 	struct ag_http_head head;       /* scratch of the parser: good until the next parse */
 	struct ag_buf scratch;          /* scratch for heads and small answers */
+	struct ag_buf read_buf;         /* owned: lent to the provider connection being read, upstream.c */
 	uint8_t entropy[4096];           /* random bytes for ids */
 	size_t entropy_left;
 	bool is_draining;
