@@ -33,7 +33,9 @@ struct ag_client {
 	struct ag_chunk_dec chunk;
 	bool is_chunked;
 	bool is_paused;
+	bool is_body_left;         /* the body was not waited for: the answer is the last */
 	uint32_t n_requests;
+	size_t counted_bytes;      /* what of worker.body_bytes is ours */
 	char peer[64];             /* address in text */
 };
 
@@ -44,6 +46,8 @@ void ag_client_free(struct ag_client *c);
  * next.  The request is freed. */
 void ag_client_request_done(struct ag_client *c, bool keep);
 
+/* Memory of its message was taken or given back: worker.body_bytes follows. */
+void ag_client_count(struct ag_client *c);
 /* From the loop, later than the call that deferred: serves what waits in `in`. */
 void ag_client_go_on(struct ag_list *defer);
 

@@ -176,6 +176,7 @@ ag_req_on_head(struct ag_req *r, const struct ag_http_head *head)
 	if (r->up->n_iov == 0 && !r->is_admin && r->relay == AG_RELAY_STREAM) {
 		ag_req_forget_head(r);
 		ag_buf_fini(&r->msg);
+		ag_client_count(r->client);
 	}
 	ag_buf_reset(b);
 	ag_buf_puts(b, "HTTP/1.1 ");

@@ -323,7 +323,8 @@ ag_reply_bad_message(struct ag_client *c, int status, const char *why)
 	put_header(b, "content-type", AG_STR("application/json"));
 	put_number(b, "content-length", (int64_t)body.n);
 	put_header(b, "x-portkey-trace-id", ag_str(uuid));
-	ag_buf_puts(b, "x-should-retry: false\r\nconnection: close\r\n\r\n");
+	ag_buf_puts(b, status == 503 ? "x-should-retry: true\r\nretry-after: 1\r\n" : "x-should-retry: false\r\n");
+	ag_buf_puts(b, "x-portkey-gateway-exception: true\r\nconnection: close\r\n\r\n");
 	iov[0] = (struct iovec){ b->p, b->n };
 	iov[1] = (struct iovec){ body.p, body.n };
 	c->state = AG_CLIENT_CLOSING;

@@ -43,6 +43,7 @@ struct ag_worker {
 
 	struct ag_list clients;         /* struct ag_client */
 	uint32_t n_clients;
+	uint64_t body_bytes;            /* memory of messages beyond a small buffer each: body_memory */
 	struct ag_list deferred;        /* struct ag_client.defer: have a next request waiting */
 	struct event *deferred_ev;      /* owned */
 	struct ag_list buried;          /* struct ag_upstream.node: freed at the end of the turn */
