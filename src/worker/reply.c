@@ -82,12 +82,6 @@ reply(struct ag_req *r, int status, const char *type, struct ag_str extra, struc
 	struct iovec iov[2];
 	bool keep = r->wants_keep_alive && !r->w->is_draining;
 
-	if (r->trace_id.n == 0) {
-		char uuid[AG_UUID_TEXT];
-
-		ag_uuid_text(r->id, uuid);
-		r->trace_id = ag_arena_dup(&r->arena, ag_str(uuid));
-	}
 	ag_buf_reset(b);
 	put_status_line(b, status);
 	if (status != 204) {
