@@ -659,7 +659,6 @@ ag_req_admit(struct ag_req *r, const struct ag_http_head *head, struct ag_str *o
 	struct ag_json_value usage;
 	enum ag_verdict v;
 
-	r->trace_id = ag_admit_trace_id(r, head);
 	v = ag_admit_authenticate(r, head, blob, sizeof(blob), &blob_bytes);
 	if (v != AG_ALLOW)
 		return v;

@@ -131,6 +131,14 @@ ag_req_body(const struct ag_req *r)
 	return ag_str_n(r->msg.p + r->head_len, r->body_len);
 }
 
+/* The head holds the caller's key: overwritten before its memory serves something else. */
+static inline void
+ag_req_forget_head(struct ag_req *r)
+{
+	if (r->msg.n >= r->head_len)
+		ag_mem_wipe(r->msg.p, r->head_len);
+}
+
 /* ---- admit.c ---- */
 /* Everything between the parsed message and the holds; AG_ALLOW: slot is HELD.  On refusal
  * *out_detail fills the verdict's text and *out_meter is the meter that refused, or AG_NONE_IX. */

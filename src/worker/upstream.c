@@ -10,13 +10,38 @@
 #include "shm/counters.h"
 #include "worker/request.h"
 
-#define UP_READ     16384 /* at first, so that the buffer of a small answer is kept */
-#define UP_READ_MAX 65536 /* when more has come than that */
+#define UP_READ    65536
 #define UP_IN_MAX  ((size_t)1 << 20)
 #define UP_OUT_MAX ((size_t)1 << 20)
-#define UP_WRITEV_MAX 262144 /* a request up to this size goes out by one gathered write */
 #define UP_RUNS    32        /* payload runs told at once */
-#define UP_KEEP_BUF 16384
+
+/* All connections read into one buffer that the worker lends: a connection has memory of its own only
+ * while a piece of an answer waits for the rest of it. */
+static void
+up_borrow(struct ag_upstream *up)
+{
+	struct ag_buf *lent = &up->w->read_buf;
+
+	if (up->in.mem || !lent->mem)
+		return;
+	up->in = *lent;
+	up->in.max = UP_IN_MAX;
+	ag_buf_init(lent, UP_IN_MAX);
+}
+
+static void
+up_give(struct ag_upstream *up)
+{
+	struct ag_buf *lent = &up->w->read_buf;
+
+	if (up->in.mem && !lent->mem && up->in.cap == UP_READ) {
+		*lent = up->in;
+		ag_buf_reset(lent);
+		ag_buf_init(&up->in, UP_IN_MAX);
+	} else {
+		ag_buf_fini(&up->in);
+	}
+}
 
 static void
 up_fail(struct ag_upstream *up, enum ag_outcome outcome, const char *why)
@@ -146,7 +171,7 @@ up_run(struct ag_upstream *up)
 	if (up->magic != AG_UPSTREAM_MAGIC || !up->req)
 		return;
 	if (up->in.n == 0)
-		ag_buf_reset(&up->in);
+		up_give(up);
 	ag_req_flush(up->req);
 }
 
@@ -157,7 +182,10 @@ up_on_readable(void *arg)
 	ssize_t got;
 
 	assert(up->magic == AG_UPSTREAM_MAGIC);
-	got = ag_conn_fill(up->conn, &up->in, up->has_much ? UP_READ_MAX : UP_READ);
+	up_borrow(up);
+	got = ag_conn_fill(up->conn, &up->in, UP_READ);
+	if (got <= 0 && up->in.n == 0)
+		up_give(up);
 	if (got == -EAGAIN)
 		return;
 	if (up->state == AG_UP_IDLE) {
@@ -178,7 +206,6 @@ up_on_readable(void *arg)
 		up_fail(up, broke(up), "the connection was closed");
 		return;
 	}
-	up->has_much |= got >= UP_READ;
 	ag_count_add(AG_CNT_bytes_upstream_in, got);
 	ag_conn_timer_set(up->conn, up->w->tv_stream);
 	if (up->origin && ag_origin_is_tls(up->origin) && !up->has_session) {
@@ -350,7 +377,7 @@ ag_upstream_send(struct ag_upstream *up, const struct iovec *iov, int n_iov)
 	} else {
 		ag_conn_timer_set(up->conn, up->w->tv_first_byte);
 	}
-	if (total <= UP_WRITEV_MAX)
+	if (total <= AG_UPSTREAM_AT_ONCE)
 		return ag_conn_writev(up->conn, iov, n_iov);
 	up->iov = iov;
 	up->n_iov = n_iov;
@@ -372,11 +399,7 @@ ag_upstream_done(struct ag_upstream *up)
 		return;
 	}
 	ag_upstream_resume(up);
-	if (up->in.cap > UP_KEEP_BUF)
-		ag_buf_fini(&up->in);
-	else
-		ag_buf_reset(&up->in);
-	up->has_much = false;
+	up_give(up);
 	up->state = AG_UP_IDLE;
 	ag_list_push_front(idle, &up->node);
 	++*n_idle;
@@ -393,7 +416,7 @@ ag_upstream_free(struct ag_upstream *up)
 	ag_list_remove(&up->node);
 	ag_conn_free(up->conn);
 	up->conn = NULL;
-	ag_buf_fini(&up->in);
+	up_give(up);
 	up->magic = 0;
 	up->req = NULL;
 	/* Callers up the stack still look at it: the memory goes at the end of the turn. */

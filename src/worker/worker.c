@@ -544,6 +544,7 @@ worker_fini(struct ag_worker *w)
 	if (w->base)
 		event_base_free(w->base);
 	ag_buf_wipe(&w->scratch);
+	ag_buf_fini(&w->read_buf);
 	free(w->free_slots);
 }
 

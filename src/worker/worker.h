@@ -44,6 +44,7 @@ struct ag_worker {
 
 	struct ag_list clients;         /* struct ag_client */
 	uint32_t n_clients;
+	uint64_t body_bytes;            /* memory of messages beyond a small buffer each: body_memory */
 	struct ag_list deferred;        /* struct ag_client.defer: have a next request waiting */
 	struct event *deferred_ev;      /* owned */
 	struct ag_list buried;          /* struct ag_upstream.node: freed at the end of the turn */
@@ -60,6 +61,7 @@ struct ag_worker {
 	struct ag_http_head head;       /* scratch of the parser: good until the next parse */
 	const struct ag_req *head_of;   /* whose request's head stands in it, NULL: somebody else's */
 	struct ag_buf scratch;          /* scratch for heads and small answers */
+	struct ag_buf read_buf;         /* owned: lent to the provider connection being read, upstream.c */
 	uint8_t entropy[4096];           /* random bytes for ids */
 	size_t entropy_left;
 	bool is_draining;
