@@ -63,10 +63,11 @@ send_now(struct ag_conn *c, const struct iovec *iov, int n_iov)
 	char small[SEND_COPY];
 	size_t n = 0;
 
-	/* A copy of a few KiB is cheaper than having the kernel take a vector of pieces apart. */
+	/* A copy of a few KiB is cheaper than having the kernel take a vector of pieces apart.  Towards
+	 * a provider there is none: the credential among the pieces would stay behind on the stack. */
 	for (int i = 0; i < n_iov && n <= sizeof(small); i++)
 		n += iov[i].iov_len;
-	if (n_iov == 1 || n > sizeof(small))
+	if (n_iov == 1 || n > sizeof(small) || !c->may_copy)
 		return n_iov == 1 ? send_one(c, iov[0].iov_base, iov[0].iov_len) : send_many(c, iov, n_iov);
 	n = 0;
 	for (int i = 0; i < n_iov; i++) {
