@@ -95,6 +95,10 @@ static const struct ag_str field_names[AG_FIELDS] = {
 	[AG_F_USER] = { "user", 4 },
 	[AG_F_WEB_SEARCH] = { "web_search_options", 18 },
 	[AG_F_SEARCH_PARAMETERS] = { "search_parameters", 17 },
+	[AG_F_ENABLE_SEARCH] = { "enable_search", 13 },
+	[AG_F_PLUGINS] = { "plugins", 7 },
+	[AG_F_TOOLS] = { "tools", 5 },
+	[AG_F_MODELS] = { "models", 6 },
 };
 
 static enum ag_verdict
@@ -199,6 +203,9 @@ scan_body(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_
 	if (stream != AG_JSON_ABSENT && stream != AG_JSON_NULL && stream != AG_JSON_TRUE && stream != AG_JSON_FALSE)
 		return bad_field(r, out_detail, "not a boolean", AG_F_STREAM);
 	r->is_stream = stream == AG_JSON_TRUE && r->endpoint != AG_EP_EMBEDDING;
+	/* A model that was neither allowed nor priced could answer. */
+	if (is_given(r, AG_F_MODELS))
+		return bad_field(r, out_detail, "other models to fall back to are not supported", AG_F_MODELS);
 	if (r->endpoint == AG_EP_CHAT && r->field[AG_F_MESSAGES].type != AG_JSON_ARRAY)
 		return bad_field(r, out_detail, "an array is required", AG_F_MESSAGES);
 	return AG_ALLOW;
@@ -275,7 +282,9 @@ asked_tier(struct ag_req *r)
 
 	if (r->field[AG_F_SERVICE_TIER].type != AG_JSON_STRING)
 		return AG_TIER_STANDARD;
-	if (ag_json_string_eq(raw, AG_STR("priority")) || ag_json_string_eq(raw, AG_STR("fast")))
+	/* "auto" is what the provider's project says, which may be priority. */
+	if (ag_json_string_eq(raw, AG_STR("priority")) || ag_json_string_eq(raw, AG_STR("fast")) ||
+	    ag_json_string_eq(raw, AG_STR("auto")))
 		return AG_TIER_PRIORITY;
 	return ag_json_string_eq(raw, AG_STR("flex")) ? AG_TIER_FLEX : AG_TIER_STANDARD;
 }
@@ -303,6 +312,8 @@ static uint32_t
 searches_of(const struct ag_req *r)
 {
 	return is_given(r, AG_F_WEB_SEARCH) || is_given(r, AG_F_SEARCH_PARAMETERS) ||
+	    is_given(r, AG_F_PLUGINS) || (is_given(r, AG_F_ENABLE_SEARCH) &&
+	    r->field[AG_F_ENABLE_SEARCH].type != AG_JSON_FALSE) ||
 	    memmem(r->target.model.p, r->target.model.n, "search", 6) != NULL;
 }
 
@@ -331,8 +342,15 @@ estimate(struct ag_req *r, struct ag_str *out_detail)
 	in.choices = (n > best_of ? n : best_of) * prompts_of(r);
 	if (r->field[AG_F_MESSAGES].type == AG_JSON_ARRAY)
 		in.messages = ag_json_raw(ag_req_body(r), r->field[AG_F_MESSAGES]);
-	ag_estimate(&in, &r->est);
+	if (r->endpoint == AG_EP_EMBEDDING && is_given(r, AG_F_INPUT))
+		in.input = ag_json_raw(ag_req_body(r), r->field[AG_F_INPUT]);
+	if (r->field[AG_F_TOOLS].type == AG_JSON_ARRAY)
+		in.tools = ag_json_raw(ag_req_body(r), r->field[AG_F_TOOLS]);
 	r->searches = searches_of(r);
+	in.is_searching = r->searches > 0;
+	ag_estimate(&in, &r->est);
+	if (r->est.has_server_tools)
+		r->searches = 1;
 	if (r->target.price)
 		r->bound = ag_price_bound(r->target.price, r->est.input, asked_tier(r), r->searches);
 	return AG_ALLOW;
@@ -520,10 +538,10 @@ name_of_level(struct ag_req *r, const struct ag_meter *m)
 static bool
 fit(struct ag_req *r, int64_t now_us)
 {
-	uint64_t choices = r->est.limit > 0 ? r->est.output / r->est.limit : 0, allowed = UINT64_MAX;
+	uint64_t choices = r->est.choices, allowed = UINT64_MAX;
 	uint64_t least = r->w->conf->fit_min_tokens;
 
-	if (choices == 0 || r->est.limit <= 1)
+	if (r->est.limit <= 1)
 		return false;
 	for (uint32_t i = 0; i < r->n_meters; i++) {
 		const struct ag_meter *m = ag_metertab_at(r->w->shm, r->meters[i]);
@@ -553,8 +571,7 @@ fit(struct ag_req *r, int64_t now_us)
 	}
 	if (allowed < least || allowed >= r->est.limit)
 		return false;
-	r->est.limit = allowed;
-	r->est.output = allowed * choices;
+	ag_estimate_set_limit(&r->est, allowed);
 	r->est.must_write_limit = true;
 	set_amounts(r);
 	return true;
