@@ -338,7 +338,7 @@ estimate(struct ag_req *r, struct ag_str *out_detail)
 		return v;
 	if (limit > 0 && completion_limit > 0)
 		return bad(out_detail, "Setting max_tokens and max_completion_tokens at the same time is not supported");
-	in.client_limit = limit > 0 ? limit : completion_limit;
+	in.client_limit = r->client_limit = limit > 0 ? limit : completion_limit;
 	in.choices = (n > best_of ? n : best_of) * prompts_of(r);
 	if (r->field[AG_F_MESSAGES].type == AG_JSON_ARRAY)
 		in.messages = ag_json_raw(ag_req_body(r), r->field[AG_F_MESSAGES]);
@@ -432,25 +432,51 @@ edit_stream_options(struct ag_req *r, const struct ag_json_value *usage)
 		add_edit(r, options->off + 1, 0, AG_STR("\"include_usage\":true,"));
 }
 
+/* The name under which this provider reads the output limit: who does not know the other one ignores
+ * it, and writes on. */
+static enum ag_field
+limit_field(const struct ag_req *r)
+{
+	bool has_new = r->endpoint == AG_EP_CHAT && (r->target.family->flags & AG_PF_MAX_COMPLETION);
+
+	return has_new && !is_given(r, AG_F_MAX_TOKENS) ? AG_F_MAX_COMPLETION_TOKENS : AG_F_MAX_TOKENS;
+}
+
 /* Writes the output limit that the hold pays for. */
 static void
-edit_limit(struct ag_req *r)
+edit_limit(struct ag_req *r, enum ag_field f, uint64_t limit)
 {
-	enum ag_field f = is_given(r, AG_F_MAX_COMPLETION_TOKENS) ? AG_F_MAX_COMPLETION_TOKENS
-	    : is_given(r, AG_F_MAX_TOKENS) ? AG_F_MAX_TOKENS
-	    : r->endpoint == AG_EP_CHAT && (r->target.family->flags & AG_PF_MAX_COMPLETION)
-	        ? AG_F_MAX_COMPLETION_TOKENS : AG_F_MAX_TOKENS;
 	char text[96];
 	size_t n;
 
 	if (r->field[f].type == AG_JSON_ABSENT) {
 		n = (size_t)snprintf(text, sizeof(text), "\"%s\":%llu,", field_names[f].p,
-		    (unsigned long long)r->est.limit);
+		    (unsigned long long)limit);
 		add_edit(r, body_start(r), 0, ag_arena_dup(&r->arena, ag_str_n(text, n)));
 		return;
 	}
-	n = ag_fmt_u64(text, r->est.limit);
+	n = ag_fmt_u64(text, limit);
 	edit_value(r, f, ag_arena_dup(&r->arena, ag_str_n(text, n)));
+}
+
+static void
+edit_limits(struct ag_req *r)
+{
+	enum ag_field f = limit_field(r);
+	const struct ag_json_value *other = &r->field[AG_F_MAX_COMPLETION_TOKENS];
+
+	if (f == AG_F_MAX_TOKENS && is_given(r, AG_F_MAX_COMPLETION_TOKENS)) {
+		if (r->field[f].type == AG_JSON_ABSENT) {
+			add_edit(r, other->key_off, other->key_len, AG_STR("\"max_tokens\""));
+			f = AG_F_MAX_COMPLETION_TOKENS; /* where its value stands */
+		} else {
+			edit_value(r, AG_F_MAX_COMPLETION_TOKENS, AG_STR("null"));
+			edit_limit(r, f, r->est.must_write_limit ? r->est.limit : r->client_limit);
+			return;
+		}
+	}
+	if (r->est.must_write_limit && r->est.limit > 0)
+		edit_limit(r, f, r->est.limit);
 }
 
 /* ---- the holds --------------------------------------------------------------------------- */
@@ -713,8 +739,7 @@ ag_req_admit(struct ag_req *r, const struct ag_http_head *head, struct ag_str *o
 	}
 	edit_model(r);
 	edit_stream_options(r, &usage);
-	if (r->est.must_write_limit && r->est.limit > 0)
-		edit_limit(r);
+	edit_limits(r);
 	return AG_ALLOW;
 }
 

@@ -89,6 +89,7 @@ struct ag_req {
 
 	/* what it holds */
 	struct ag_estimate est;
+	uint64_t client_limit; /* max_tokens or max_completion_tokens as they came, 0 none */
 	struct ag_price_bound bound;
 	struct ag_amounts amounts;
 	uint32_t meters[AG_HOLDS_MAX];

@@ -1,0 +1,63 @@
+"""Ways around a cap that were open once: what is held must be what the provider can bill."""
+
+import json
+
+from gateway import chat_body, wait
+from plane import (_provider, mini_cost, plane, provider)  # noqa: F401
+
+CONF = {"workers": "1", "fit_min_tokens": "16"}
+
+
+def sent(provider):
+    """The body as the provider read it."""
+    return json.loads(provider.last()["body"])
+
+
+def other_family(plane, family="deepinfra"):
+    """Model name of an integration that knows max_tokens only."""
+    slug = plane.integration(slug=family, family=family)
+    plane.grant(slug, plane.default_workspace())
+    return f"@{family}/any-model"
+
+
+# -- the limit upstream is the limit held ------------------------------------------------------
+
+def test_a_limit_reaches_the_provider_under_the_name_it_reads(plane, provider):
+    key, model = plane.key(budget_tokens=100000), other_family(plane)
+    assert plane.post(key, chat_body(model=model, max_completion_tokens=7)).status == 200
+    body = sent(provider)
+    assert body["max_tokens"] == 7 and "max_completion_tokens" not in body
+    assert plane.post(key, chat_body(model=model, max_tokens=None, max_completion_tokens=7)).status == 200
+    body = sent(provider)
+    assert body["max_tokens"] == 7 and body["max_completion_tokens"] is None
+    assert plane.post(key, chat_body(model=model)).status == 200
+    assert sent(provider)["max_tokens"] > 0
+    assert plane.post(key, chat_body(max_completion_tokens=7)).status == 200
+    body = sent(provider)
+    assert body["max_completion_tokens"] == 7 and "max_tokens" not in body
+
+
+def test_a_legacy_completion_is_limited_by_max_tokens_alone(plane, provider):
+    key = plane.key(budget_tokens=100000)
+    body = {"model": "@mock/gpt-3.5-turbo-instruct", "prompt": "hi", "max_completion_tokens": 9}
+    assert plane.post(key, body, path="/v1/completions").status == 200
+    assert sent(provider)["max_tokens"] == 9 and "max_completion_tokens" not in sent(provider)
+
+
+def test_a_limit_above_the_models_is_lowered_to_what_is_held(plane, provider):
+    key = plane.key(budget_usd="5")
+    assert plane.post(key, chat_body(max_tokens=1000000)).status == 200
+    assert sent(provider)["max_tokens"] == 16384
+
+
+def test_many_choices_cannot_saturate_the_hold(plane, provider):
+    """n x max_tokens overflows 32 bits; fitted, it must still count every choice."""
+    key = plane.key(budget_tokens=200000)
+    refused = plane.post(key, chat_body(max_tokens=16384, n=1000000))
+    assert refused.status == 412 and provider.stats()["requests"] == 0
+
+
+def test_models_to_fall_back_to_are_refused(plane, provider):
+    answer = plane.post(plane.key(), chat_body(models=["openai/o1-pro"]))
+    assert answer.status == 400 and "models" in answer.text
+    assert provider.stats()["requests"] == 0
