@@ -39,6 +39,7 @@ static const struct {
 #define IN_FLIGHT_MARGIN_TOKENS 64u
 /* Two bytes a token covers every measured kind of text but random code points. */
 #define BYTES_PER_TOKEN 2u
+#define BYTES_PER_TOKEN_MOST 10u
 
 static uint64_t
 min_u64(uint64_t a, uint64_t b)
@@ -74,6 +75,30 @@ estimate(const struct ag_settle_in *in, enum basis basis, struct ag_usage *u)
 	}
 }
 
+/* The row of the matrix. */
+static enum ag_outcome
+outcome_of(const struct ag_settle_in *in)
+{
+	return in->outcome == AG_OUT_TIMEOUT_FIRST_BYTE && in->is_own_timeout ? AG_OUT_CLIENT_LEFT_BEFORE
+	    : in->outcome;
+}
+
+/* A report that came before the end, as of a first chunk that counts the prompt alone, does not
+ * cover what came after it.  No measured kind of text but blanks has more bytes a token. */
+static void
+catch_up(const struct ag_settle_in *in, struct ag_usage *u)
+{
+	uint64_t seen = in->answer->content_bytes;
+
+	if (in->outcome == AG_OUT_ANSWERED || matrix[in->outcome].basis != BASIS_RECEIVED ||
+	    u->output_total >= seen / BYTES_PER_TOKEN_MOST)
+		return;
+	u->output_total = min_u64(seen / BYTES_PER_TOKEN + IN_FLIGHT_MARGIN_TOKENS, in->est_output);
+	if (u->output_total < in->answer->usage.output_total)
+		u->output_total = in->answer->usage.output_total;
+	u->provider_cost_nusd = -1;
+}
+
 /* All zero is no report: no prompt has no tokens, and who counts nothing would serve for nothing. */
 static bool
 is_reported(const struct ag_answer *a)
@@ -100,20 +125,22 @@ void
 ag_settle(const struct ag_settle_in *in, struct ag_settle_out *out)
 {
 	bool has_figures = is_reported(in->answer), is_customer;
+	enum ag_outcome outcome = outcome_of(in);
 
 	assert(in->outcome >= AG_OUT_ANSWERED && in->outcome <= AG_OUT_WORKER_DIED);
 	*out = (struct ag_settle_out){ 0 };
 	if (has_figures) {
 		out->usage = in->answer->usage;
-		out->usage.source = in->outcome == AG_OUT_ANSWERED ? AG_USAGE_REPORTED : AG_USAGE_PARTIAL;
+		out->usage.source = outcome == AG_OUT_ANSWERED ? AG_USAGE_REPORTED : AG_USAGE_PARTIAL;
+		catch_up(in, &out->usage);
 	} else {
-		estimate(in, in->answer || matrix[in->outcome].basis != BASIS_RECEIVED
-		    ? matrix[in->outcome].basis : BASIS_PROMPT, &out->usage);
+		estimate(in, in->answer || matrix[outcome].basis != BASIS_RECEIVED
+		    ? matrix[outcome].basis : BASIS_PROMPT, &out->usage);
 	}
 	if (out->usage.source != AG_USAGE_NONE && out->usage.web_searches < in->searches)
 		out->usage.web_searches = in->searches;
 	out->cost_nusd = cost_of(in, &out->usage);
-	is_customer = matrix[in->outcome].payer == PAYS_CUSTOMER || has_figures;
+	is_customer = matrix[outcome].payer == PAYS_CUSTOMER || has_figures;
 	if (is_customer && out->usage.source != AG_USAGE_NONE) {
 		out->charged_nusd = out->cost_nusd;
 		out->actual.tokens = (int64_t)(ag_usage_input_total(&out->usage) + out->usage.output_total);

@@ -61,3 +61,20 @@ def test_models_to_fall_back_to_are_refused(plane, provider):
     answer = plane.post(plane.key(), chat_body(models=["openai/o1-pro"]))
     assert answer.status == 400 and "models" in answer.text
     assert provider.stats()["requests"] == 0
+
+
+# -- who pays for what was not waited for --------------------------------------------------------
+
+def test_a_timeout_of_ones_own_is_not_free(plane, provider):
+    """Else x-portkey-request-timeout would be a tap: the provider works, nobody pays."""
+    key = plane.key(budget_usd="0.7")
+    provider.script(wait="never")
+    body = chat_body("x" * 4000, max_tokens=100)
+    answer = plane.post(key, body, headers={"x-portkey-request-timeout": "50"})
+    provider.release()
+    assert answer.status == 408
+    m = next(m for m in plane.meters() if m["kind"] == "budget" and m["limit"] == 700_000_000)
+    assert m["held"] == 0 and m["settled"] > mini_cost(2000, 0), m
+    plane.wait_flushed()
+    assert plane.sql("SELECT charged_nusd FROM ledger l JOIN api_key k ON k.id = l.api_key_id "
+                     "WHERE k.uuid = %s AND outcome = 'timeout_first_byte'", key.id) == m["settled"]

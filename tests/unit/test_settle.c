@@ -190,6 +190,40 @@ an_estimate_is_priced_at_the_tier_the_answer_named(void)
 }
 
 static void
+who_chooses_the_timeout_pays_as_if_he_had_left(void)
+{
+	struct ag_settle_in in = {
+		.outcome = AG_OUT_TIMEOUT_FIRST_BYTE, .price = &price, .held = held, .is_own_timeout = true,
+		.est_input = 900, .est_output = 500, .request_text_bytes = 1000,
+	};
+	struct ag_settle_out o;
+
+	ag_settle(&in, &o);
+	is_i64(o.charged_nusd, PROMPT_COST, "for the prompt, and what may be under way");
+	is_i64(o.actual.tokens, 580, "in tokens too");
+	is_i64(o.actual.requests, 1, "and it was a request");
+}
+
+static void
+figures_that_came_early_do_not_hide_what_came_later(void)
+{
+	struct ag_answer a = answer_of(REPORTED);
+	struct ag_settle_out o;
+
+	a.usage.output_total = 1;
+	o = settle(AG_OUT_CLIENT_LEFT_DURING, &a, &price, 0);
+	is_i64(o.charged_nusd, 100 + (200 + 64) * 2, "the prompt as reported, the output as received");
+	is_i64(o.usage.source, AG_USAGE_PARTIAL, "which is partial");
+	o = settle(AG_OUT_ANSWERED, &a, &price, 0);
+	is_i64(o.charged_nusd, 100 + 2, "figures of a whole answer are believed");
+	o = settle(AG_OUT_UPSTREAM_4XX, &a, &price, 0);
+	is_i64(o.charged_nusd, 100 + 2, "of a refusal too, whose bytes are no output");
+	a.content_bytes = 100000000;
+	o = settle(AG_OUT_UPSTREAM_BROKE_DURING, &a, &price, 0);
+	is_i64(o.charged_nusd, 100 + 500 * 2, "never more than was held");
+}
+
+static void
 a_search_is_paid_by_the_call_although_usage_does_not_tell(void)
 {
 	struct ag_answer a = answer_of(REPORTED);
@@ -220,6 +254,8 @@ main(void)
 	what_the_provider_says_it_charged_is_the_cost();
 	estimates_stay_inside_what_was_held();
 	an_estimate_is_priced_at_the_tier_the_answer_named();
+	who_chooses_the_timeout_pays_as_if_he_had_left();
+	figures_that_came_early_do_not_hide_what_came_later();
 	a_search_is_paid_by_the_call_although_usage_does_not_tell();
 	return done();
 }
