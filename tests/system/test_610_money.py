@@ -78,3 +78,41 @@ def test_a_timeout_of_ones_own_is_not_free(plane, provider):
     plane.wait_flushed()
     assert plane.sql("SELECT charged_nusd FROM ledger l JOIN api_key k ON k.id = l.api_key_id "
                      "WHERE k.uuid = %s AND outcome = 'timeout_first_byte'", key.id) == m["settled"]
+
+
+# -- served unrecorded -----------------------------------------------------------------------------
+
+def test_what_was_served_unrecorded_stays_spent(gateway_factory, mock, pg):
+    """full_ring serve: no row tells of it, so the ledger must not take it off the meter again."""
+    gateway = gateway_factory(mock=mock, conf={"workers": "1", "full_ring": "serve", "ring_size": "64k",
+                                               "journal_max": "1m", "max_meters": "64"})
+    gateway.expect_error(r"rings and journal are full|could not write the journal|could not load")
+    key = gateway.key(budget_usd="50")
+    connection = gateway.connect()
+    pg.stop()
+    spent, trace = 0, "t" * 120
+    metadata = json.dumps({"a": "m" * 128, "b": "n" * 128, "c": "o" * 128, "d": "p" * 128})
+    while gateway.counter("record_unrecorded") < 5:
+        connection.request("POST", "/v1/chat/completions",
+                           {"authorization": f"Bearer {key}", "x-portkey-trace-id": trace,
+                            "x-portkey-metadata": metadata}, chat_body(max_tokens=10))
+        assert connection.read_answer("POST").status == 200
+        spent += 1
+        assert spent < 5000
+    m = next(m for m in gateway.meters() if m["kind"] == "budget")
+    pg.start()
+    gateway.wait_flushed()
+    ledger = gateway.sql("SELECT sum(charged_nusd)::bigint FROM ledger")
+    assert ledger < m["used"]
+    before, rounds = gateway.counter("meters_corrected"), set()
+
+    def is_round():
+        rounds.update(gateway.rows(
+            "SELECT query_start::text FROM pg_stat_activity WHERE application_name = 'aigated flusher' "
+            "AND datname = current_database() AND query LIKE '%%coalesce(b.settled%%'"))
+        return rounds
+    wait(is_round, "the reconciler to have asked for the meter", 60)
+    assert gateway.chat(key, max_tokens=10).status == 200
+    gateway.wait_flushed()
+    assert gateway.counter("meters_corrected") == before
+    assert next(x for x in gateway.meters() if x["id"] == m["id"])["used"] > m["used"]
