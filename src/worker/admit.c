@@ -57,12 +57,13 @@ ag_admit_authenticate(struct ag_req *r, const struct ag_http_head *head, char *b
 
 	if (key.n == 0)
 		return AG_DENY_NO_KEY;
+	/* Cold, budgets may be restored once more: whoever spent meanwhile would be forgotten. */
+	if (ag_a32_observe(&r->w->shm->hdr->state) != AG_SHM_READY)
+		return AG_DENY_NOT_READY;
 	ag_sha256(key.p, key.n, hash);
 	rc = ag_keytab_find(r->w->shm, hash, &r->key, blob, blob_cap, out_blob_bytes);
 	if (rc == -EAGAIN)
 		return AG_DENY_NO_CAPACITY;
-	if (rc < 0 && ag_a32_observe(&r->w->shm->hdr->state) != AG_SHM_READY)
-		return AG_DENY_NOT_READY;
 	if (rc < 0 || r->key.state != AG_KEY_ACTIVE)
 		return AG_DENY_KEY_UNKNOWN;
 	if (r->key.expires_at_us <= r->rec.received_at_us)
