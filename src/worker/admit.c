@@ -482,25 +482,29 @@ edit_limits(struct ag_req *r)
 
 /* ---- the holds --------------------------------------------------------------------------- */
 
-static void
+static bool
 add_meters(struct ag_req *r, const uint32_t *meters, uint32_t n)
 {
-	for (uint32_t i = 0; i < n && r->n_meters < AG_HOLDS_MAX; i++)
+	if (n > AG_HOLDS_MAX - r->n_meters)
+		return false;
+	for (uint32_t i = 0; i < n; i++)
 		r->meters[r->n_meters++] = meters[i];
+	return true;
 }
 
-static void
+/* False: more than a request can stand on.  One left out would be a cap that is none. */
+static bool
 collect_meters(struct ag_req *r)
 {
 	const struct ag_catalog *cat = ag_view_catalog(r->view);
 	const struct ag_cat_org *org = ag_catalog_org_at(cat, r->ws->org_ix);
 
 	r->n_meters = 0;
-	add_meters(r, r->key.meters, r->key.n_meters);
-	add_meters(r, r->ws->meters, r->ws->n_meters);
-	add_meters(r, r->target.grant->meters, r->target.grant->n_meters);
-	add_meters(r, r->target.provider->meters, r->target.provider->n_meters);
-	add_meters(r, org->meters, org->n_meters);
+	return add_meters(r, r->key.meters, r->key.n_meters) &&
+	    add_meters(r, r->ws->meters, r->ws->n_meters) &&
+	    add_meters(r, r->target.grant->meters, r->target.grant->n_meters) &&
+	    add_meters(r, r->target.provider->meters, r->target.provider->n_meters) &&
+	    add_meters(r, org->meters, org->n_meters);
 }
 
 static bool
@@ -721,7 +725,10 @@ ag_req_admit(struct ag_req *r, const struct ag_http_head *head, struct ag_str *o
 	        ag_catalog_text(ag_view_catalog(r->view), r->ws->metadata), &r->metadata) < 0)
 		return bad(out_detail, "The metadata of this request, its key and its workspace is larger than 2048 bytes");
 	set_amounts(r);
-	collect_meters(r);
+	if (!collect_meters(r)) {
+		*out_detail = AG_STR("more limits apply to this request than one can stand on");
+		return AG_DENY_NO_CAPACITY;
+	}
 	r->is_governed = r->w->conf->govern;
 	if (r->is_governed) {
 		bool has_money = has_meter_of(r, AG_UNIT_NUSD);
