@@ -173,12 +173,12 @@ def test_an_old_stream_ends_before_the_new_master_serves(gateway_factory, mock):
     assert gateway.slots()[0]["state"] == "sent", "while the old one has a request"
     mock.release()
     stream.read_all()
+    stream.close()
     gateway.wait_ready()
     assert gateway.pids("worker")[0] != old
     gateway.wait_flushed()
     assert [r[0] for r in rows(gateway, "long")] == ["answered"]
     crash.assert_exact(gateway, mock)
-    stream.close()
 
 
 # -- a machine that lost its memory ----------------------------------------------------------------
