@@ -28,7 +28,8 @@ price_attempt(struct ag_req *r, enum ag_outcome outcome, struct ag_settle_out *o
 		.est_input = r->est.input,
 		.est_output = r->est.output,
 		.request_text_bytes = r->est.text_bytes,
-		.is_own_timeout = r->timeout_us > 0,
+		.waited_us = ag_clock_mono_us() - r->sent_us,
+		.is_own_timeout = outcome == AG_OUT_TIMEOUT_FIRST_BYTE && r->timeout_us > 0,
 		.searches = r->searches,
 	};
 

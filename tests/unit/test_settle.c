@@ -205,6 +205,38 @@ who_chooses_the_timeout_pays_as_if_he_had_left(void)
 }
 
 static void
+silence_that_was_waited_for_is_work_that_was_done(void)
+{
+	struct ag_answer a = answer_of(ABSENT);
+	struct ag_settle_in in = {
+		.outcome = AG_OUT_CLIENT_LEFT_BEFORE, .answer = &a, .price = &price, .held = held, .waited_us = 500000,
+		.est_input = 900, .est_output = 500, .request_text_bytes = 1000,
+	};
+	struct ag_settle_out o;
+
+	a.content_bytes = 0;
+	ag_settle(&in, &o);
+	is_i64(o.charged_nusd, PROMPT_COST, "half a second is for the prompt");
+	in.waited_us = 1500000;
+	ag_settle(&in, &o);
+	is_i64(o.charged_nusd, PROMPT_COST + 200 * 2, "then 200 tokens a second");
+	in.outcome = AG_OUT_CLIENT_LEFT_DURING;
+	ag_settle(&in, &o);
+	is_i64(o.charged_nusd, PROMPT_COST + 200 * 2, "thoughts of a stream that has said nothing too");
+	in.outcome = AG_OUT_TIMEOUT_STREAM;
+	ag_settle(&in, &o);
+	is_i64(o.charged_nusd, PROMPT_COST, "a provider's silence is its own");
+	in.outcome = AG_OUT_CLIENT_LEFT_BEFORE;
+	in.waited_us = INT64_MAX;
+	ag_settle(&in, &o);
+	is_i64(o.charged_nusd, 516 + 500 * 2, "never more than was held");
+	in.outcome = AG_OUT_CLIENT_LEFT_DURING;
+	a.content_bytes = 400;
+	ag_settle(&in, &o);
+	is_i64(o.charged_nusd, RECEIVED_COST, "what was received speaks for itself");
+}
+
+static void
 figures_that_came_early_do_not_hide_what_came_later(void)
 {
 	struct ag_answer a = answer_of(REPORTED);
@@ -255,6 +287,7 @@ main(void)
 	estimates_stay_inside_what_was_held();
 	an_estimate_is_priced_at_the_tier_the_answer_named();
 	who_chooses_the_timeout_pays_as_if_he_had_left();
+	silence_that_was_waited_for_is_work_that_was_done();
 	figures_that_came_early_do_not_hide_what_came_later();
 	a_search_is_paid_by_the_call_although_usage_does_not_tell();
 	return done();
