@@ -222,6 +222,7 @@ on_key(struct loader *l, const PGresult *res, int row)
 			ag_error("key %s does not fit into shared memory (%s), it is refused until "
 			    "max_keys is raised", PQgetvalue(res, row, 1),
 			    rc == -ENOSPC ? "table full" : "metadata too long");
+		(void)ag_keytab_del(l->ctl->keys, key.id); /* what stands is not what was written */
 		return 0;
 	}
 	return rc < 0 ? ag_err_set(l->err, rc, "could not publish a key") : 0;

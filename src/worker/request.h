@@ -32,7 +32,8 @@ enum ag_req_state {
 enum ag_field {
 	AG_F_MODEL, AG_F_STREAM, AG_F_STREAM_OPTIONS, AG_F_MAX_TOKENS, AG_F_MAX_COMPLETION_TOKENS,
 	AG_F_N, AG_F_BEST_OF, AG_F_MESSAGES, AG_F_PROMPT, AG_F_INPUT, AG_F_SERVICE_TIER, AG_F_USER,
-	AG_F_WEB_SEARCH, AG_F_SEARCH_PARAMETERS,
+	AG_F_WEB_SEARCH, AG_F_SEARCH_PARAMETERS, AG_F_ENABLE_SEARCH, AG_F_PLUGINS, AG_F_TOOLS,
+	AG_F_MODELS,
 	AG_FIELDS
 };
 
@@ -88,6 +89,7 @@ struct ag_req {
 
 	/* what it holds */
 	struct ag_estimate est;
+	uint64_t client_limit; /* max_tokens or max_completion_tokens as they came, 0 none */
 	struct ag_price_bound bound;
 	struct ag_amounts amounts;
 	uint32_t meters[AG_HOLDS_MAX];

@@ -41,7 +41,7 @@ D(flush_batch, UINT, "5000", "1", "100000", NOW,
 D(shm_name, STRING, "/aigated", "", "", RESTART,
   "Name of the shared memory segment.")
 D(shm_replace, BOOL, "off", "", "", RESTART,
-  "Whether a segment whose layout or sizes differ may be replaced at start; its meters are rebuilt from PostgreSQL and the journal, holds in it are given up.")
+  "Whether a segment whose layout or sizes differ may be replaced at start; its meters are rebuilt from PostgreSQL and the journal; refused while usage stands in it that is stored nowhere else.")
 D(max_keys, UINT, "65536", "16", "8388608", RESTART,
   "API keys that fit in shared memory.")
 D(max_meters, UINT, "262144", "64", "33554432", RESTART,
