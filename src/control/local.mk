@@ -24,5 +24,6 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/secret.c src/control/secret.h \
 	src/control/server.c src/control/server.h \
 	src/control/sql.h \
+	src/control/usage.c \
 	src/control/workspaces.c
 EXTRA_DIST += src/control/README.md

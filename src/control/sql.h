@@ -175,6 +175,35 @@
 	"select id, kind, coalesce(workspace_id, 0), uuid from aigate.api_key"                   \
 	" where organisation_id = $1 and uuid::text = lower($2) and status <> 'deleted'"
 
+/* A name may stand several times. */
+#define SQL_KEY_NAMED                                                                        \
+	"select uuid from aigate.api_key where organisation_id = $1 and name = $2"               \
+	" and status <> 'deleted' limit 2"
+
+#define SQL_KEY_NAME                                                                         \
+	"select uuid, name from aigate.api_key where id = $1 and status <> 'deleted'"
+
+#define SQL_DOLLARS(sum) "trim_scale((" sum ") / 1000000000::numeric)"
+#define SQL_USAGE_SUMS(f)                                                                    \
+	"'requests', coalesce(sum(" f "requests), 0)::bigint, 'errors', coalesce(sum(" f "errors), 0)::bigint," \
+	" 'cost', " SQL_DOLLARS("coalesce(sum(" f "cost_nusd), 0)")                              \
+	", 'charged', " SQL_DOLLARS("coalesce(sum(" f "charged_nusd), 0)")                       \
+	", 'input_tokens', coalesce(sum(" f "input_total), 0)::bigint,"                          \
+	" 'output_tokens', coalesce(sum(" f "output_total), 0)::bigint,"                         \
+	" 'cache_read_tokens', coalesce(sum(" f "cache_read), 0)::bigint"
+
+/* $1 key, $2 from, $3 up to: microseconds. */
+#define SQL_USAGE_OF_KEY                                                                     \
+	"with u as (select (hour at time zone 'UTC')::date as day, family, model, requests, errors," \
+	" cost_nusd, charged_nusd, input_total, output_total, cache_read from aigate.usage_hour"  \
+	" where api_key_id = $1"                                                                 \
+	" and hour >= date_trunc('hour', timestamptz 'epoch' + $2::bigint * interval '1 microsecond')" \
+	" and hour < timestamptz 'epoch' + $3::bigint * interval '1 microsecond'),"              \
+	" d as (select day, family, model, json_build_object('day', day, 'provider', family,"    \
+	" 'model', model, " SQL_USAGE_SUMS("") ") as one from u group by day, family, model)"    \
+	" select json_build_object('total', (select json_build_object(" SQL_USAGE_SUMS("u.") ") from u)," \
+	" 'data', coalesce((select json_agg(one order by day, family, model) from d), '[]'))"
+
 #define SQL_KEY_GET "select " SQL_KEY_OBJECT("k") " from aigate.api_key k where id = $1"
 
 #define SQL_KEY_INSERT                                                                       \

@@ -35,7 +35,7 @@ def bound(gateway, mock):
         {"credit_limit": 1000000, "type": "tokens", "periodic_reset_days": 7}])
     gateway.grant("mock", workspace, usage_limits=[{"credit_limit": 40}],
                   rate_limits=[{"type": "requests", "unit": "rph", "value": 1000}])
-    key = gateway.key(budget_usd="12.5", period="monthly", alert="10.25", rpm=100,
+    key = gateway.key(budget_usd="12.5", period="monthly", alert=10.25, rpm=100,
                       workspace=workspace)
     return key, workspace
 
@@ -68,7 +68,7 @@ def test_every_level_is_told_with_exact_amounts(gateway, bound):
 def test_what_requests_in_flight_hold_is_told(gateway, mock, bound):
     key, _ = bound
     mock.clear()
-    mock.script(hold="go", prompt_tokens=10, tokens=5)
+    mock.script(wait="go", prompt_tokens=10, tokens=5)
     pending = gateway.chat_async(key, max_tokens=1000)
     mock.wait_stat("waiting", 1)
     own = of(limits(gateway, key), "api_key", "budget")
@@ -100,10 +100,9 @@ def test_reading_consumes_nothing_and_needs_a_scope(gateway):
 
 def test_a_spent_budget_is_exhausted_and_a_raised_one_active(gateway, mock):
     mock.script(prompt_tokens=1000, tokens=500)
-    key = gateway.key(budget_usd="0.001")
-    for _ in range(20):
-        if gateway.chat(key, max_tokens=500).status == 412:
-            break
+    key = gateway.key(budget_usd="0.01")
+    while gateway.chat(key, max_tokens=500).status == 200:
+        pass
     gateway.wait_idle()
     assert gateway.chat(key, max_tokens=500).status == 412
     seen = limits(gateway, key)
