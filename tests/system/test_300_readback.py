@@ -100,7 +100,12 @@ def test_reading_consumes_nothing_and_needs_a_scope(gateway):
 
 def test_a_spent_budget_is_exhausted_and_a_raised_one_active(gateway, mock):
     mock.script(prompt_tokens=1000, tokens=500)
-    key = gateway.key(budget_usd="0.01")
+    key = gateway.key(budget_usd="0.025")
+    # Ten dollars a million output tokens, and no more: the last of the budget is soon too little.
+    gateway.admin("PUT", "/integrations/mock/models", {"models": [{
+        "slug": "gpt-4o-mini", "enabled": True, "pricing_config": {
+            "type": "static", "pay_as_you_go": {"request_token": {"price": 0.0001},
+                                                "response_token": {"price": 0.001}}}}]})
     while gateway.chat(key, max_tokens=500).status == 200:
         pass
     gateway.wait_idle()
