@@ -204,6 +204,8 @@ struct ag_meter {
 			/* last refusal with nothing held, see limit/alert.h; period 0: none */
 			struct ag_a64 refused_period;
 			struct ag_a64 refused_limit;
+			/* number up to which closed periods have told all their alerts  W: control */
+			struct ag_a64 told_period;
 		} budget;
 		struct {
 			/* hi = number of the slice * 2 + sealed, lo = admitted in it */

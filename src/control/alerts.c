@@ -14,7 +14,6 @@
 #define BATCH         500u
 #define PAUSE_US      (5 * AG_US_PER_SEC) /* after PostgreSQL did not take a batch */
 #define STORE_US      (2 * AG_US_PER_SEC) /* patience with it: the tick has other things to do */
-#define ALL_KINDS     (AG_ALERT_THRESHOLD | AG_ALERT_EXHAUSTED)
 
 /* What was found of one meter slot, by account. */
 struct seen {
@@ -22,7 +21,7 @@ struct seen {
 	int64_t period[2];
 	uint32_t round[2];   /* in which `sighted` was written */
 	uint8_t sighted[2];  /* due then; one look more, and it is believed */
-	uint8_t raised[2];   /* pending or stored, or nothing more can come */
+	uint8_t raised[2];   /* pending or stored */
 };
 
 struct pending {
@@ -91,13 +90,30 @@ pending_add(struct ag_alerts *a, int64_t meter_id, unsigned kind, const struct a
 	return true;
 }
 
+/* Today's limits must not be held against a period that is over and has told what it had to, not by a
+ * successor of this process either: remembered in the segment. */
 static void
-look_at_side(struct ag_alerts *a, const struct ag_meter *m, struct seen *s, unsigned side, int64_t now_us)
+close_period(struct ag_meter *m, const struct ag_alert_look *look)
 {
+	if (look->is_closed && look->held == 0 && ag_a64_get(&m->budget.told_period) < look->period)
+		ag_a64_set(&m->budget.told_period, look->period);
+}
+
+static bool
+look_once(const struct ag_meter *m, unsigned side, int64_t now_us, struct ag_alert_look *out)
+{
+	return ag_alert_look(m, side, now_us, out) &&
+	    !(out->is_closed && out->period <= ag_a64_get(&m->budget.told_period));
+}
+
+static void
+look_at_side(struct ag_alerts *a, uint32_t ix, struct seen *s, unsigned side, int64_t now_us)
+{
+	const struct ag_meter *m = &a->ctl->ctx->shm->meters[ix];
 	struct ag_alert_look look;
 	unsigned fresh, believed;
 
-	if (!ag_alert_look(m, side, now_us, &look))
+	if (!look_once(m, side, now_us, &look))
 		return;
 	if (s->period[side] != look.period) {
 		s->period[side] = look.period;
@@ -110,9 +126,8 @@ look_at_side(struct ag_alerts *a, const struct ag_meter *m, struct seen *s, unsi
 			s->raised[side] = (uint8_t)(s->raised[side] | kind);
 	s->sighted[side] = (uint8_t)fresh;
 	s->round[side] = a->round;
-	/* An edit of today's limit must not be held against a period that is over and settled. */
-	if (look.is_closed && look.held == 0 && fresh == 0)
-		s->raised[side] = ALL_KINDS;
+	if (fresh == 0 && a->n_pending == 0)
+		close_period(&a->ctl->ctx->shm->meters[ix], &look);
 }
 
 /* Most budgets are far from anything: told from two lines, without a division. */
@@ -138,7 +153,7 @@ look_at(struct ag_alerts *a, uint32_t ix, int64_t now_us)
 	if (s->id != id)
 		*s = (struct seen){ .id = id };
 	for (unsigned side = 0; side < 2; side++)
-		look_at_side(a, m, s, side, now_us);
+		look_at_side(a, ix, s, side, now_us);
 }
 
 static void
@@ -267,7 +282,7 @@ ag_alerts_before_edit(struct ag_call *c, int64_t meter_id)
 			struct pending p = { .meter_id = meter_id };
 			unsigned due;
 
-			if (!ag_alert_look(&c->ctl->ctx->shm->meters[ix], side, ag_clock_wall_us(), &p.look))
+			if (!look_once(&c->ctl->ctx->shm->meters[ix], side, ag_clock_wall_us(), &p.look))
 				continue;
 			due = p.look.due & ~(s->id == meter_id && s->period[side] == p.look.period
 			    ? (unsigned)s->raised[side] : 0u);
@@ -287,17 +302,21 @@ ag_alerts_before_edit(struct ag_call *c, int64_t meter_id)
 	return c->status != 0 ? -1 : 0;
 }
 
-/* What is in force may be due once more; what is closed stays as it was told. */
+/* What is in force may be due once more; what is closed has told all. */
 static void
 forget(struct ag_alerts *a, uint32_t ix)
 {
-	const struct ag_meter *m = &a->ctl->ctx->shm->meters[ix];
+	struct ag_meter *m = &a->ctl->ctx->shm->meters[ix];
 	struct seen *s = &a->seen[ix];
 
 	for (unsigned side = 0; side < 2; side++) {
 		struct ag_alert_look look;
 
-		if (!ag_alert_look(m, side, ag_clock_wall_us(), &look) || !look.is_closed)
+		if (!ag_alert_look(m, side, ag_clock_wall_us(), &look))
+			continue;
+		if (look.is_closed)
+			close_period(m, &look);
+		else if (s->id == ag_a64_get(&m->id))
 			s->raised[side] = 0;
 	}
 }
@@ -313,16 +332,16 @@ ag_alerts_edited(struct ag_alerts *a, uint32_t meter_ix)
 		if (a->pending[i].meter_id != id)
 			a->pending[kept++] = a->pending[i];
 	a->n_pending = kept;
-	if (a->seen[meter_ix].id == id)
-		forget(a, meter_ix);
+	forget(a, meter_ix);
 	ag_deliver_wake(a->deliver);
 }
 
 void
 ag_alerts_loaded(struct ag_alerts *a)
 {
+	/* The rows that stand answer for what was raised. */
 	for (uint32_t ix = 0; ix < a->ctl->ctx->shm->hdr->sizes.meters; ix++)
-		if (ag_a64_get(&a->ctl->ctx->shm->meters[ix].id) > 0 && a->seen[ix].id > 0)
-			forget(a, ix);
+		if (a->seen[ix].id != 0) /* else its page need not come to life */
+			a->seen[ix] = (struct seen){ .id = 0 };
 	ag_deliver_wake(a->deliver);
 }

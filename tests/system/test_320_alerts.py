@@ -2,7 +2,9 @@
 
 import json
 import os
+import signal
 import stat
+import struct
 
 import pytest
 
@@ -268,6 +270,59 @@ def test_a_reset_begins_anew(alerting, hook):
     assert wait_rows(gateway, 2) == [("threshold", 0, "reached")] * 2
     assert gateway.sql("SELECT count(distinct period) FROM aigate.alert") == 2
     hook.wait(2)
+
+
+def turn_period(gateway, meter):
+    """Ends the period of a budget as the clock does: its account is closed, the other one is empty.
+    Offsets: struct ag_shm_hdr and struct ag_meter of shm_layout.h."""
+    with open("/dev/shm" + gateway.shm_name, "r+b") as f:
+        f.seek(96)
+        meters_off = struct.unpack("<Q", f.read(8))[0]
+        at = meters_off + 384 * meter["index"]
+        f.seek(at)
+        assert struct.unpack("<q", f.read(8))[0] == meter["id"], "the layout has changed"
+        f.seek(at + 56)
+        resets = struct.unpack("<I", f.read(4))[0]
+        f.seek(at + 56)
+        f.write(struct.pack("<I", resets + 1))
+
+
+def test_a_crossing_in_the_last_moment_of_a_period_is_told_after_its_turn(alerting, hook):
+    gateway = alerting()
+    key = gateway.key(budget_usd="1", alert=0.01, period="monthly")
+    control = gateway.pids("control")[0]
+    os.kill(control, signal.SIGSTOP)
+    try:
+        spend(gateway, key, 2)
+        turn_period(gateway, gateway.meters()[0])
+        assert gateway.meters()[0]["settled"] == 0
+        spend(gateway, key)
+    finally:
+        os.kill(control, signal.SIGCONT)
+    told = hook.wait(1)[0]
+    assert told["kind"] == "threshold" and told["current_usage"] == 0.012
+    assert told["next_usage_reset_at"] is None
+    settle(gateway)
+    assert len(rows(gateway)) == 1
+    limit(gateway, key, credit_limit=2, alert_threshold=0.007, periodic_reset="monthly")
+    settle(gateway)
+    assert len(rows(gateway)) == 1, "what is armed anew is not told of a period that is over"
+
+
+def test_a_new_limit_is_not_held_against_a_period_that_is_over(alerting, hook):
+    gateway = alerting()
+    key = gateway.key(budget_usd="1", alert=0.5, period="monthly")
+    spend(gateway, key, 2)
+    turn_period(gateway, gateway.meters()[0])
+    settle(gateway)
+    limit(gateway, key, credit_limit=0.01, alert_threshold=0.005, periodic_reset="monthly")
+    settle(gateway)
+    assert rows(gateway) == []
+    gateway.restart()
+    settle(gateway)
+    assert rows(gateway) == [], "a successor knows it as well"
+    spend(gateway, key)
+    assert wait_rows(gateway, 1) == [("threshold", 0, "reached")]
 
 
 def test_another_period_has_alerts_of_its_own(alerting, hook):
