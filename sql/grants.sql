@@ -36,6 +36,7 @@ grant select, insert, update, delete on aigate.organisation, aigate.app_user, ai
 	aigate.api_key, aigate.integration, aigate.integration_model, aigate.integration_workspace,
 	aigate.provider, aigate.meter, aigate.price to aigate_control;
 grant select, insert on aigate.audit_log to aigate_control;
+grant select, insert, update on aigate.alert to aigate_control;
 grant select on aigate.schema_migration, aigate.ledger, aigate.usage_hour, aigate.budget_state,
 	aigate.ledger_position, aigate.ledger_quarantine, aigate.ledger_gap to aigate_control;
 grant select on aigate.v_spend_by_day, aigate.v_spend_by_key, aigate.v_spend_by_workspace,
@@ -45,7 +46,7 @@ grant select on aigate.v_spend_by_day, aigate.v_spend_by_key, aigate.v_spend_by_
 -- operators: read all but hashes and sealed credentials
 grant select on aigate.schema_migration, aigate.organisation, aigate.app_user, aigate.workspace,
 	aigate.integration_model, aigate.integration_workspace, aigate.provider, aigate.meter,
-	aigate.price, aigate.audit_log, aigate.ledger, aigate.usage_hour, aigate.budget_state,
+	aigate.price, aigate.audit_log, aigate.alert, aigate.ledger, aigate.usage_hour, aigate.budget_state,
 	aigate.ledger_position, aigate.ledger_quarantine, aigate.ledger_gap to aigate_ops;
 grant select (id, uuid, organisation_id, workspace_id, user_id, kind, name, description, key_mask,
 	scopes, metadata, config_id, allow_config_override, expires_at, usage_limits, rate_limits,

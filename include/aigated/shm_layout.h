@@ -201,7 +201,11 @@ struct ag_meter {
 			struct ag_a128 account[2];
 			/* settled part of the account, for people and the reconciler: held = used - settled */
 			struct ag_a64 settled[2];
-			struct ag_a64 reserved[2];
+			/* last refusal with nothing held, see limit/alert.h; period 0: none */
+			struct ag_a64 refused_period;
+			struct ag_a64 refused_limit;
+			/* number up to which closed periods have told all their alerts  W: control */
+			struct ag_a64 told_period;
 		} budget;
 		struct {
 			/* hi = number of the slice * 2 + sealed, lo = admitted in it */

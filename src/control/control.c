@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "conf/conf.h"
+#include "control/alerts.h"
 #include "control/pg.h"
 #include "control/publish.h"
 #include "control/server.h"
@@ -78,6 +79,7 @@ ag_control_load(struct ag_control *ctl, struct ag_err *err)
 
 	if (rc < 0)
 		return rc;
+	ag_alerts_loaded(ctl->alerts);
 	ctl->is_loaded = true;
 	ctl->loaded_at_us = ag_clock_wall_us();
 	ag_a32_publish(&ctl->ctx->shm->hdr->state, AG_SHM_READY);
@@ -144,6 +146,7 @@ role_on_tick(evutil_socket_t fd, short what, void *arg)
 	    ag_clock_wall_us());
 	if (++r->ticks % SWEEP_TICKS == 0)
 		sweep_meters(&r->ctl);
+	ag_alerts_tick(r->ctl.alerts);
 }
 
 static void
@@ -237,7 +240,8 @@ role_start(struct role *r, struct ag_err *err)
 	ctl->base = event_base_new();
 	ctl->pg = ag_pg_new(ctl->ctx->conf->database ? ctl->ctx->conf->database : "");
 	ctl->keys = ag_keytab_writer_new(ctl->ctx->shm, &repaired);
-	if (!ctl->base || !ctl->pg || !ctl->keys)
+	ctl->alerts = ctl->base ? ag_alerts_new(ctl) : NULL;
+	if (!ctl->base || !ctl->pg || !ctl->keys || !ctl->alerts)
 		return ag_err_set(err, -ENOMEM, "could not start: out of memory");
 	if (repaired > 0)
 		ag_warn("%u keys were being written when a process died, they are loaded anew", repaired);
@@ -265,6 +269,7 @@ role_stop(struct role *r)
 	for (size_t i = 0; i < SIGNALS; i++)
 		if (r->signal[i])
 			event_free(r->signal[i]);
+	ag_alerts_free(r->ctl.alerts);
 	ag_pg_free(r->ctl.pg);
 	if (r->ctl.keys)
 		ag_keytab_writer_free(r->ctl.keys);

@@ -2,6 +2,7 @@ noinst_LIBRARIES += src/policy/libpolicy.a
 src_policy_libpolicy_a_SOURCES = \
 	src/policy/estimate.c src/policy/estimate.h \
 	src/policy/price.c src/policy/price.h \
+	src/policy/readback.c src/policy/readback.h \
 	src/policy/route.c src/policy/route.h \
 	src/policy/settle.c src/policy/settle.h \
 	src/policy/verdict.c src/policy/verdict.h

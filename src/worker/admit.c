@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/scope.h"
+#include "limit/alert.h"
 #include "limit/holds.h"
 #include "shm/counters.h"
 #include "shm/keytab.h"
@@ -677,6 +678,7 @@ take_holds(struct ag_req *r, struct ag_str *out_detail, uint32_t *out_meter)
 		was_fitted = true;
 	}
 	ag_worker_slot_give(w, r->slot_ix);
+	ag_budget_note_refusal(ag_metertab_at(w->shm, *out_meter), now_us);
 	note_rates(r, now_us);
 	*out_detail = name_of_level(r, ag_metertab_at(w->shm, *out_meter));
 	return verdict_of_meter(ag_metertab_at(w->shm, *out_meter));

@@ -187,6 +187,8 @@ static const struct route {
 	{ "/v1/completions", POST, false, serve_completion },
 	{ "/v1/embeddings", POST, false, serve_embedding },
 	{ "/v1/models", GET, false, ag_reply_models },
+	{ "/v1/limits", GET, false, ag_reply_limits },
+	{ "/v1/usage", GET, false, serve_admin },
 	{ "/healthz", GET, false, serve_healthz },
 	{ "/readyz", GET, false, serve_readyz },
 	{ "/v1/health", GET, false, serve_health },

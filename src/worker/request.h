@@ -202,6 +202,9 @@ void ag_reply_stream_error(struct ag_buf *out, const char *type, const char *mes
 /* ---- models.c ---- */
 void ag_reply_models(struct ag_req *r, const struct ag_http_head *head);
 
+/* ---- limits.c ---- */
+void ag_reply_limits(struct ag_req *r, const struct ag_http_head *head);
+
 /* ---- status.c ---- */
 void ag_reply_healthz(struct ag_req *r);
 void ag_reply_readyz(struct ag_req *r);

@@ -96,5 +96,11 @@ D(unpriced_model, ENUM_UNPRICED, "refuse", "", "", NEW,
   "What to do with a model without a price under a money budget: refuse, or flat.")
 D(unpriced_flat_usd, USD, "0.10", "0", "1000", NEW,
   "US dollars charged for a request to an unpriced model when unpriced_model is flat.")
+D(alert_webhook, STRING, "", "", "", NEW,
+  "URL (http or https) that budget alerts are posted to as JSON, signed with alert_secret_file.  Tried again with growing pauses for a day.")
+D(alert_secret_file, PATH, "", "", "", NEW,
+  "File with the secret alerts are signed with: the header x-aigate-signature is t=SECONDS,v1=HEX, where HEX is HMAC-SHA256 over SECONDS, a full stop and the body.  Not readable by all; needed with alert_webhook.")
+D(alert_command, PATH, "", "", "", NEW,
+  "Program run for each budget alert with the JSON on its standard input, without arguments and without a shell; exit status 0 means taken.  It has 30 seconds.")
 D(govern, BOOL, "on", "", "", RESTART,
   "off: an ungoverned relay for measurements; keys are looked up, but no meters are taken and no records written.  Never for customers.")
