@@ -267,7 +267,7 @@ req_on_resolved(void *arg, int rc)
 		rc = ag_origin_resolve(r->dest->origin, &r->resolve, &addr, &addr_len);
 	if (rc == -EINPROGRESS)
 		r->is_resolving = true; /* what was found is too old again: the process stood still */
-	else if (rc < 0)
+	else if (rc != 0)
 		ag_req_on_upstream_failed(r, AG_OUT_CONNECT_FAILED, "the host's name could not be resolved");
 	else
 		connect_now(r, addr, addr_len);
