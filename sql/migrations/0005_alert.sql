@@ -1,4 +1,4 @@
--- 0004_alert.sql - what people are told of their budgets.  Writer: control.
+-- 0005_alert.sql - what people are told of their budgets.  Writer: control.
 
 -- How often the alerts of a meter were armed anew (raised limit, raised or removed threshold).
 alter table aigate.meter
