@@ -43,8 +43,10 @@ static int
 check_shm_name(const struct ag_conf *conf, struct ag_err *err)
 {
 	const char *name = conf->shm_name;
-	size_t n = strlen(name);
+	size_t n;
 
+	assert(name); /* each directive has a default */
+	n = strlen(name);
 	if (n < 2 || n > 200 || name[0] != '/' || strchr(name + 1, '/') || strcmp(name, "/.") == 0 ||
 	    strcmp(name, "/..") == 0)
 		return mistake(conf, err, "shm_name",

@@ -11,6 +11,10 @@
 #include "base/num.h"
 #include "control/sql.h"
 
+#undef ag_call_fail
+#undef ag_call_invalid
+#undef ag_call_not_found
+
 void
 ag_call_ok(struct ag_call *c, struct json_object *answer)
 {

@@ -329,7 +329,8 @@
 	" 'type', case when " i ".workspace_id is null then 'organisation' else 'workspace' end," \
 	" 'object', 'integration')"
 
-/* $1 organisation, $2 workspace to which it must be known or 0, $3 'organisation', 'workspace' or 'all', $4 limit, $5 offset */
+/* $1 organisation, $2 workspace to which it must be known or 0, $3 'organisation', 'workspace' or
+ * 'all', $4 limit, $5 offset */
 #define SQL_INTEGRATION_LIST SQL_PAGE(                                                       \
 	"select * from aigate.integration i where organisation_id = $1 and status = 'active'"    \
 	" and ($2::bigint = 0 or workspace_id = $2 or (workspace_id is null and exists"          \

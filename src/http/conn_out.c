@@ -49,7 +49,7 @@ send_many(struct ag_conn *c, const struct iovec *iov, int n_iov)
 	struct msghdr msg = { .msg_iovlen = (size_t)n_iov };
 	ssize_t sent;
 
-	memcpy(&msg.msg_iov, &iov, sizeof(iov));
+	memcpy(&msg.msg_iov, &iov, sizeof(iov)); /* NOLINT(bugprone-sizeof-expression): the pointer */
 	do
 		sent = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);

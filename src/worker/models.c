@@ -34,8 +34,12 @@ slug_of(struct ag_req *r, struct ag_str v)
 		int hi = s.p[i] == '%' && s.n - i > 2 ? hex_digit(s.p[i + 1]) : -1;
 		int lo = hi >= 0 ? hex_digit(s.p[i + 2]) : -1;
 
-		out[n++] = lo >= 0 ? (char)(hi << 4 | lo) : s.p[i];
-		i += lo >= 0 ? 2 : 0;
+		if (lo >= 0) {
+			out[n++] = (char)(hi << 4 | lo);
+			i += 2;
+		} else {
+			out[n++] = s.p[i];
+		}
 	}
 	s.n = n;
 	return n > 0 && s.p[0] == '@' ? ag_str_skip(s, 1) : s;

@@ -267,10 +267,22 @@ req_on_resolved(void *arg, int rc)
 		rc = ag_origin_resolve(r->dest->origin, &r->resolve, &addr, &addr_len);
 	if (rc == -EINPROGRESS)
 		r->is_resolving = true; /* what was found is too old again: the process stood still */
-	else if (rc < 0)
+	else if (rc != 0)
 		ag_req_on_upstream_failed(r, AG_OUT_CONNECT_FAILED, "the host's name could not be resolved");
 	else
 		connect_now(r, addr, addr_len);
+}
+
+/* A kept connection may die under a request, which is then sent once more, on a fresh one: the other
+ * kept ones are as old.  What changes something in control must not be asked twice, so it never
+ * goes on a kept one. */
+static bool
+may_reuse(const struct ag_req *r)
+{
+	struct ag_str msg = ag_str_n(r->msg.p, r->msg.n);
+
+	return r->retries == 0 &&
+	    (!r->is_admin || ag_str_starts(msg, AG_STR("GET ")) || ag_str_starts(msg, AG_STR("HEAD ")));
 }
 
 void
@@ -281,8 +293,7 @@ ag_req_send(struct ag_req *r)
 	socklen_t addr_len;
 	int rc;
 
-	/* A second try goes on a fresh connection: the other kept ones are as old. */
-	r->up = r->retries == 0 ? ag_upstream_take_idle(o, r) : NULL;
+	r->up = may_reuse(r) ? ag_upstream_take_idle(o, r) : NULL;
 	if (r->up) {
 		ag_req_write(r);
 		return;

@@ -569,7 +569,8 @@ ag_worker_main(struct ag_role_ctx *ctx)
 	 * would be faulted in anew every time, which costs more than all of the relay. */
 	mallopt(M_MMAP_THRESHOLD, 32 << 20);
 	mallopt(M_TRIM_THRESHOLD, 64 << 20);
-	if (worker_sweep(&w) && worker_init_events(&w, listeners) == 0 && worker_init_tls(&w) == 0 && worker_init_tables(&w) == 0) {
+	if (worker_sweep(&w) && worker_init_events(&w, listeners) == 0 && worker_init_tls(&w) == 0 &&
+	    worker_init_tables(&w) == 0) {
 		worker_on_tick(-1, 0, &w);
 		ag_a32_publish(&w.proc->is_serving, 1);
 		ag_title_state("serving");
