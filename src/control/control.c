@@ -124,14 +124,22 @@ sweep_meters(struct ag_control *ctl)
 }
 
 static void
+role_beat(void *arg)
+{
+	struct role *r = arg;
+
+	ag_a64_set(&ag_shm_proc(r->ctl.ctx->shm, r->ctl.ctx->proc_ix)->heartbeat_us,
+	    ag_clock_wall_us());
+}
+
+static void
 role_on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct role *r = arg;
 
 	(void)fd;
 	(void)what;
-	ag_a64_set(&ag_shm_proc(r->ctl.ctx->shm, r->ctl.ctx->proc_ix)->heartbeat_us,
-	    ag_clock_wall_us());
+	role_beat(r);
 	if (++r->ticks % SWEEP_TICKS == 0)
 		sweep_meters(&r->ctl);
 }
@@ -229,6 +237,7 @@ role_start(struct role *r, struct ag_err *err)
 	ctl->keys = ag_keytab_writer_new(ctl->ctx->shm, &repaired);
 	if (!ctl->base || !ctl->pg || !ctl->keys)
 		return ag_err_set(err, -ENOMEM, "could not start: out of memory");
+	ag_pg_on_wait(ctl->pg, role_beat, r);
 	if (repaired > 0)
 		ag_warn("%u keys were being written when a process died, they are loaded anew", repaired);
 	ctl->tick = event_new(ctl->base, -1, EV_PERSIST, role_on_tick, r);

@@ -262,3 +262,23 @@ def test_a_key_deleted_in_flight_is_charged_on_every_level_that_stays(gateway_fa
     left = [m for m in gateway.meters() if m["kind"] == "budget"]
     assert [(m["limit"], m["used"], m["held"]) for m in left] == [(3_000_000_000, charged, 0)]
     crash.assert_exact(gateway, mock)
+
+
+def test_a_frozen_postgresql_does_not_make_control_look_dead(alone, pg):
+    """Loading waits longer than the master's patience for a silent child, so it has to be seen alive."""
+    gateway, key = alone
+    gateway.expect_error(r"could not load|PostgreSQL")
+
+    def beat():
+        return next(p["heartbeat_us"] for p in gateway.stat()["processes"] if p["role"] == "control")
+    pg.freeze()
+    gateway.reload()
+    gateway.wait_log(r"loading everything anew")
+    seen = {beat()}
+
+    def is_beating():
+        seen.add(beat())
+        return len(seen) > 4
+    wait(is_beating, "the heartbeat to go on")
+    assert gateway.chat(key, headers=named("meanwhile"), max_tokens=5).status == 200
+    pg.thaw()
