@@ -136,14 +136,22 @@ sweep_meters(struct ag_control *ctl)
 }
 
 static void
+role_beat(void *arg)
+{
+	struct role *r = arg;
+
+	ag_a64_set(&ag_shm_proc(r->ctl.ctx->shm, r->ctl.ctx->proc_ix)->heartbeat_us,
+	    ag_clock_wall_us());
+}
+
+static void
 role_on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct role *r = arg;
 
 	(void)fd;
 	(void)what;
-	ag_a64_set(&ag_shm_proc(r->ctl.ctx->shm, r->ctl.ctx->proc_ix)->heartbeat_us,
-	    ag_clock_wall_us());
+	role_beat(r);
 	if (++r->ticks % SWEEP_TICKS == 0)
 		sweep_meters(&r->ctl);
 	ag_alerts_tick(r->ctl.alerts);
@@ -243,6 +251,7 @@ role_start(struct role *r, struct ag_err *err)
 	ctl->alerts = ctl->base ? ag_alerts_new(ctl) : NULL;
 	if (!ctl->base || !ctl->pg || !ctl->keys || !ctl->alerts)
 		return ag_err_set(err, -ENOMEM, "could not start: out of memory");
+	ag_pg_on_wait(ctl->pg, role_beat, r);
 	if (repaired > 0)
 		ag_warn("%u keys were being written when a process died, they are loaded anew", repaired);
 	ctl->tick = event_new(ctl->base, -1, EV_PERSIST, role_on_tick, r);

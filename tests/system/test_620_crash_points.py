@@ -228,3 +228,57 @@ def try_chat(gateway, key):
 def served(gateway, key):
     answer = try_chat(gateway, key)
     return answer if answer and answer.status != 503 else None
+
+
+# -- control ---------------------------------------------------------------------------------------
+
+def test_what_was_committed_and_not_published_binds_after_control_died(alone, mock):
+    """As left by a control killed between COMMIT and the segment: a lower limit, a deleted key."""
+    gateway, key = alone
+    other = gateway.key(budget_usd=7)
+    assert gateway.chat(other, headers=named("before"), max_tokens=5).status == 200
+    gateway.sql("update aigate.meter set limit_amount = 1 where limit_amount = 10000000000")
+    gateway.sql("update aigate.api_key set status = 'deleted' where uuid = %s", other.id)
+    gateway.wait_new("control", 0, gateway.kill9("control"))
+    wait(lambda: any(m["limit"] == 1 for m in gateway.meters()), "the new limit to be in force")
+    assert gateway.chat(key, headers=named("poor"), max_tokens=50).status == 412
+    wait(lambda: gateway.chat(other, headers=named("gone"), max_tokens=5).status == 401, "the key to be gone")
+    crash.assert_exact(gateway, mock)
+
+
+def test_a_key_deleted_in_flight_is_charged_on_every_level_that_stays(gateway_factory, mock):
+    gateway = gateway_factory(mock=mock, conf=CONF)
+    space = gateway.workspace(usage_limits=[{"type": "cost", "credit_limit": 3}])
+    key = gateway.key(budget_usd=2, workspace=space)
+    pending = gateway.post_async(key, body("wait=go tokens=30"), headers=named("orphan"))
+    mock.wait_stat("requests", 1)
+    gateway.admin("DELETE", f"/api-keys/{key.id}")
+    assert gateway.chat(key, headers=named("late"), max_tokens=5).status == 401
+    mock.release("go")
+    assert pending.answer().status == 200
+    gateway.wait_flushed()
+    [(outcome, charged, _, _, _)] = rows(gateway, "orphan")
+    assert outcome == "answered" and charged > 0
+    left = [m for m in gateway.meters() if m["kind"] == "budget"]
+    assert [(m["limit"], m["used"], m["held"]) for m in left] == [(3_000_000_000, charged, 0)]
+    crash.assert_exact(gateway, mock)
+
+
+def test_a_frozen_postgresql_does_not_make_control_look_dead(alone, pg):
+    """Loading waits longer than the master's patience for a silent child, so it has to be seen alive."""
+    gateway, key = alone
+    gateway.expect_error(r"could not load|PostgreSQL")
+
+    def beat():
+        return next(p["heartbeat_us"] for p in gateway.stat()["processes"] if p["role"] == "control")
+    pg.freeze()
+    gateway.reload()
+    gateway.wait_log(r"loading everything anew")
+    seen = {beat()}
+
+    def is_beating():
+        seen.add(beat())
+        return len(seen) > 4
+    wait(is_beating, "the heartbeat to go on")
+    assert gateway.chat(key, headers=named("meanwhile"), max_tokens=5).status == 200
+    pg.thaw()
