@@ -85,7 +85,7 @@ D(upstream_keepalive_timeout, DURATION, "60s", "0", "1d", NEW,
 D(upstream_ca_file, PATH, "", "", "", NEW,
   "PEM file of authorities providers are verified against; empty: those of the system.")
 D(trusted_hosts, STRING, "", "", "", NOW,
-  "Comma-separated hosts (or host:port) that custom_host may name although they are private, loopback or internal.")
+  "Comma-separated hosts (or host:port) that custom_host may name, and the host of any provider may resolve to, although they are private, loopback or internal.")
 D(default_max_tokens, UINT, "8192", "1", "10000000", NEW,
   "Output limit written into a request that carries none and stands on a money or token budget.")
 D(default_max_tokens_reasoning, UINT, "32000", "1", "10000000", NEW,
