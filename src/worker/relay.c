@@ -395,6 +395,21 @@ read_body(struct ag_req *r, struct ag_str body)
 		f->on_error(f, body, &r->answer);
 }
 
+/* Keeps a body for its usage.  One that is too large, or finds body_memory used up, goes on without:
+ * it is charged by what passed. */
+static void
+collect(struct ag_req *r, const struct ag_str *runs, size_t n_runs)
+{
+	for (size_t i = 0; i < n_runs; i++)
+		ag_buf_put_str(&r->acc, runs[i]);
+	ag_client_count(r->client);
+	if (r->acc.failed || (r->acc.cap > ACC_KEEP && r->w->body_bytes > r->w->conf->body_memory)) {
+		ag_buf_fini(&r->acc);
+		r->acc.failed = true;
+		ag_client_count(r->client);
+	}
+}
+
 /* Error texts like to quote the key that was wrong, and that is ours, not the customer's.  The bytes
  * are the connection's own buffer; the length stays, since it was announced. */
 static void
@@ -420,11 +435,10 @@ relay_body(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_last)
 		r->answer.content_bytes += runs[i].n;
 	}
 	if (r->relay == AG_RELAY_BODY) {
-		if (is_last && r->acc.n == 0 && n_runs == 1) {
+		if (is_last && r->acc.n == 0 && n_runs == 1 && !r->acc.failed) {
 			read_body(r, runs[0]);
 		} else {
-			for (size_t i = 0; i < n_runs; i++)
-				ag_buf_put_str(&r->acc, runs[i]);
+			collect(r, runs, n_runs);
 			if (is_last && !r->acc.failed)
 				read_body(r, ag_buf_str(&r->acc));
 		}

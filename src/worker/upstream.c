@@ -151,6 +151,7 @@ up_run(struct ag_upstream *up)
 			continue;
 		}
 		up->state = AG_UP_BODY;
+		ag_conn_timer_set(up->conn, up->w->tv_stream);
 		up->framing = (int)head->framing;
 		up->left = head->content_length;
 		up->may_keep = head->is_keep_alive && head->framing != AG_HTTP_BODY_UNTIL_EOF && up->n_iov == 0;
@@ -206,7 +207,9 @@ up_on_readable(void *arg)
 		return;
 	}
 	ag_count_add(AG_CNT_bytes_upstream_in, got);
-	ag_conn_timer_set(up->conn, up->w->tv_stream);
+	/* Until the head is whole its deadline stands, however busy the provider looks. */
+	if (up->state == AG_UP_BODY)
+		ag_conn_timer_set(up->conn, up->w->tv_stream);
 	if (up->origin && ag_origin_is_tls(up->origin) && !up->has_session) {
 		SSL_SESSION *session = ag_conn_tls_session_get(up->conn);
 

@@ -59,7 +59,7 @@ D(max_head, SIZE, "32k", "1k", "1m", NEW,
 D(max_body, SIZE, "32m", "1k", "1g", NEW,
   "Longest request body.")
 D(body_memory, SIZE, "1g", "64k", "1t", NEW,
-  "Memory one worker spends on request bodies longer than 16k, arriving or waiting for their answer; a body that would pass it is refused with 503.")
+  "Memory one worker spends on bodies longer than 16k: requests that arrive or wait for their answer, and answers kept to read their usage.  A request that would pass it is refused with 503; an answer goes on and is charged by an estimate.")
 D(client_head_timeout, DURATION, "10s", "100ms", "10m", NEW,
   "Time a client has to send a whole request head.")
 D(client_body_timeout, DURATION, "60s", "100ms", "1h", NEW,
