@@ -503,9 +503,9 @@ retry(struct ag_req *r)
 
 /* No byte has gone to the client: it gets an answer of ours. */
 static void
-fail_before_head(struct ag_req *r, enum ag_outcome outcome, const char *why)
+fail_before_head(struct ag_req *r, enum ag_outcome outcome, const char *why, bool is_bad_http)
 {
-	enum ag_verdict v = AG_DENY_UPSTREAM_BROKE;
+	enum ag_verdict v = is_bad_http ? AG_DENY_UPSTREAM_BAD : AG_DENY_UPSTREAM_BROKE;
 	struct ag_str detail = ag_arena_dup(&r->arena, ag_str(why));
 	char ms[24];
 
@@ -539,6 +539,7 @@ void
 ag_req_on_upstream_failed(struct ag_req *r, enum ag_outcome outcome, const char *why)
 {
 	static struct ag_log_limit limit;
+	bool is_bad_http = r->up && r->up->has_bad_head;
 	struct ag_upstream *up;
 
 	if (may_retry(r, outcome) && ag_req_record_attempt(r, outcome) == 0) {
@@ -558,7 +559,7 @@ ag_req_on_upstream_failed(struct ag_req *r, enum ag_outcome outcome, const char 
 			up->may_keep = false;
 			ag_upstream_done(up);
 		}
-		fail_before_head(r, outcome, why);
+		fail_before_head(r, outcome, why, is_bad_http);
 		return;
 	}
 	if (r->relay == AG_RELAY_STREAM) {

@@ -141,6 +141,7 @@ up_run(struct ag_upstream *up)
 		case AG_PARSE_MORE:
 			return;
 		case AG_PARSE_BAD:
+			up->has_bad_head = true;
 			up_fail(up, AG_OUT_UPSTREAM_BROKE_BEFORE, head->bad_why);
 			return;
 		case AG_PARSE_DONE:

@@ -30,6 +30,12 @@ class Liar:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):
+        try:
+            self._talk(connection)
+        except OSError:
+            pass  # the gateway had enough
+
+    def _talk(self, connection):
         data = b""
         with connection:
             while True:

@@ -3,6 +3,7 @@ make of an operator's headers, what a process keeps in its memory."""
 
 import json
 import os
+import re
 
 import pytest
 
@@ -80,6 +81,8 @@ def copies_in_memory(pid, secret):
             if "w" not in rights:
                 continue
             begin, end = (int(x, 16) for x in place.split("-"))
+            if end - begin > 1 << 30:
+                continue  # the shadow of a sanitizer
             memory.seek(begin)
             found += memory.read(end - begin).count(secret.encode())
     return found
@@ -104,7 +107,7 @@ def test_a_name_that_leads_inwards_is_not_followed_unless_trusted(gateway_factor
     key = g.key()
     g.configure(trusted_hosts="127.0.0.1")  # as if the name had been made to lead here later
     g.reload()
-    wait(lambda: "worker" in g.log and "configuration reloaded" in g.log, "the workers to know")
+    wait(lambda: re.search(r"worker/0\[\d+\] notice: configuration reloaded", g.log), "the worker to know")
     assert g.chat(key, model="@named/gpt-4o-mini").status == 503
     assert 'host "localhost" leads to a private' in g.log and mock.stats()["requests"] == 0
     g.configure(trusted_hosts=f"127.0.0.1,localhost:{mock.port}")

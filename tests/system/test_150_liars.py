@@ -59,3 +59,15 @@ def test_answers_kept_for_their_usage_share_the_memory_of_bodies(plane, key):
     wait(lambda: not plane.slots() or all(not s["holds"] for s in plane.slots()), "no holds")
     assert rows[1][1] and rows[1][0] > 2  # an estimate by what passed, not what it said of itself
     liar.close()
+
+
+@pytest.mark.parametrize("said, why", [
+    (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}x", "more than one Content-Length"),
+    (b"HTTP/1.1 200 OK\r\nx: " + b"z" * 70000 + b"\r\n\r\n", "head too large"),
+    (b"SMTP ready\r\n\r\n", "bad status line")])
+def test_what_is_no_http_is_called_that(plane, key, said, why):
+    liar = Liar(lambda head, body: said)
+    got = plane.post(key, chat_body(model=lead_to(plane, liar)))
+    assert got.status == 502 and got.json["error"]["type"] == "upstream_error"
+    assert got.json["error"]["message"] == f"The provider's answer is not valid HTTP: {why}"
+    liar.close()
