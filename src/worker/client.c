@@ -13,7 +13,7 @@
 #define CLIENT_READ      16384   /* bytes read at once while a head is awaited */
 #define CLIENT_READ_BODY 262144
 #define CLIENT_OUT_MAX   ((size_t)8 << 20)
-#define CLIENT_KEEP_BUF  16384   /* a larger buffer is given back between requests */
+#define CLIENT_KEEP_BUF  CLIENT_READ /* what an empty buffer grows to: kept for the next request */
 
 static void client_run(struct ag_client *c);
 
@@ -28,10 +28,37 @@ large(size_t cap)
 void
 ag_client_count(struct ag_client *c)
 {
-	size_t now = large(c->in.cap) + (c->req ? large(c->req->msg.cap) : 0);
+	size_t now = large(c->in.cap) + (c->req ? large(c->req->msg.cap) + large(c->req->acc.cap) : 0);
 
 	c->w->body_bytes += now - c->counted_bytes; /* modulo 2^64: may be less */
 	c->counted_bytes = now;
+}
+
+/* An idle connection has no buffer; those that speak take turns with a few that the worker keeps. */
+static void
+client_borrow(struct ag_client *c)
+{
+	struct ag_worker *w = c->w;
+	size_t max = c->in.max;
+
+	if (c->in.mem || w->n_spare_bufs == 0)
+		return;
+	c->in = w->spare_buf[--w->n_spare_bufs];
+	c->in.max = max;
+}
+
+static void
+buf_give(struct ag_worker *w, struct ag_buf *b)
+{
+	size_t max = b->max;
+
+	if (b->cap == CLIENT_KEEP_BUF && w->n_spare_bufs < AG_WORKER_SPARE_BUFS) {
+		ag_buf_reset(b);
+		w->spare_buf[w->n_spare_bufs++] = *b;
+		ag_buf_init(b, max);
+	} else {
+		ag_buf_fini(b);
+	}
 }
 
 /* A body of known length takes what it needs and leaves what follows it to the next read. */
@@ -77,7 +104,10 @@ client_on_readable(void *arg)
 			ag_client_free(c);
 		return;
 	}
+	client_borrow(c);
 	got = ag_conn_fill(c->conn, &c->in, bytes_to_read(c));
+	if (got <= 0 && c->in.n == 0)
+		buf_give(c->w, &c->in);
 	if (got == -EAGAIN)
 		return;
 	if (got <= 0) {
@@ -462,21 +492,16 @@ ag_client_request_done(struct ag_client *c, bool keep)
 		ag_conn_read_resume(c->conn);
 	}
 	if (!keep || c->is_body_left || c->w->is_draining || c->n_requests >= c->w->conf->keepalive_requests) {
-		ag_buf_fini(&msg);
-		ag_buf_fini(&c->in);
+		buf_give(c->w, &msg);
+		buf_give(c->w, &c->in);
 		ag_client_count(c);
 		ag_client_end(c);
 		return;
 	}
 	c->state = AG_CLIENT_IDLE;
-	if (c->in.n == 0 && msg.cap <= CLIENT_KEEP_BUF) {
-		/* The usual case: the same memory serves the next request. */
-		ag_buf_fini(&c->in);
-		c->in = msg;
-		ag_buf_reset(&c->in);
-	} else {
-		ag_buf_fini(&msg);
-	}
+	buf_give(c->w, &msg);
+	if (c->in.n == 0)
+		buf_give(c->w, &c->in);
 	ag_client_count(c);
 	if (c->in.n > 0)
 		ag_worker_defer(c->w, &c->defer);

@@ -398,6 +398,21 @@ read_body(struct ag_req *r, struct ag_str body)
 		f->on_error(f, body, &r->answer);
 }
 
+/* Keeps a body for its usage.  One that is too large, or finds body_memory used up, goes on without:
+ * it is charged by what passed. */
+static void
+collect(struct ag_req *r, const struct ag_str *runs, size_t n_runs)
+{
+	for (size_t i = 0; i < n_runs; i++)
+		ag_buf_put_str(&r->acc, runs[i]);
+	ag_client_count(r->client);
+	if (r->acc.failed || (r->acc.cap > ACC_KEEP && r->w->body_bytes > r->w->conf->body_memory)) {
+		ag_buf_fini(&r->acc);
+		r->acc.failed = true;
+		ag_client_count(r->client);
+	}
+}
+
 /* Error texts like to quote the key that was wrong, and that is ours, not the customer's.  The bytes
  * are the connection's own buffer; the length stays, since it was announced. */
 static void
@@ -423,11 +438,10 @@ relay_body(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_last)
 		r->answer.content_bytes += runs[i].n;
 	}
 	if (r->relay == AG_RELAY_BODY) {
-		if (is_last && r->acc.n == 0 && n_runs == 1) {
+		if (is_last && r->acc.n == 0 && n_runs == 1 && !r->acc.failed) {
 			read_body(r, runs[0]);
 		} else {
-			for (size_t i = 0; i < n_runs; i++)
-				ag_buf_put_str(&r->acc, runs[i]);
+			collect(r, runs, n_runs);
 			if (is_last && !r->acc.failed)
 				read_body(r, ag_buf_str(&r->acc));
 		}
@@ -492,9 +506,9 @@ retry(struct ag_req *r)
 
 /* No byte has gone to the client: it gets an answer of ours. */
 static void
-fail_before_head(struct ag_req *r, enum ag_outcome outcome, const char *why)
+fail_before_head(struct ag_req *r, enum ag_outcome outcome, const char *why, bool is_bad_http)
 {
-	enum ag_verdict v = AG_DENY_UPSTREAM_BROKE;
+	enum ag_verdict v = is_bad_http ? AG_DENY_UPSTREAM_BAD : AG_DENY_UPSTREAM_BROKE;
 	struct ag_str detail = ag_arena_dup(&r->arena, ag_str(why));
 	char ms[24];
 
@@ -528,6 +542,7 @@ void
 ag_req_on_upstream_failed(struct ag_req *r, enum ag_outcome outcome, const char *why)
 {
 	static struct ag_log_limit limit;
+	bool is_bad_http = r->up && r->up->has_bad_head;
 	struct ag_upstream *up;
 
 	if (may_retry(r, outcome) && ag_req_record_attempt(r, outcome) == 0) {
@@ -547,7 +562,7 @@ ag_req_on_upstream_failed(struct ag_req *r, enum ag_outcome outcome, const char 
 			up->may_keep = false;
 			ag_upstream_done(up);
 		}
-		fail_before_head(r, outcome, why);
+		fail_before_head(r, outcome, why, is_bad_http);
 		return;
 	}
 	if (r->relay == AG_RELAY_STREAM) {

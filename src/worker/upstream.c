@@ -142,6 +142,7 @@ up_run(struct ag_upstream *up)
 		case AG_PARSE_MORE:
 			return;
 		case AG_PARSE_BAD:
+			up->has_bad_head = true;
 			up_fail(up, AG_OUT_UPSTREAM_BROKE_BEFORE, head->bad_why);
 			return;
 		case AG_PARSE_DONE:
@@ -152,6 +153,7 @@ up_run(struct ag_upstream *up)
 			continue;
 		}
 		up->state = AG_UP_BODY;
+		ag_conn_timer_set(up->conn, up->w->tv_stream);
 		up->framing = (int)head->framing;
 		up->left = head->content_length;
 		up->may_keep = head->is_keep_alive && head->framing != AG_HTTP_BODY_UNTIL_EOF && up->n_iov == 0;
@@ -207,7 +209,9 @@ up_on_readable(void *arg)
 		return;
 	}
 	ag_count_add(AG_CNT_bytes_upstream_in, got);
-	ag_conn_timer_set(up->conn, up->w->tv_stream);
+	/* Until the head is whole its deadline stands, however busy the provider looks. */
+	if (up->state == AG_UP_BODY)
+		ag_conn_timer_set(up->conn, up->w->tv_stream);
 	if (up->origin && ag_origin_is_tls(up->origin) && !up->has_session) {
 		SSL_SESSION *session = ag_conn_tls_session_get(up->conn);
 

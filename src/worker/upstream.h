@@ -33,6 +33,7 @@ struct ag_upstream {
 	int framing;               /* enum ag_http_framing of the answer */
 	bool is_reused;            /* carried an earlier attempt */
 	bool may_keep;             /* both sides allow another request after this answer */
+	bool has_bad_head;         /* what it answered is no HTTP we take */
 	bool is_paused;            /* reading waits for the client */
 	bool has_session;          /* TLS session was stored */
 	/* a large request on its way: what writev did not take */

@@ -545,6 +545,8 @@ worker_fini(struct ag_worker *w)
 		event_base_free(w->base);
 	ag_buf_wipe(&w->scratch);
 	ag_buf_fini(&w->read_buf);
+	while (w->n_spare_bufs > 0)
+		ag_buf_fini(&w->spare_buf[--w->n_spare_bufs]);
 	free(w->free_slots);
 }
 

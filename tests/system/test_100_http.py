@@ -135,11 +135,12 @@ def test_expect_continue_is_answered_before_the_body_is_sent(plane, provider, ke
 
 def test_an_old_client_is_not_sent_an_interim_answer(plane, provider, key):
     text = body()
+    before = plane.counter("req_total")
     with plane.connect() as c:
         c.send(head(key, len(text), "expect: 100-continue", line="POST /v1/chat/completions HTTP/1.0"))
-        wait(lambda: plane.counter("req_total") > 0, "the head")
+        wait(lambda: plane.counter("req_total") > before, "the head")
         c.send(text)
-        assert c.read_answer("POST").status == 200
+        assert c.sock.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
 def test_expect_continue_of_a_body_too_large_is_refused_at_once(plane, provider, key):

@@ -59,7 +59,7 @@ D(max_head, SIZE, "32k", "1k", "1m", NEW,
 D(max_body, SIZE, "32m", "1k", "1g", NEW,
   "Longest request body.")
 D(body_memory, SIZE, "1g", "64k", "1t", NEW,
-  "Memory one worker spends on request bodies longer than 16k, arriving or waiting for their answer; a body that would pass it is refused with 503.")
+  "Memory one worker spends on bodies longer than 16k: requests that arrive or wait for their answer, and answers kept to read their usage.  A request that would pass it is refused with 503; an answer goes on and is charged by an estimate.")
 D(client_head_timeout, DURATION, "10s", "100ms", "10m", NEW,
   "Time a client has to send a whole request head.")
 D(client_body_timeout, DURATION, "60s", "100ms", "1h", NEW,
@@ -85,7 +85,7 @@ D(upstream_keepalive_timeout, DURATION, "60s", "0", "1d", NEW,
 D(upstream_ca_file, PATH, "", "", "", NEW,
   "PEM file of authorities providers are verified against; empty: those of the system.")
 D(trusted_hosts, STRING, "", "", "", NOW,
-  "Comma-separated hosts (or host:port) that custom_host may name although they are private, loopback or internal.")
+  "Comma-separated hosts (or host:port) that custom_host may name, and the host of any provider may resolve to, although they are private, loopback or internal.")
 D(default_max_tokens, UINT, "8192", "1", "10000000", NEW,
   "Output limit written into a request that carries none and stands on a money or token budget.")
 D(default_max_tokens_reasoning, UINT, "32000", "1", "10000000", NEW,
