@@ -137,7 +137,7 @@ is_far(const struct ag_meter *m)
 	int64_t limit = ag_a64_get(&m->limit), alert_at = ag_a64_get(&m->alert_at);
 	int64_t first = alert_at < limit ? alert_at : limit;
 
-	return first == INT64_MAX || (ag_a64_get(&m->budget.refused_period) == 0 &&
+	return first == INT64_MAX || (ag_a64_get(&m->budget.refused) == 0 &&
 	    ag_a64_get(&m->budget.settled[0]) < first && ag_a64_get(&m->budget.settled[1]) < first);
 }
 
@@ -159,15 +159,18 @@ look_at(struct ag_alerts *a, uint32_t ix, int64_t now_us)
 static void
 look_around(struct ag_alerts *a)
 {
-	uint32_t meters = a->ctl->ctx->shm->hdr->sizes.meters;
+	const struct ag_shm *shm = a->ctl->ctx->shm;
+	uint32_t left = SLOTS_A_TICK, from, to;
 	int64_t now_us = ag_clock_wall_us();
 
-	for (uint32_t n = 0; n < SLOTS_A_TICK && a->at < meters; n++)
-		look_at(a, a->at++, now_us);
-	if (a->at >= meters) {
-		a->at = 0;
-		a->round++;
+	while (left > 0 && ag_metertab_next_run(shm, a->at, &from, &to)) {
+		for (a->at = from; a->at < to && left > 0; left--)
+			look_at(a, a->at++, now_us);
 	}
+	if (left == 0)
+		return; /* goes on in the next tick */
+	a->at = 0;
+	a->round++;
 }
 
 /* ---- storing ---- */

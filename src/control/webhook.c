@@ -184,7 +184,8 @@ on_curl_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *socket_a
 {
 	struct ag_webhooks *w = arg;
 	struct event *ev = socket_arg;
-	short events = (short)(((what & CURL_POLL_IN) ? EV_READ : 0) | ((what & CURL_POLL_OUT) ? EV_WRITE : 0));
+	short events = (short)(((what & CURL_POLL_IN) ? EV_READ : 0) |
+	    ((what & CURL_POLL_OUT) ? EV_WRITE : 0));
 
 	(void)curl;
 	if (ev)

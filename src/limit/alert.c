@@ -1,14 +1,19 @@
 #include "limit/alert.h"
 
+#include "base/hash.h"
 #include "limit/algorithms.h"
 
-/* Two words that belong together may be written by two workers at once: then both were refused in
- * the same moment, and what stands is true of one of them. */
+/* Period and limit in one word, so that they are written together; never 0. */
+static int64_t
+refusal_mark(int64_t period, int64_t limit)
+{
+	return (int64_t)(ag_mix64((uint64_t)period) ^ ag_mix64(~(uint64_t)limit)) | 1;
+}
+
 static bool
 was_refused(const struct ag_meter *m, int64_t period, int64_t limit)
 {
-	return ag_a64_observe(&m->budget.refused_period) == period &&
-	    ag_a64_get(&m->budget.refused_limit) == limit;
+	return ag_a64_get(&m->budget.refused) == refusal_mark(period, limit);
 }
 
 static bool
@@ -20,8 +25,8 @@ is_half_spent(int64_t settled, int64_t limit)
 static bool
 is_used_up(const struct ag_meter *m, int64_t period, int64_t settled, int64_t limit)
 {
-	if (limit == INT64_MAX)
-		return false;
+	if (limit == INT64_MAX || limit < 0)
+		return false; /* none, or about to go */
 	return settled >= limit || (is_half_spent(settled, limit) && was_refused(m, period, limit));
 }
 
@@ -41,8 +46,7 @@ ag_budget_note_refusal(struct ag_meter *m, int64_t now_us)
 	ag_budget_read(m, 0, now_us, &s);
 	if (s.held > 0 || !is_half_spent(s.settled, s.limit) || was_refused(m, s.period, s.limit))
 		return;
-	ag_a64_set(&m->budget.refused_limit, s.limit);
-	ag_a64_publish(&m->budget.refused_period, s.period);
+	ag_a64_set(&m->budget.refused, refusal_mark(s.period, s.limit));
 }
 
 /* The account may be opened for a new period between the two reads of its number: then what stands

@@ -132,7 +132,8 @@ put_meter(struct readback *r, const struct ag_meter *m, const char *scope, struc
 }
 
 static enum status
-put_meters(struct readback *r, const uint32_t *meters, uint32_t n, const char *scope, struct ag_str name)
+put_meters(struct readback *r, const uint32_t *meters, uint32_t n, const char *scope,
+    struct ag_str name)
 {
 	enum status st = ST_ACTIVE;
 

@@ -46,6 +46,10 @@ void ag_metertab_free(const struct ag_shm *shm, uint32_t ix);
 /* control, some seconds apart: releases freed slots that nobody holds; returns how many. */
 uint32_t ag_metertab_sweep_freed(const struct ag_shm *shm);
 
+/* The next run of slots from ix on that was ever written, [*out_from, *out_to); false: none.  For walks
+ * through the table: to look at the other slots would make the kernel give them memory. */
+bool ag_metertab_next_run(const struct ag_shm *shm, uint32_t ix, uint32_t *out_from, uint32_t *out_to);
+
 static inline struct ag_meter *
 ag_metertab_at(const struct ag_shm *shm, uint32_t ix)
 {
