@@ -210,7 +210,10 @@ struct ag_meter {
 			struct ag_a128 account[2];
 			/* settled part of the account, for people and the reconciler: held = used - settled */
 			struct ag_a64 settled[2];
-			struct ag_a64 reserved[2];
+			/* last refusal with nothing held: its period and limit mixed, see limit/alert.h; 0: none */
+			struct ag_a64 refused;
+			/* number up to which closed periods have told all their alerts  W: control */
+			struct ag_a64 told_period;
 			/* of a policy's: the value key, for people; the length is published last, 0 none */
 			struct ag_a32 name_len;
 			uint32_t reserved_name;

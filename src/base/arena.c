@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK_MIN 4096
+#define BLOCK_MIN 1024  /* what most requests need: kept by each that waits for its answer */
+#define BLOCK_MAX 65536
 
 struct ag_arena_block {
 	struct ag_arena_block *next;
@@ -48,6 +49,19 @@ ag_arena_reset(struct ag_arena *a)
 	a->top = a->first;
 }
 
+/* Doubling, so that an arena of many texts takes few blocks; 0: past the ceiling. */
+static size_t
+block_size(const struct ag_arena *a, size_t need)
+{
+	size_t cap = a->total < BLOCK_MIN ? BLOCK_MIN : a->total < BLOCK_MAX ? a->total : BLOCK_MAX;
+
+	if (cap > a->max - a->total)
+		cap = a->max - a->total;
+	if (cap < need)
+		cap = need;
+	return cap <= a->max - a->total ? cap : 0;
+}
+
 void *
 ag_arena_alloc(struct ag_arena *a, size_t n)
 {
@@ -59,9 +73,9 @@ ag_arena_alloc(struct ag_arena *a, size_t n)
 		return NULL;
 	need = (n + 15) & ~(size_t)15;
 	if (!b || b->cap - b->used < need) {
-		size_t cap = need > BLOCK_MIN ? need : BLOCK_MIN;
+		size_t cap = block_size(a, need);
 
-		if (cap > a->max - a->total)
+		if (cap == 0)
 			return NULL;
 		b = malloc(sizeof(*b) + cap);
 		if (!b)

@@ -7,6 +7,7 @@
 #define AG_MUST_CHECK      __attribute__((warn_unused_result))
 #define AG_PRINTF(fmt, va) __attribute__((format(printf, fmt, va)))
 #define AG_NORETURN        __attribute__((noreturn))
+#define AG_FALLTHROUGH     __attribute__((fallthrough)) /* clang reads no comments */
 #define AG_LIKELY(x)       __builtin_expect(!!(x), 1)
 #define AG_UNLIKELY(x)     __builtin_expect(!!(x), 0)
 #define AG_ARRAY_LEN(a)    (sizeof(a) / sizeof((a)[0]))

@@ -67,7 +67,7 @@ ag_buf_reserve(struct ag_buf *b, size_t want)
 		b->failed = true;
 		return NULL;
 	}
-	if (b->cap >= b->n + want) {
+	if (b->mem && b->cap >= b->n + want) {
 		/* Enough in all: move the unread bytes to the front. */
 		memmove(b->mem, b->p, b->n);
 		b->p = b->mem;

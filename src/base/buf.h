@@ -78,7 +78,7 @@ void ag_buf_put_hex(struct ag_buf *b, const void *p, size_t n);
 void ag_buf_put_json(struct ag_buf *b, struct ag_str s);
 /* Not on the hot path. */
 void ag_buf_printf(struct ag_buf *b, const char *fmt, ...) AG_PRINTF(2, 3);
-void ag_buf_vprintf(struct ag_buf *b, const char *fmt, va_list ap);
+void ag_buf_vprintf(struct ag_buf *b, const char *fmt, va_list ap) AG_PRINTF(2, 0);
 
 /* Forget the first n unread bytes; n <= b->n. */
 void ag_buf_consume(struct ag_buf *b, size_t n);

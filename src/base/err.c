@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#undef ag_err_set
+
 int
 ag_err_set(struct ag_err *err, int rc, const char *fmt, ...)
 {

@@ -1,5 +1,6 @@
 noinst_LIBRARIES += src/base/libbase.a
 src_base_libbase_a_SOURCES = \
+	src/base/addr.c src/base/addr.h \
 	src/base/arena.c src/base/arena.h \
 	src/base/atomic.h src/base/attr.h \
 	src/base/buf.c src/base/buf.h \
@@ -22,3 +23,8 @@ check_PROGRAMS += tests/unit/test_vault
 TESTS += tests/unit/test_vault
 tests_unit_test_vault_SOURCES = tests/unit/test_vault.c tests/unit/tap.h
 tests_unit_test_vault_LDADD = src/base/libbase.a $(SSL_LIBS)
+
+check_PROGRAMS += tests/unit/test_addr
+TESTS += tests/unit/test_addr
+tests_unit_test_addr_SOURCES = tests/unit/test_addr.c tests/unit/tap.h
+tests_unit_test_addr_LDADD = src/base/libbase.a $(SSL_LIBS)

@@ -1,5 +1,6 @@
 #include "catalog/catalog.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -365,6 +366,7 @@ matches(struct ag_str s, const char *pattern)
 {
 	size_t i = 0;
 
+	assert(s.p || s.n == 0);
 	for (; i < s.n && pattern[i] != '\0'; i++)
 		if (pattern[i] == '#' ? s.p[i] < '0' || s.p[i] > '9' : s.p[i] != pattern[i])
 			return false;

@@ -43,12 +43,28 @@ static int
 check_shm_name(const struct ag_conf *conf, struct ag_err *err)
 {
 	const char *name = conf->shm_name;
-	size_t n = strlen(name);
+	size_t n;
 
+	assert(name); /* each directive has a default */
+	n = strlen(name);
 	if (n < 2 || n > 200 || name[0] != '/' || strchr(name + 1, '/') || strcmp(name, "/.") == 0 ||
 	    strcmp(name, "/..") == 0)
 		return mistake(conf, err, "shm_name",
 		    "is not a slash followed by 1 to 199 characters without another slash");
+	return 0;
+}
+
+static int
+check_alerts(const struct ag_conf *conf, struct ag_err *err)
+{
+	struct ag_str url = ag_str(conf->alert_webhook);
+
+	if (url.n == 0)
+		return 0;
+	if (!ag_str_starts(url, AG_STR("https://")) && !ag_str_starts(url, AG_STR("http://")))
+		return mistake(conf, err, "alert_webhook", "is no URL that begins with https:// or http://");
+	if (!conf->alert_secret_file[0])
+		return mistake(conf, err, "alert_secret_file", "is missing, but alerts go to alert_webhook");
 	return 0;
 }
 
@@ -59,6 +75,8 @@ check_whole(const struct ag_conf *conf, struct ag_err *err)
 
 	if (rc == 0)
 		rc = check_tls(conf, err);
+	if (rc == 0)
+		rc = check_alerts(conf, err);
 	if (rc == 0 && conf->path && !conf->database[0])
 		rc = mistake(conf, err, "database", "is missing; it has no default");
 	return rc;

@@ -332,6 +332,37 @@ ag_api_key_get(struct ag_call *c)
 	ag_call_ok(c, obj);
 }
 
+/* Operators know keys by their names. */
+static int
+name_to_id(struct ag_call *c)
+{
+	AG_AUTO(ag_pgres) PGresult *res = NULL;
+	struct ag_pg_args a = { 0 };
+
+	ag_pg_arg_i64(&a, c->actor.org_id);
+	ag_pg_arg_text(&a, c->arg[0]);
+	res = ag_call_sql(c, SQL_KEY_NAMED, &a);
+	if (!res)
+		return -1;
+	if (PQntuples(res) > 1)
+		return ag_call_invalid(c, "there are several keys named \"%.255s\": give the id", c->arg[0]);
+	if (PQntuples(res) == 1)
+		ag_str_copy(ag_pg_text(res, 0, 0), c->arg[0], sizeof(c->arg[0]));
+	return 0;
+}
+
+void
+ag_api_key_limits(struct ag_call *c)
+{
+	const struct kind *kind;
+	int64_t id;
+
+	if (c->actor.is_operator && name_to_id(c) < 0)
+		return;
+	if (find_in_path(c, AG_VERB_READ, &id, &kind) == 0)
+		ag_limits_of_key(c, id);
+}
+
 /* ---- making ---- */
 
 static const struct kind *

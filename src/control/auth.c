@@ -20,12 +20,16 @@ key_of(struct evhttp_request *http)
 	struct evkeyvalq *headers = evhttp_request_get_input_headers(http);
 	const char *v = evhttp_find_header(headers, "x-portkey-api-key");
 
+	if (!v || !*v)
+		v = evhttp_find_header(headers, "x-aigate-api-key");
 	if (v && *v)
 		return ag_str_trim(ag_str(v));
 	v = evhttp_find_header(headers, "authorization");
 	if (v && strncasecmp(v, "bearer ", 7) == 0)
 		return ag_str_trim(ag_str(v + 7));
 	v = evhttp_find_header(headers, "x-api-key");
+	if (!v || !*v)
+		v = evhttp_find_header(headers, "api-key");
 	return v ? ag_str_trim(ag_str(v)) : AG_STR_NONE;
 }
 

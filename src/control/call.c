@@ -11,6 +11,10 @@
 #include "base/num.h"
 #include "control/sql.h"
 
+#undef ag_call_fail
+#undef ag_call_invalid
+#undef ag_call_not_found
+
 void
 ag_call_ok(struct ag_call *c, struct json_object *answer)
 {
@@ -54,7 +58,7 @@ ag_reply_error(int status, const char *code, const char *message)
 	return j;
 }
 
-static int
+static int AG_PRINTF(4, 0)
 fail(struct ag_call *c, int status, const char *code, const char *fmt, va_list ap)
 {
 	char text[1024];

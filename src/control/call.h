@@ -58,6 +58,11 @@ int ag_call_fail(struct ag_call *c, int status, const char *code, const char *fm
     AG_PRINTF(4, 5);
 int ag_call_invalid(struct ag_call *c, const char *fmt, ...) AG_PRINTF(2, 3);   /* 400 AB01 */
 int ag_call_not_found(struct ag_call *c, const char *kind, const char *name);  /* 404 AB08 */
+#ifdef __clang_analyzer__ /* see base/err.h */
+#define ag_call_fail(...)      ((void)(ag_call_fail)(__VA_ARGS__), -1)
+#define ag_call_invalid(...)   ((void)(ag_call_invalid)(__VA_ARGS__), -1)
+#define ag_call_not_found(...) ((void)(ag_call_not_found)(__VA_ARGS__), -1)
+#endif
 /* The envelope of an error, for those who have no call. */
 struct json_object *ag_reply_error(int status, const char *code, const char *message);
 

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "conf/conf.h"
+#include "control/alerts.h"
 #include "control/pg.h"
 #include "control/policy_values.h"
 #include "control/publish.h"
@@ -79,6 +80,7 @@ ag_control_load(struct ag_control *ctl, struct ag_err *err)
 
 	if (rc < 0)
 		return rc;
+	ag_alerts_loaded(ctl->alerts);
 	ctl->is_loaded = true;
 	ctl->loaded_at_us = ag_clock_wall_us();
 	ag_a32_publish(&ctl->ctx->shm->hdr->state, AG_SHM_READY);
@@ -135,18 +137,27 @@ sweep_meters(struct ag_control *ctl)
 }
 
 static void
+role_beat(void *arg)
+{
+	struct role *r = arg;
+
+	ag_a64_set(&ag_shm_proc(r->ctl.ctx->shm, r->ctl.ctx->proc_ix)->heartbeat_us,
+	    ag_clock_wall_us());
+}
+
+static void
 role_on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct role *r = arg;
 
 	(void)fd;
 	(void)what;
-	ag_a64_set(&ag_shm_proc(r->ctl.ctx->shm, r->ctl.ctx->proc_ix)->heartbeat_us,
-	    ag_clock_wall_us());
+	role_beat(r);
 	r->ticks++;
 	ag_policy_values_tick(&r->ctl, r->ticks % SWEEP_TICKS == 0);
 	if (r->ticks % SWEEP_TICKS == 0)
 		sweep_meters(&r->ctl);
+	ag_alerts_tick(r->ctl.alerts);
 }
 
 static void
@@ -240,8 +251,10 @@ role_start(struct role *r, struct ag_err *err)
 	ctl->base = event_base_new();
 	ctl->pg = ag_pg_new(ctl->ctx->conf->database ? ctl->ctx->conf->database : "");
 	ctl->keys = ag_keytab_writer_new(ctl->ctx->shm, &repaired);
-	if (!ctl->base || !ctl->pg || !ctl->keys)
+	ctl->alerts = ctl->base ? ag_alerts_new(ctl) : NULL;
+	if (!ctl->base || !ctl->pg || !ctl->keys || !ctl->alerts)
 		return ag_err_set(err, -ENOMEM, "could not start: out of memory");
+	ag_pg_on_wait(ctl->pg, role_beat, r);
 	if (repaired > 0)
 		ag_warn("%u keys were being written when a process died, they are loaded anew", repaired);
 	ctl->tick = event_new(ctl->base, -1, EV_PERSIST, role_on_tick, r);
@@ -268,6 +281,7 @@ role_stop(struct role *r)
 	for (size_t i = 0; i < SIGNALS; i++)
 		if (r->signal[i])
 			event_free(r->signal[i]);
+	ag_alerts_free(r->ctl.alerts);
 	ag_pg_free(r->ctl.pg);
 	if (r->ctl.keys)
 		ag_keytab_writer_free(r->ctl.keys);

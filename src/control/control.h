@@ -14,6 +14,7 @@
 struct event;
 struct event_base;
 struct evhttp;
+struct ag_alerts;
 struct ag_keytab_writer;
 struct ag_pg;
 
@@ -22,6 +23,7 @@ struct ag_control {
 	struct event_base *base;          /* owned */
 	struct ag_pg *pg;                 /* owned */
 	struct ag_keytab_writer *keys;    /* owned */
+	struct ag_alerts *alerts;         /* owned */
 	struct evhttp *workers;           /* owned: requests forwarded by workers */
 	struct evhttp *operators;         /* owned: aigatectl */
 	struct event *tick;               /* owned: once a second */

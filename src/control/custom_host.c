@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdint.h>
 
+#include "base/addr.h"
 #include "base/num.h"
 
 #define LABELS_MAX 10
@@ -14,7 +15,6 @@ static const char *const metadata_hosts[] = { "metadata.google.internal", "metad
 
 struct url {
 	struct ag_str host;
-	struct ag_str authority; /* host and port as written */
 	uint64_t port;
 };
 
@@ -52,7 +52,6 @@ split(struct ag_str s, struct url *out, struct ag_err *err)
 	s = ag_str_skip(s, is_tls ? 8 : 7);
 	while (n < s.n && s.p[n] != '/')
 		n++;
-	out->authority = ag_str_n(s.p, n);
 	for (host_n = 0; host_n < n && s.p[host_n] != ':'; host_n++)
 		;
 	out->host = ag_str_n(s.p, host_n);
@@ -61,23 +60,6 @@ split(struct ag_str s, struct url *out, struct ag_err *err)
 	    &out->port) < 0 || out->port == 0))
 		return ag_err_set(err, -EINVAL, "must have a port from 1 to 65535");
 	return 0;
-}
-
-static bool
-is_trusted(const struct url *u, struct ag_str trusted)
-{
-	while (trusted.n > 0) {
-		size_t n = 0;
-		struct ag_str one;
-
-		while (n < trusted.n && trusted.p[n] != ',')
-			n++;
-		one = ag_str_trim(ag_str_n(trusted.p, n));
-		if (one.n > 0 && (ag_str_ieq(one, u->host) || ag_str_ieq(one, u->authority)))
-			return true;
-		trusted = ag_str_skip(trusted, n + 1);
-	}
-	return false;
 }
 
 /* Letters, digits, dots and dashes; no empty label; not too many. */
@@ -146,22 +128,6 @@ parse_ipv4(struct ag_str h, uint32_t *out)
 	return parts == 4;
 }
 
-static bool
-is_inner_ipv4(uint32_t ip)
-{
-	static const struct { uint32_t net; int bits; } inner[] = {
-		{ 0x00000000, 8 }, { 0x0a000000, 8 }, { 0x64400000, 10 }, { 0x7f000000, 8 },
-		{ 0xa9fe0000, 16 }, { 0xac100000, 12 }, { 0xc0000000, 24 }, { 0xc0000200, 24 },
-		{ 0xc0a80000, 16 }, { 0xc6120000, 15 }, { 0xc6336400, 24 }, { 0xcb007100, 24 },
-		{ 0xe0000000, 3 },
-	};
-
-	for (size_t i = 0; i < AG_ARRAY_LEN(inner); i++)
-		if (ip >> (32 - inner[i].bits) == inner[i].net >> (32 - inner[i].bits))
-			return true;
-	return false;
-}
-
 static int
 check_host(struct ag_str h, struct ag_err *err)
 {
@@ -172,7 +138,7 @@ check_host(struct ag_str h, struct ag_err *err)
 	if (is_digit(tld.p[0])) {
 		if (!parse_ipv4(h, &ip))
 			return ag_err_set(err, -EINVAL, "must spell an address as four decimal numbers");
-		if (is_inner_ipv4(ip))
+		if (ag_ipv4_is_inner(ip))
 			return ag_err_set(err, -EINVAL,
 			    "must not lead to a private, loopback or reserved address");
 		return 0;
@@ -200,5 +166,5 @@ ag_custom_host_check(struct ag_str url, struct ag_str trusted, struct ag_err *er
 	if ((rc = check_bytes(url, err)) < 0 || (rc = split(url, &u, err)) < 0 ||
 	    (rc = check_name(u.host, err)) < 0)
 		return rc;
-	return is_trusted(&u, trusted) ? 0 : check_host(u.host, err);
+	return ag_host_is_trusted(trusted, u.host, (uint16_t)u.port) ? 0 : check_host(u.host, err);
 }

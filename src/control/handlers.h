@@ -13,8 +13,13 @@ void ag_workspace_delete(struct ag_call *c);
 void ag_api_key_create(struct ag_call *c);
 void ag_api_key_list(struct ag_call *c);
 void ag_api_key_get(struct ag_call *c);
+void ag_api_key_limits(struct ag_call *c);
 void ag_api_key_update(struct ag_call *c);
 void ag_api_key_delete(struct ag_call *c);
+
+void ag_usage_get(struct ag_call *c);
+/* Answers with what binds a key the caller was found to be allowed to read. */
+void ag_limits_of_key(struct ag_call *c, int64_t key_id);
 
 void ag_integration_create(struct ag_call *c);
 void ag_integration_list(struct ag_call *c);

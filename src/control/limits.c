@@ -8,7 +8,7 @@
 #include "base/money.h"
 #include "base/num.h"
 #include "control/field.h"
-#include "limit/meter.h"
+#include "limit/alert.h"
 
 #define BUDGET_MAX_NUSD  (INT64_C(4000000000) * AG_NUSD_PER_USD)
 #define TOKENS_MAX       INT64_C(4000000000000000000)
@@ -483,9 +483,10 @@ decorate_one(struct ag_call *c, struct json_object *one, const PGresult *meters,
 	m = meter_of(c, &l, meters, scope_id);
 	if (m)
 		ag_meter_read(m, 0, ag_clock_wall_us(), &st);
-	is_exhausted = l.limit != INT64_MAX && st.remaining <= 0;
+	is_exhausted = m && ag_budget_is_exhausted(m, &st);
 	json_object_object_del(one, "anchor_day");
 	json_object_object_add(one, "current_usage", exact_number(st.settled, unit_scale(l.unit)));
+	json_object_object_add(one, "held", exact_number(st.held, unit_scale(l.unit)));
 	json_object_object_add(one, "remaining", l.limit == INT64_MAX
 	    ? NULL : exact_number(st.remaining, unit_scale(l.unit)));
 	if (m && st.resets_at_us != INT64_MAX) {

@@ -47,9 +47,9 @@ struct json_object *ag_limits_amount(int64_t v, enum ag_unit unit);
 int ag_limits_from_stored(struct json_object *usage, struct json_object *rates,
     struct ag_limits *out) AG_MUST_CHECK;
 
-/* In the answer `obj` of an owner: usage_limits get current_usage, remaining, next_usage_reset_at and
- * status; inner members go.  meters: rows of SQL_METERS_OF for this scope id, or NULL.  Returns
- * whether a budget is used up. */
+/* In the answer `obj` of an owner: usage_limits get current_usage (settled), held, remaining,
+ * next_usage_reset_at and status (exhausted: see limit/alert.h); inner members go.  meters: rows of
+ * SQL_METERS_OF for this scope id, or NULL.  Returns whether a budget is used up. */
 bool ag_limits_decorate(struct ag_call *c, struct json_object *obj, const PGresult *meters,
     int64_t scope_id);
 

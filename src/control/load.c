@@ -5,7 +5,6 @@
  * is no longer there goes.  Rows come by cursor: a million keys need no more memory than ten thousand. */
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -257,6 +256,7 @@ on_key(struct loader *l, const PGresult *res, int row)
 			ag_error("key %s does not fit into shared memory (%s), it is refused until "
 			    "max_keys is raised", PQgetvalue(res, row, 1),
 			    rc == -ENOSPC ? "table full" : "metadata too long");
+		(void)ag_keytab_del(l->ctl->keys, key.id); /* what stands is not what was written */
 		return 0;
 	}
 	return rc < 0 ? ag_err_set(l->err, rc, "could not publish a key") : 0;
@@ -280,37 +280,13 @@ note_gone(int64_t key_id, void *arg)
 			l->skipped++;
 }
 
-/* The next run of meter slots from ix on that was ever written; false: none.  Looking at the
- * others would make the kernel give them memory. */
-static bool
-next_run(const struct ag_shm *shm, uint32_t ix, uint32_t *out_from, uint32_t *out_to)
-{
-	off_t base = (off_t)shm->hdr->meters_off, at, end;
-	const off_t size = (off_t)sizeof(struct ag_meter);
-
-	*out_from = ix;
-	*out_to = shm->hdr->sizes.meters;
-	if (ix >= *out_to)
-		return false;
-	at = lseek(shm->fd, base + (off_t)ix * size, SEEK_DATA);
-	if (at < 0)
-		return errno != ENXIO; /* behind the last byte written; else it cannot tell: all */
-	end = lseek(shm->fd, at, SEEK_HOLE);
-	at = (at - base) / size;
-	end = end < 0 ? (off_t)*out_to : (end - base + size - 1) / size;
-	*out_from = at > (off_t)ix ? (uint32_t)at : ix;
-	if (end < (off_t)*out_to)
-		*out_to = (uint32_t)end;
-	return *out_from < *out_to;
-}
-
 static uint32_t
 free_unseen(struct loader *l)
 {
 	const struct ag_shm *shm = l->ctl->ctx->shm;
 	uint32_t freed = 0, from, to;
 
-	for (to = 0; next_run(shm, to, &from, &to);)
+	for (to = 0; ag_metertab_next_run(shm, to, &from, &to);)
 		for (uint32_t ix = from; ix < to; ix++) {
 			const struct ag_meter *m = &shm->meters[ix];
 			int64_t id = ag_a64_get(&m->id);

@@ -1,11 +1,14 @@
 noinst_LIBRARIES += src/control/libcontrol.a
 src_control_libcontrol_a_SOURCES = \
+	src/control/alerts.c src/control/alerts.h \
 	src/control/api_keys.c \
 	src/control/auth.c src/control/auth.h \
 	src/control/call.c src/control/call.h \
 	src/control/catalog_read.c \
+	src/control/command.c src/control/command.h \
 	src/control/control.c src/control/control.h \
 	src/control/custom_host.c src/control/custom_host.h \
+	src/control/deliver.c src/control/deliver.h \
 	src/control/family.c src/control/family.h \
 	src/control/field.c src/control/field.h \
 	src/control/grants.c \
@@ -28,5 +31,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/secret.c src/control/secret.h \
 	src/control/server.c src/control/server.h \
 	src/control/sql.h \
+	src/control/usage.c \
+	src/control/webhook.c src/control/webhook.h \
 	src/control/workspaces.c
 EXTRA_DIST += src/control/README.md

@@ -2,8 +2,11 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "control/alerts.h"
 #include "control/sql.h"
+#include "limit/meter.h"
 
 #define COL_ID     0
 #define COL_LEVEL  1
@@ -118,17 +121,31 @@ meter_insert(struct ag_call *c, const char *level, int64_t scope_id, const struc
 	return run(c, SQL_METER_INSERT, &a);
 }
 
+static int64_t
+settled_now(struct ag_call *c, int64_t id)
+{
+	struct ag_meter_state st = { 0 };
+	uint32_t ix;
+
+	if (ag_metertab_find(c->ctl->ctx->shm, id, &ix) == 0)
+		ag_meter_read(&c->ctl->ctx->shm->meters[ix], 0, ag_clock_wall_us(), &st);
+	return st.settled;
+}
+
 static int
 meter_update(struct ag_call *c, int64_t id, const struct ag_limit *l, bool reset_usage)
 {
 	struct ag_pg_args a = { 0 };
 
+	if (ag_alerts_before_edit(c, id) < 0)
+		return -1;
 	ag_pg_arg_i64(&a, id);
 	arg_limit_and_alert(&a, l);
 	ag_pg_arg_text(&a, period_names[l->period_kind]);
 	arg_period_days(&a, l);
 	arg_anchor(&a, l);
 	ag_pg_arg_i64(&a, reset_usage && l->kind == AG_METER_BUDGET);
+	ag_pg_arg_i64(&a, settled_now(c, id));
 	return run(c, SQL_METER_UPDATE, &a);
 }
 
@@ -138,6 +155,8 @@ meter_retire(struct ag_call *c, int64_t id)
 	struct ag_pg_args a = { 0 };
 
 	ag_pg_arg_i64(&a, id);
+	if (ag_alerts_before_edit(c, id) < 0)
+		return -1;
 	if (run(c, SQL_METER_RETIRE, &a) < 0)
 		return -1;
 	if (ag_plan_meter_gone(&c->plan, id) < 0)

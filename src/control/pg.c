@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/num.h"
 
+#define WAIT_SLICE_US (2 * AG_US_PER_SEC)
 #define CONNECT_US (5 * AG_US_PER_SEC)
 
 struct ag_pg {
@@ -20,6 +21,8 @@ struct ag_pg {
 	bool in_txn;
 	enum ag_pg_fault fault;
 	int64_t deadline_us; /* of one statement */
+	void (*on_wait)(void *arg);
+	void *wait_arg;
 	char constraint[64];
 };
 
@@ -135,6 +138,13 @@ lost(struct ag_pg *pg, struct ag_err *err, const char *what)
 	return -EIO;
 }
 
+void
+ag_pg_on_wait(struct ag_pg *pg, void (*fn)(void *arg), void *arg)
+{
+	pg->on_wait = fn;
+	pg->wait_arg = arg;
+}
+
 /* Until the socket is ready; false when the time is up. */
 static bool
 wait_io(struct ag_pg *pg, short events, int64_t until_us)
@@ -147,7 +157,9 @@ wait_io(struct ag_pg *pg, short events, int64_t until_us)
 
 		if (left <= 0)
 			return false;
-		rc = poll(&p, 1, (int)(left / AG_US_PER_MS) + 1);
+		rc = poll(&p, 1, (int)((left < WAIT_SLICE_US ? left : WAIT_SLICE_US) / AG_US_PER_MS) + 1);
+		if (pg->on_wait)
+			pg->on_wait(pg->wait_arg);
 		if (rc > 0)
 			return true;
 		if (rc < 0 && errno != EINTR)

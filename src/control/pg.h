@@ -49,6 +49,8 @@ bool ag_pg_is_up(const struct ag_pg *pg);
 enum ag_pg_fault ag_pg_fault(const struct ag_pg *pg); /* of the last statement */
 const char *ag_pg_constraint(const struct ag_pg *pg); /* of the last conflict, "" none */
 void ag_pg_set_deadline(struct ag_pg *pg, int64_t us);
+/* Called every few seconds of a wait: who waits for longer than the master's patience lives. */
+void ag_pg_on_wait(struct ag_pg *pg, void (*fn)(void *arg), void *arg);
 
 /* Connects when need be; a connection found dead is replaced once.  snapshot: read only, all
  * statements see one moment. */

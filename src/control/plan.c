@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "control/alerts.h"
 #include "control/control.h"
 #include "shm/catalog_area.h"
 #include "shm/counters.h"
@@ -162,6 +163,7 @@ ag_plan_apply(struct ag_plan *p, struct ag_control *ctl, struct ag_err *err)
 			return ag_err_set(err, rc, "could not publish meter %lld",
 			    (long long)p->meters[i].def.id);
 		p->meters[i].is_new = false;
+		ag_alerts_edited(ctl->alerts, ix);
 	}
 	rc = apply_keys(p, ctl, err);
 	if (rc < 0)

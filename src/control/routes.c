@@ -17,8 +17,11 @@ static const struct ag_route routes[] = {
 	{ "GET", "/v1/api-keys", ag_api_key_list, NONE, false },
 	{ "POST", "/v1/api-keys/{}/{}", ag_api_key_create, NONE, false },
 	{ "GET", "/v1/api-keys/{}", ag_api_key_get, NONE, false },
+	{ "GET", "/v1/api-keys/{}/limits", ag_api_key_limits, NONE, false },
 	{ "PUT", "/v1/api-keys/{}", ag_api_key_update, NONE, false },
 	{ "DELETE", "/v1/api-keys/{}", ag_api_key_delete, NONE, false },
+
+	{ "GET", "/v1/usage", ag_usage_get, NONE, false },
 
 	{ "GET", "/v1/integrations", ag_integration_list, NONE, false },
 	{ "POST", "/v1/integrations", ag_integration_create, NONE, false },

@@ -56,7 +56,12 @@
 	"update aigate.meter set limit_amount = $2, alert_amount = $3, period_kind = $4,"        \
 	" period_days = $5, anchor_date = case when $4 = 'days'"                                 \
 	" then coalesce(date '1970-01-01' + $6::int, anchor_date, current_date) end,"            \
-	" resets = resets + $7, updated_at = now() where id = $1"
+	" resets = resets + $7, updated_at = now(),"                                             \
+	/* $8 is what is settled: a limit raised above it arms both alerts anew, see alerts.h */  \
+	" exhausted_arming = exhausted_arming + ($2 > limit_amount and $2 > $8)::int,"           \
+	" threshold_arming = threshold_arming + (($2 > limit_amount and $2 > $8)"                \
+	" or coalesce($3, 9223372036854775807) > coalesce(alert_amount, 9223372036854775807))::int" \
+	" where id = $1"
 
 #define SQL_METER_RETIRE                                                                     \
 	"update aigate.meter set retired_at = now(), updated_at = now() where id = $1"
@@ -78,6 +83,66 @@
 	" or (level = 'provider' and scope_id in (select p.id from aigate.provider p"            \
 	" join aigate.integration_workspace g on g.id = p.integration_workspace_id"              \
 	" where g.integration_id = $1))) returning id"
+
+/* ---- alerts ---- */
+
+/* $1: array of what alerts.c found.  One row each, unless it stands already; a period that is over
+ * has each kind once, whatever was armed since.  Returns those made. */
+#define SQL_ALERT_RAISE                                                                      \
+	"insert into aigate.alert (organisation_id, meter_id, period, kind, arming, reason, level," \
+	" scope_id, scope_uuid, scope_name, workspace_id, unit, limit_amount, alert_amount, settled," \
+	" held, period_ends_at)"                                                                 \
+	" select m.organisation_id, m.id, d.period, d.kind, case d.kind when 'threshold'"        \
+	" then m.threshold_arming else m.exhausted_arming end, d.reason, m.level, m.scope_id,"   \
+	" s.uuid, coalesce(s.name, m.level || ' ' || m.scope_id), s.workspace_id, m.unit,"       \
+	" d.limit_amount, d.alert_amount, d.settled, d.held,"                                    \
+	" timestamptz 'epoch' + d.ends_us * interval '1 microsecond'"                            \
+	" from jsonb_to_recordset($1::jsonb) as d(meter_id bigint, period bigint, kind text, reason text," \
+	" is_closed boolean, settled bigint, held bigint, limit_amount bigint, alert_amount bigint," \
+	" ends_us bigint) join aigate.meter m on m.id = d.meter_id left join lateral ("          \
+	"select uuid, name, workspace_id from aigate.api_key where m.level = 'key' and id = m.scope_id" \
+	" union all select uuid, name, id from aigate.workspace where m.level = 'workspace'"     \
+	" and id = m.scope_id union all select i.uuid, i.name, g.workspace_id"                   \
+	" from aigate.integration_workspace g join aigate.integration i on i.id = g.integration_id" \
+	" where m.level = 'grant' and g.id = m.scope_id"                                         \
+	" union all select uuid, name, workspace_id from aigate.provider where m.level = 'provider'" \
+	" and id = m.scope_id union all select uuid, name, null from aigate.organisation"        \
+	" where m.level = 'organisation' and id = m.scope_id) s on true"                         \
+	" where not d.is_closed or not exists (select from aigate.alert x where x.meter_id = d.meter_id" \
+	" and x.period = d.period and x.kind = d.kind)"                                          \
+	" on conflict (meter_id, period, kind, arming) do nothing returning id"
+
+#define SQL_AMOUNT(unit, col)                                                                \
+	"case " unit " when 'nusd' then trim_scale(" col " / 1000000000::numeric) else " col "::numeric end"
+
+/* What waits: id, webhook taken, command taken, the text to deliver or null when it is not time. */
+#define SQL_ALERT_DUE                                                                        \
+	"select a.id, a.webhook_at is not null, a.command_at is not null,"                       \
+	" case when a.next_attempt_at <= now() then json_build_object('object', 'alert', 'id', a.uuid," \
+	" 'kind', a.kind, 'reason', a.reason, 'scope', case a.level when 'key' then 'api_key'"   \
+	" when 'grant' then 'integration' else a.level end, 'scope_id', a.scope_uuid,"           \
+	" 'name', a.scope_name, 'organisation_id', o.uuid, 'workspace_id', w.uuid,"              \
+	" 'workspace', w.slug, 'type', case a.unit when 'nusd' then 'cost' else a.unit end,"     \
+	" 'credit_limit', " SQL_AMOUNT("a.unit", "a.limit_amount")                               \
+	", 'alert_threshold', " SQL_AMOUNT("a.unit", "a.alert_amount")                           \
+	", 'current_usage', " SQL_AMOUNT("a.unit", "a.settled")                                  \
+	", 'held', " SQL_AMOUNT("a.unit", "a.held")                                              \
+	", 'next_usage_reset_at', " SQL_TIME("a.period_ends_at") ", 'created_at', " SQL_TIME("a.created_at") \
+	", 'alert_emails', (select to_json(k.alert_emails) from aigate.api_key k"                \
+	" where a.level = 'key' and k.id = a.scope_id)) end"                                     \
+	" from aigate.alert a left join aigate.organisation o on o.id = a.organisation_id"       \
+	" left join aigate.workspace w on w.id = a.workspace_id"                                 \
+	" where a.delivered_at is null and a.created_at > now() - interval '1 day'"              \
+	" order by a.next_attempt_at, a.id limit 16"
+
+/* $1 id, $2 webhook took it, $3 command took it, $4 all did, $5 why not */
+#define SQL_ALERT_OUTCOME                                                                    \
+	"update aigate.alert set attempts = attempts + 1,"                                       \
+	" webhook_at = case when $2 then coalesce(webhook_at, now()) else webhook_at end,"       \
+	" command_at = case when $3 then coalesce(command_at, now()) else command_at end,"       \
+	" delivered_at = case when $4 then coalesce(delivered_at, now()) end, last_error = $5,"  \
+	" next_attempt_at = now() + least(3600, 2 ^ least(attempts, 12)) * (0.75 + random() / 2)" \
+	" * interval '1 second' where id = $1"
 
 /* ---- workspaces ---- */
 
@@ -282,6 +347,35 @@
 	"select id, kind, coalesce(workspace_id, 0), uuid from aigate.api_key"                   \
 	" where organisation_id = $1 and uuid::text = lower($2) and status <> 'deleted'"
 
+/* A name may stand several times. */
+#define SQL_KEY_NAMED                                                                        \
+	"select uuid from aigate.api_key where organisation_id = $1 and name = $2"               \
+	" and status <> 'deleted' limit 2"
+
+#define SQL_KEY_NAME                                                                         \
+	"select uuid, name from aigate.api_key where id = $1 and status <> 'deleted'"
+
+#define SQL_DOLLARS(sum) "trim_scale((" sum ") / 1000000000::numeric)"
+#define SQL_USAGE_SUMS(f)                                                                    \
+	"'requests', coalesce(sum(" f "requests), 0)::bigint, 'errors', coalesce(sum(" f "errors), 0)::bigint," \
+	" 'cost', " SQL_DOLLARS("coalesce(sum(" f "cost_nusd), 0)")                              \
+	", 'charged', " SQL_DOLLARS("coalesce(sum(" f "charged_nusd), 0)")                       \
+	", 'input_tokens', coalesce(sum(" f "input_total), 0)::bigint,"                          \
+	" 'output_tokens', coalesce(sum(" f "output_total), 0)::bigint,"                         \
+	" 'cache_read_tokens', coalesce(sum(" f "cache_read), 0)::bigint"
+
+/* $1 key, $2 from, $3 up to: microseconds. */
+#define SQL_USAGE_OF_KEY                                                                     \
+	"with u as (select (hour at time zone 'UTC')::date as day, family, model, requests, errors," \
+	" cost_nusd, charged_nusd, input_total, output_total, cache_read from aigate.usage_hour"  \
+	" where api_key_id = $1"                                                                 \
+	" and hour >= date_trunc('hour', timestamptz 'epoch' + $2::bigint * interval '1 microsecond')" \
+	" and hour < timestamptz 'epoch' + $3::bigint * interval '1 microsecond'),"              \
+	" d as (select day, family, model, json_build_object('day', day, 'provider', family,"    \
+	" 'model', model, " SQL_USAGE_SUMS("") ") as one from u group by day, family, model)"    \
+	" select json_build_object('total', (select json_build_object(" SQL_USAGE_SUMS("u.") ") from u)," \
+	" 'data', coalesce((select json_agg(one order by day, family, model) from d), '[]'))"
+
 #define SQL_KEY_GET "select " SQL_KEY_OBJECT("k") " from aigate.api_key k where id = $1"
 
 #define SQL_KEY_INSERT                                                                       \
@@ -342,7 +436,8 @@
 	" 'type', case when " i ".workspace_id is null then 'organisation' else 'workspace' end," \
 	" 'object', 'integration')"
 
-/* $1 organisation, $2 workspace to which it must be known or 0, $3 'organisation', 'workspace' or 'all', $4 limit, $5 offset */
+/* $1 organisation, $2 workspace to which it must be known or 0, $3 'organisation', 'workspace' or
+ * 'all', $4 limit, $5 offset */
 #define SQL_INTEGRATION_LIST SQL_PAGE(                                                       \
 	"select * from aigate.integration i where organisation_id = $1 and status = 'active'"    \
 	" and ($2::bigint = 0 or workspace_id = $2 or (workspace_id is null and exists"          \

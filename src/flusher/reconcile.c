@@ -197,9 +197,13 @@ round_questions(struct ag_reconcile *r)
 
 /* Whether the account is right now; what it was is said when it had to be changed. */
 static bool
-budget_correct(struct ag_meter *m, const struct candidate *c, const struct account *a)
+budget_correct(const struct ag_reconcile *r, struct ag_meter *m, const struct candidate *c,
+    const struct account *a)
 {
 	if (!a->is_asked || a->used == a->truth)
+		return true;
+	/* Served unrecorded by configuration: spent, and in no ledger.  Too much is no cap passed. */
+	if (a->truth < a->used && ag_counter_sum(r->shm, AG_CNT_record_unrecorded) > 0)
 		return true;
 	if (!ag_meter_correct(m, a->period, a->used, a->truth))
 		return false;
@@ -236,8 +240,8 @@ round_finish(struct ag_reconcile *r)
 		if (c->kind == AG_METER_GAUGE) {
 			is_right = gauge_correct(m, c);
 		} else {
-			is_right = budget_correct(m, c, &c->account[0]) &&
-			    budget_correct(m, c, &c->account[1]);
+			is_right = budget_correct(r, m, c, &c->account[0]) &&
+			    budget_correct(r, m, c, &c->account[1]);
 		}
 		if (is_right)
 			ag_a32_set(&m->suspect, 0);

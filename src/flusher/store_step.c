@@ -181,23 +181,23 @@ store_step_after(const struct ag_store *st, enum store_step step)
 	case STEP_POSITION:
 		if (b->n_rows)
 			return STEP_COPY;
-		/* fall through */
+		AG_FALLTHROUGH;
 	case STEP_COPY:
 		if (b->rollup.n_usage)
 			return STEP_USAGE;
-		/* fall through */
+		AG_FALLTHROUGH;
 	case STEP_USAGE:
 		if (b->rollup.n_budget)
 			return STEP_BUDGET;
-		/* fall through */
+		AG_FALLTHROUGH;
 	case STEP_BUDGET:
 		if (b->n_gaps)
 			return STEP_GAP;
-		/* fall through */
+		AG_FALLTHROUGH;
 	case STEP_GAP:
 		if (b->is_quarantine)
 			return STEP_QUARANTINE;
-		/* fall through */
+		AG_FALLTHROUGH;
 	case STEP_QUARANTINE:
 		return STEP_COMMIT;
 	case STEP_NONE:

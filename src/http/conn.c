@@ -134,6 +134,7 @@ ag_conn_accepted(struct event_base *base, int fd, const struct ag_conn_conf *con
 		c->soon_open = true;
 		event_active(&c->ev_soon, EV_READ, 0);
 	}
+	c->may_copy = true;
 	update_read(c);
 	return c;
 }

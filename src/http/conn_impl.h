@@ -42,6 +42,7 @@ struct ag_conn {
 	bool is_dead;                  /* freed inside a callback; the handler releases it */
 	bool is_read_armed, is_write_armed;
 	bool is_paused, is_corked;
+	bool may_copy;                 /* accepted: what is sent holds no credential of ours */
 	bool is_read_over;             /* EOF or an error was returned by a read */
 	bool wants_drained;
 	bool wants_shutdown, has_sent_notify;

@@ -9,6 +9,7 @@
 #define SOME_MAX    65536  /* clear text ag_conn_write_some() encrypts ahead of the socket */
 #define GATHER_KEEP 262144 /* memory kept between TLS calls, one a thread */
 #define OUT_KEEP    4096   /* memory kept by an empty queue */
+#define SEND_COPY   4096   /* pieces up to this size in all are sent as one copy */
 
 /* Records of a TLS call that finds the queue empty are gathered here, so that a connection which
  * keeps up needs no output memory of its own. */
@@ -22,21 +23,59 @@ write_failed(struct ag_conn *c, int err)
 	return err;
 }
 
-/* As much as the socket takes, in one call: bytes, 0 included, or -errno. */
 static ssize_t
-send_now(struct ag_conn *c, const struct iovec *iov, int n_iov)
+sent_or_errno(ssize_t sent)
+{
+	if (sent >= 0)
+		return sent;
+	return errno == EAGAIN ? 0 : -errno;
+}
+
+static ssize_t
+send_one(struct ag_conn *c, const void *p, size_t n)
+{
+	ssize_t sent;
+
+	do
+		sent = send(c->fd, p, n, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent_or_errno(sent);
+}
+
+static ssize_t
+send_many(struct ag_conn *c, const struct iovec *iov, int n_iov)
 {
 	/* sendmsg() does not write through the pointer; the C type has no const. */
 	struct msghdr msg = { .msg_iovlen = (size_t)n_iov };
 	ssize_t sent;
 
-	memcpy(&msg.msg_iov, &iov, sizeof(iov));
+	memcpy(&msg.msg_iov, &iov, sizeof(iov)); /* NOLINT(bugprone-sizeof-expression): the pointer */
 	do
 		sent = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
-	if (sent >= 0)
-		return sent;
-	return errno == EAGAIN ? 0 : -errno;
+	return sent_or_errno(sent);
+}
+
+/* As much as the socket takes, in one call: bytes, 0 included, or -errno. */
+static ssize_t
+send_now(struct ag_conn *c, const struct iovec *iov, int n_iov)
+{
+	char small[SEND_COPY];
+	size_t n = 0;
+
+	/* A copy of a few KiB is cheaper than having the kernel take a vector of pieces apart.  Towards
+	 * a provider there is none: the credential among the pieces would stay behind on the stack. */
+	for (int i = 0; i < n_iov && n <= sizeof(small); i++)
+		n += iov[i].iov_len;
+	if (n_iov == 1 || n > sizeof(small) || !c->may_copy)
+		return n_iov == 1 ? send_one(c, iov[0].iov_base, iov[0].iov_len) : send_many(c, iov, n_iov);
+	n = 0;
+	for (int i = 0; i < n_iov; i++) {
+		if (iov[i].iov_len > 0)
+			memcpy(small + n, iov[i].iov_base, iov[i].iov_len);
+		n += iov[i].iov_len;
+	}
+	return send_one(c, small, n);
 }
 
 static ssize_t

@@ -246,7 +246,7 @@ int
 conn_tls_encrypt(struct ag_conn *c, const struct iovec *iov, int n_iov)
 {
 	static _Thread_local char stage[RECORD_MAX]; /* small pieces share a record */
-	size_t staged = 0;
+	size_t staged = 0, n_staged = 0;
 	int rc = 0;
 
 	for (int i = 0; i < n_iov && rc == 0; i++) {
@@ -264,6 +264,7 @@ conn_tls_encrypt(struct ag_conn *c, const struct iovec *iov, int n_iov)
 					take = RECORD_MAX - staged;
 				memcpy(stage + staged, p, take);
 				staged += take;
+				n_staged = staged > n_staged ? staged : n_staged;
 			}
 			p += take;
 			n -= take;
@@ -273,7 +274,12 @@ conn_tls_encrypt(struct ag_conn *c, const struct iovec *iov, int n_iov)
 			}
 		}
 	}
-	return rc == 0 ? encrypt(c, stage, staged) : rc;
+	if (rc == 0)
+		rc = encrypt(c, stage, staged);
+	/* What we send as a client begins with a credential. */
+	if (!SSL_is_server(c->ssl))
+		ag_mem_wipe(stage, n_staged);
+	return rc;
 }
 
 /* ---- what the owner may ask ---- */

@@ -269,6 +269,8 @@ judge_request(struct ag_http_head *h, const struct seen *seen, struct ag_str aut
 	}
 	if (h->framing != AG_HTTP_BODY_CHUNKED)
 		h->framing = h->has_content_length ? AG_HTTP_BODY_LENGTH : AG_HTTP_BODY_NONE;
+	/* HTTP/1.0 knows no interim answers and would take one for the answer. */
+	h->expects_continue &= h->minor >= 1;
 	judge_connection(h, seen);
 	return AG_PARSE_DONE;
 }

@@ -33,8 +33,9 @@ void ag_holds_sent(struct ag_inflight *slot);
 void ag_holds_release(const struct ag_shm *shm, struct ag_inflight *slot);
 
 /* SENT -> gone: pushes rec (which is the final record; its charges are filled in here from the
- * budget holds and `actual`, its seq is told to the caller) and settles the meters.  -ENOSPC: the ring has no room, nothing
- * was done (admission keeps room for every slot, so this is a bug or a mis-sized ring). */
+ * budget holds and `actual`, its seq is told to the caller) and settles the meters.  -ENOSPC: the
+ * ring has no room, nothing was done (admission keeps room for every slot, so this is a bug or a
+ * mis-sized ring). */
 int ag_holds_settle(const struct ag_shm *shm, struct ag_ring *ring, struct ag_inflight *slot,
     struct ag_record *rec, const struct ag_str strs[AG_RS_COUNT], const struct ag_amounts *actual,
     int64_t now_us) AG_MUST_CHECK;

@@ -1,5 +1,6 @@
 noinst_LIBRARIES += src/limit/liblimit.a
 src_limit_liblimit_a_SOURCES = \
+	src/limit/alert.c src/limit/alert.h \
 	src/limit/algorithms.h \
 	src/limit/budget.c \
 	src/limit/gauge.c \
@@ -27,3 +28,8 @@ tests_unit_test_rate_SOURCES = tests/unit/test_rate.c tests/unit/tap.h tests/uni
 tests_unit_test_rate_LDADD = $(shm_libs)
 tests_unit_test_policy_meter_SOURCES = tests/unit/test_policy_meter.c tests/unit/tap.h tests/unit/shm_fixture.h
 tests_unit_test_policy_meter_LDADD = $(shm_libs)
+
+check_PROGRAMS += tests/unit/test_alert
+TESTS += tests/unit/test_alert
+tests_unit_test_alert_SOURCES = tests/unit/test_alert.c tests/unit/tap.h tests/unit/shm_fixture.h
+tests_unit_test_alert_LDADD = $(shm_libs)

@@ -85,15 +85,17 @@ candidates(const struct evict *e, struct candidate *out, size_t max, uint32_t *o
 	size_t n = 0;
 
 	*out_total = 0;
-	for (uint32_t ix = 0; ix < shm->hdr->sizes.meters; ix++) {
-		const struct ag_meter *m = &shm->meters[ix];
+	for (uint32_t ix = 0, end; ag_metertab_next_run(shm, ix, &ix, &end);) {
+		for (; ix < end; ix++) {
+			const struct ag_meter *m = &shm->meters[ix];
 
-		if (ag_a64_get(&m->id) < AG_METER_DERIVED ||
-		    ag_a32_observe(&m->kind) == AG_METER_FREE)
-			continue;
-		(*out_total)++;
-		if (n < max && may_go(e, m))
-			out[n++] = (struct candidate){ .ix = ix };
+			if (ag_a64_get(&m->id) < AG_METER_DERIVED ||
+			    ag_a32_observe(&m->kind) == AG_METER_FREE)
+				continue;
+			(*out_total)++;
+			if (n < max && may_go(e, m))
+				out[n++] = (struct candidate){ .ix = ix };
+		}
 	}
 	return n;
 }

@@ -130,7 +130,10 @@ slice_add(struct ag_meter *m, int64_t amount, int64_t limit, int64_t e, int64_t 
 			continue;
 		}
 		if (slice_of(cur) > e || is_sealed(cur)) {
-			e = newest_slice(m); /* our clock is behind somebody's */
+			int64_t newest = newest_slice(m);
+
+			/* Our clock is behind somebody's, who may have died between sealing and opening. */
+			e = newest > e ? newest : slice_open(m, e + 1);
 			continue;
 		}
 		sum = earlier_sum(m, e);

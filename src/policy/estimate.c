@@ -4,25 +4,34 @@
 
 #include "http/json_scan.h"
 
-/* Dearest measured image of any spoken model, and a bound for audio and files without a known
- * context window. */
-#define IMAGE_TOKENS_MAX   16384u
+/* Dearest known image of any spoken model (gpt-4o-mini, 2833 + 8 tiles of 5667), and a bound for
+ * audio and files without a known context window. */
+#define IMAGE_TOKENS_MAX   49152u
 #define UNKNOWN_TOKENS_MAX 1048576u
 #define LEGACY_COMPLETION_LIMIT 16u
 
 enum part { PART_TEXT, PART_IMAGE, PART_UNBOUNDED };
 
-static enum part
-part_kind(struct ag_str part)
+/* The raw string of an object's "type"; nothing when it has none, or two. */
+static struct ag_str
+type_of(struct ag_str object)
 {
 	static const struct ag_str name = { "type", 4 };
 	struct ag_json_value type;
 	struct ag_json_fault fault;
-	struct ag_str raw;
 
-	if (ag_json_scan(part, &name, 1, &type, &fault) < 0 || type.type != AG_JSON_STRING)
+	if (ag_json_scan(object, &name, 1, &type, &fault) < 0 || type.type != AG_JSON_STRING)
+		return AG_STR_NONE;
+	return ag_json_raw(object, type);
+}
+
+static enum part
+part_kind(struct ag_str part)
+{
+	struct ag_str raw = type_of(part);
+
+	if (raw.n == 0)
 		return PART_UNBOUNDED;
-	raw = ag_json_raw(part, type);
 	if (ag_json_string_eq(raw, AG_STR("text")) || ag_json_string_eq(raw, AG_STR("refusal")))
 		return PART_TEXT;
 	return ag_json_string_eq(raw, AG_STR("image_url")) ? PART_IMAGE : PART_UNBOUNDED;
@@ -58,9 +67,9 @@ media_of_content(struct ag_str content)
 static uint64_t
 media_of_messages(struct ag_str messages)
 {
-	static const struct ag_str name = { "content", 7 };
+	static const struct ag_str names[] = { { "content", 7 }, { "audio", 5 } };
 	struct ag_json_iter it;
-	struct ag_json_value v, content;
+	struct ag_json_value v, f[2];
 	struct ag_json_fault fault;
 	uint64_t tokens = 0;
 	int rc;
@@ -75,12 +84,54 @@ media_of_messages(struct ag_str messages)
 
 		if (v.type != AG_JSON_OBJECT)
 			continue;
-		if (ag_json_scan(message, &name, 1, &content, &fault) < 0)
+		if (ag_json_scan(message, names, 2, f, &fault) < 0)
 			return UNKNOWN_TOKENS_MAX;
-		if (content.type == AG_JSON_ARRAY)
-			tokens += media_of_content(ag_json_raw(message, content));
+		if (f[0].type == AG_JSON_ARRAY)
+			tokens += media_of_content(ag_json_raw(message, f[0]));
+		/* One part without its array, and an earlier spoken answer named by its id. */
+		if (f[0].type == AG_JSON_OBJECT || f[1].type == AG_JSON_OBJECT)
+			tokens += UNKNOWN_TOKENS_MAX;
 	}
 	return rc < 0 ? UNKNOWN_TOKENS_MAX : tokens;
+}
+
+/* Embeddings of strings and token ids are bounded by their bytes, those of objects (images) not. */
+static uint64_t
+media_of_input(struct ag_str input)
+{
+	struct ag_json_iter it;
+	struct ag_json_value v;
+	uint64_t tokens = 0;
+	int rc;
+
+	if (input.p[0] == '{')
+		return UNKNOWN_TOKENS_MAX;
+	if (input.p[0] != '[')
+		return 0;
+	ag_json_iter_init(&it, input);
+	while ((rc = ag_json_array_next(&it, &v)) == 1)
+		if (v.type == AG_JSON_OBJECT)
+			tokens += UNKNOWN_TOKENS_MAX;
+	return rc < 0 ? UNKNOWN_TOKENS_MAX : tokens;
+}
+
+/* Whether one of the tools is run by the provider, which then reads more than it was sent. */
+static bool
+has_server_tools(struct ag_str tools)
+{
+	struct ag_json_iter it;
+	struct ag_json_value v;
+	int rc;
+
+	ag_json_iter_init(&it, tools);
+	while ((rc = ag_json_array_next(&it, &v)) == 1) {
+		struct ag_str type = v.type == AG_JSON_OBJECT ? type_of(ag_json_raw(tools, v)) : AG_STR_NONE;
+
+		if (type.n == 0 || (!ag_json_string_eq(type, AG_STR("function")) &&
+		    !ag_json_string_eq(type, AG_STR("custom"))))
+			return true;
+	}
+	return rc < 0;
 }
 
 static uint64_t
@@ -90,27 +141,42 @@ min_u64(uint64_t a, uint64_t b)
 }
 
 void
+ag_estimate_set_limit(struct ag_estimate *e, uint64_t limit)
+{
+	e->limit = limit;
+	if (__builtin_mul_overflow(limit, e->choices, &e->output) || e->output > UINT32_MAX)
+		e->output = UINT32_MAX;
+}
+
+void
 ag_estimate(const struct ag_estimate_in *in, struct ag_estimate *out)
 {
 	const struct ag_cat_price *p = in->price;
-	uint64_t choices = in->choices > 0 ? in->choices : 1;
+	uint64_t limit = in->client_limit;
 
-	*out = (struct ag_estimate){ .input = in->body_bytes, .text_bytes = in->body_bytes };
+	*out = (struct ag_estimate){ .input = in->body_bytes, .text_bytes = in->body_bytes,
+		.choices = in->choices > 0 ? in->choices : 1 };
 	if (in->messages.n > 0)
 		out->input += media_of_messages(in->messages);
+	if (in->input.n > 0)
+		out->input += media_of_input(in->input);
+	out->has_server_tools = in->tools.n > 0 && has_server_tools(in->tools);
+	if (in->is_searching || out->has_server_tools)
+		out->input += UNKNOWN_TOKENS_MAX;
 	/* The window bounds one prompt; embeddings and completions may carry many. */
 	if (in->endpoint == AG_EP_CHAT && p && p->context_window > 0)
 		out->input = min_u64(out->input, p->context_window);
 	if (in->endpoint == AG_EP_EMBEDDING)
 		return;
-	out->limit = in->client_limit;
-	if (out->limit == 0) {
+	if (limit == 0) {
 		out->must_write_limit = true;
-		out->limit = in->endpoint == AG_EP_COMPLETION ? LEGACY_COMPLETION_LIMIT
+		limit = in->endpoint == AG_EP_COMPLETION ? LEGACY_COMPLETION_LIMIT
 		    : p && (p->flags & AG_MF_REASONING) ? in->default_limit_reasoning : in->default_limit;
 	}
-	if (p && p->max_output > 0 && out->limit > p->max_output)
-		out->limit = p->max_output;
-	if (__builtin_mul_overflow(out->limit, choices, &out->output) || out->output > UINT32_MAX)
-		out->output = UINT32_MAX;
+	/* Held is no more than the model can, so more is not asked of it: the catalogue may be wrong. */
+	if (p && p->max_output > 0 && limit > p->max_output) {
+		out->must_write_limit = true;
+		limit = p->max_output;
+	}
+	ag_estimate_set_limit(out, limit);
 }

@@ -20,6 +20,9 @@ struct ag_estimate_in {
 	enum ag_endpoint endpoint;
 	uint64_t body_bytes;
 	struct ag_str messages;      /* raw JSON array, or none */
+	struct ag_str input;         /* of embeddings: raw JSON, or none */
+	struct ag_str tools;         /* raw JSON array, or none */
+	bool is_searching;           /* the provider will read pages that nobody here has seen */
 	uint64_t choices;            /* answers made: n or best_of, times the prompts; at least 1 */
 	uint64_t client_limit;       /* max_tokens or max_completion_tokens, 0 none */
 	const struct ag_cat_price *price; /* NULL: nothing known of the model */
@@ -29,11 +32,15 @@ struct ag_estimate_in {
 struct ag_estimate {
 	uint64_t input;       /* tokens, an upper bound */
 	uint64_t limit;       /* output limit per choice in force or to be written; 0: no output */
+	uint64_t choices;     /* at least 1 */
 	uint64_t output;      /* choices * limit */
 	uint64_t text_bytes;  /* for the practical estimate when usage stays unknown */
-	bool must_write_limit; /* the client gave none */
+	bool must_write_limit; /* the client gave none, or one above what is held */
+	bool has_server_tools; /* tools that the provider runs itself, for a fee */
 };
 
 void ag_estimate(const struct ag_estimate_in *in, struct ag_estimate *out);
+/* Another limit for each choice. */
+void ag_estimate_set_limit(struct ag_estimate *e, uint64_t limit);
 
 #endif

@@ -3,6 +3,7 @@ src_policy_libpolicy_a_SOURCES = \
 	src/policy/estimate.c src/policy/estimate.h \
 	src/policy/policy_match.c src/policy/policy_match.h \
 	src/policy/price.c src/policy/price.h \
+	src/policy/readback.c src/policy/readback.h \
 	src/policy/route.c src/policy/route.h \
 	src/policy/settle.c src/policy/settle.h \
 	src/policy/verdict.c src/policy/verdict.h

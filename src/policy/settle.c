@@ -39,6 +39,12 @@ static const struct {
 #define IN_FLIGHT_MARGIN_TOKENS 64u
 /* Two bytes a token covers every measured kind of text but random code points. */
 #define BYTES_PER_TOKEN 2u
+#define BYTES_PER_TOKEN_MOST 10u
+
+/* What a provider generates that nobody sees: a whole body before its head, thoughts before the first
+ * word.  Fast models of today; the first half second goes to the prompt. */
+#define UNSEEN_TOKENS_PER_SEC 200u
+#define UNSEEN_AFTER_US       INT64_C(500000)
 
 static uint64_t
 min_u64(uint64_t a, uint64_t b)
@@ -46,10 +52,23 @@ min_u64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* Who leaves after a minute of silence has had a minute's work done for him. */
+static uint64_t
+unseen_tokens(const struct ag_settle_in *in, enum basis basis)
+{
+	bool is_client = in->outcome == AG_OUT_CLIENT_LEFT_BEFORE || in->outcome == AG_OUT_CLIENT_LEFT_DURING ||
+	    in->is_own_timeout;
+
+	if (!is_client || in->waited_us <= UNSEEN_AFTER_US ||
+	    (basis == BASIS_RECEIVED && in->answer->content_bytes > 0))
+		return 0;
+	return (uint64_t)(in->waited_us - UNSEEN_AFTER_US) / 1000 * UNSEEN_TOKENS_PER_SEC / 1000;
+}
+
 static void
 estimate(const struct ag_settle_in *in, enum basis basis, struct ag_usage *u)
 {
-	uint64_t margin = in->outcome == AG_OUT_ANSWERED ? 0 : IN_FLIGHT_MARGIN_TOKENS;
+	uint64_t margin = in->outcome == AG_OUT_ANSWERED ? 0 : IN_FLIGHT_MARGIN_TOKENS + unseen_tokens(in, basis);
 
 	*u = (struct ag_usage){ .provider_cost_nusd = -1 };
 	if (in->answer)
@@ -72,6 +91,30 @@ estimate(const struct ag_settle_in *in, enum basis basis, struct ag_usage *u)
 		u->output_total = min_u64(u->output_total, in->est_output);
 		break;
 	}
+}
+
+/* The row of the matrix. */
+static enum ag_outcome
+outcome_of(const struct ag_settle_in *in)
+{
+	return in->outcome == AG_OUT_TIMEOUT_FIRST_BYTE && in->is_own_timeout ? AG_OUT_CLIENT_LEFT_BEFORE
+	    : in->outcome;
+}
+
+/* A report that came before the end, as of a first chunk that counts the prompt alone, does not
+ * cover what came after it.  No measured kind of text but blanks has more bytes a token. */
+static void
+catch_up(const struct ag_settle_in *in, struct ag_usage *u)
+{
+	uint64_t seen = in->answer->content_bytes;
+
+	if (in->outcome == AG_OUT_ANSWERED || matrix[in->outcome].basis != BASIS_RECEIVED ||
+	    u->output_total >= seen / BYTES_PER_TOKEN_MOST)
+		return;
+	u->output_total = min_u64(seen / BYTES_PER_TOKEN + IN_FLIGHT_MARGIN_TOKENS, in->est_output);
+	if (u->output_total < in->answer->usage.output_total)
+		u->output_total = in->answer->usage.output_total;
+	u->provider_cost_nusd = -1;
 }
 
 /* All zero is no report: no prompt has no tokens, and who counts nothing would serve for nothing. */
@@ -100,20 +143,22 @@ void
 ag_settle(const struct ag_settle_in *in, struct ag_settle_out *out)
 {
 	bool has_figures = is_reported(in->answer), is_customer;
+	enum ag_outcome outcome = outcome_of(in);
 
 	assert(in->outcome >= AG_OUT_ANSWERED && in->outcome <= AG_OUT_WORKER_DIED);
 	*out = (struct ag_settle_out){ 0 };
 	if (has_figures) {
 		out->usage = in->answer->usage;
-		out->usage.source = in->outcome == AG_OUT_ANSWERED ? AG_USAGE_REPORTED : AG_USAGE_PARTIAL;
+		out->usage.source = outcome == AG_OUT_ANSWERED ? AG_USAGE_REPORTED : AG_USAGE_PARTIAL;
+		catch_up(in, &out->usage);
 	} else {
-		estimate(in, in->answer || matrix[in->outcome].basis != BASIS_RECEIVED
-		    ? matrix[in->outcome].basis : BASIS_PROMPT, &out->usage);
+		estimate(in, in->answer || matrix[outcome].basis != BASIS_RECEIVED
+		    ? matrix[outcome].basis : BASIS_PROMPT, &out->usage);
 	}
 	if (out->usage.source != AG_USAGE_NONE && out->usage.web_searches < in->searches)
 		out->usage.web_searches = in->searches;
 	out->cost_nusd = cost_of(in, &out->usage);
-	is_customer = matrix[in->outcome].payer == PAYS_CUSTOMER || has_figures;
+	is_customer = matrix[outcome].payer == PAYS_CUSTOMER || has_figures;
 	if (is_customer && out->usage.source != AG_USAGE_NONE) {
 		out->charged_nusd = out->cost_nusd;
 		out->actual.tokens = (int64_t)(ag_usage_input_total(&out->usage) + out->usage.output_total);

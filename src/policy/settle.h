@@ -6,6 +6,8 @@
 #ifndef AG_POLICY_SETTLE_H
 #define AG_POLICY_SETTLE_H
 
+#include <stdbool.h>
+
 #include "aigated/catalog.h"
 #include "aigated/record.h"
 #include "provider/provider.h"
@@ -18,6 +20,8 @@ struct ag_settle_in {
 	struct ag_amounts held;
 	uint64_t est_input, est_output;   /* bounds used for the hold */
 	uint64_t request_text_bytes;      /* what the input estimate is made from */
+	int64_t waited_us;                /* since it was sent */
+	bool is_own_timeout;              /* the client chose how long it waits: giving up is leaving */
 	uint32_t searches;                /* paid calls that the request makes and usage does not tell */
 };
 

@@ -73,6 +73,16 @@ struct details {
 	bool has_cached;
 };
 
+/* Most details are all zeros, and none of their names holds a digit. */
+static bool
+has_figure(struct ag_str text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] >= '1' && text.p[i] <= '9')
+			return true;
+	return false;
+}
+
 static void
 read_details(struct ag_str usage, struct ag_json_value v, struct details *d)
 {
@@ -86,7 +96,13 @@ read_details(struct ag_str usage, struct ag_json_value v, struct details *d)
 	struct ag_json_fault fault;
 	struct ag_str text = ag_json_raw(usage, v);
 
-	if (v.type != AG_JSON_OBJECT || ag_json_scan(text, names, N, f, &fault) < 0)
+	if (v.type != AG_JSON_OBJECT)
+		return;
+	if (!has_figure(text)) {
+		d->has_cached = memmem(text.p, text.n, "\"cached_tokens\"", 15) != NULL;
+		return;
+	}
+	if (ag_json_scan(text, names, N, f, &fault) < 0)
 		return;
 	d->has_cached = read_count(text, f[CACHED], &d->cached);
 	d->cache_write = count_or(text, f[WRITE], 0);

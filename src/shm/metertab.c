@@ -284,6 +284,28 @@ ag_metertab_free(const struct ag_shm *shm, uint32_t ix)
 	ag_a32_publish(&m->kind, AG_METER_FREE);
 }
 
+bool
+ag_metertab_next_run(const struct ag_shm *shm, uint32_t ix, uint32_t *out_from, uint32_t *out_to)
+{
+	off_t base = (off_t)shm->hdr->meters_off, at, end;
+	const off_t size = (off_t)sizeof(struct ag_meter);
+
+	*out_from = ix;
+	*out_to = shm->hdr->sizes.meters;
+	if (ix >= *out_to)
+		return false;
+	at = lseek(shm->fd, base + (off_t)ix * size, SEEK_DATA);
+	if (at < 0)
+		return errno != ENXIO; /* behind the last byte written; else it cannot tell: all */
+	end = lseek(shm->fd, at, SEEK_HOLE);
+	at = (at - base) / size;
+	end = end < 0 ? (off_t)*out_to : (end - base + size - 1) / size;
+	*out_from = at > (off_t)ix ? (uint32_t)at : ix;
+	if (end < (off_t)*out_to)
+		*out_to = (uint32_t)end;
+	return *out_from < *out_to;
+}
+
 uint8_t *
 ag_metertab_referenced(const struct ag_shm *shm)
 {

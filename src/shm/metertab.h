@@ -58,6 +58,9 @@ int ag_metertab_put_locked(const struct ag_shm *shm, const struct ag_meter_def *
     uint32_t *out_ix, bool *out_is_new) AG_MUST_CHECK;
 /* Indices that requests in flight refer to, a bit each; NULL: no memory.  The caller frees it. */
 uint8_t *ag_metertab_referenced(const struct ag_shm *shm);
+/* The next run of slots from ix on that was ever written, [*out_from, *out_to); false: none.  For walks
+ * through the table: to look at the other slots would make the kernel give them memory. */
+bool ag_metertab_next_run(const struct ag_shm *shm, uint32_t ix, uint32_t *out_from, uint32_t *out_to);
 
 static inline struct ag_meter *
 ag_metertab_at(const struct ag_shm *shm, uint32_t ix)

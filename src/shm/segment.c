@@ -364,6 +364,36 @@ segment_fits(const char *name, int fd, const struct stat *st, const struct ag_sh
 	return rc;
 }
 
+/* What would be lost with the segment: records that no flusher took, and requests that were sent and
+ * have no record yet.  A segment of another layout cannot be asked. */
+static int
+segment_is_paid(const char *name, int fd, struct ag_err *err)
+{
+	struct ag_shm shm;
+	struct ag_err why;
+	unsigned rings = 0, sent = 0;
+
+	if (map_fd(name, fd, PROT_READ | PROT_WRITE, &shm, &why) < 0)
+		return 0;
+	for (uint32_t w = 0; w < shm.hdr->sizes.workers; w++) {
+		const struct ag_ring_hdr *ring = ag_shm_ring(&shm, w);
+
+		rings += ag_a64_observe(&ring->head) != ag_a64_observe(&ring->tail);
+		for (uint32_t i = 0; i < shm.hdr->sizes.inflight; i++) {
+			uint32_t state = ag_a32_observe(&ag_shm_inflight(&shm, w, i)->state);
+
+			sent += state == AG_INFLIGHT_SENT || state == AG_INFLIGHT_RECORDING ||
+			    state == AG_INFLIGHT_RETRYING;
+		}
+	}
+	munmap(shm.hdr, shm.bytes);
+	if (rings == 0 && sent == 0)
+		return 0;
+	return ag_err_set(err, -EBUSY, "segment \"%s\" is not replaced: %u usage rings hold records that are "
+	    "stored nowhere else and %u requests wait to be charged; start once with its old sizes", name, rings,
+	    sent);
+}
+
 /* One try of ag_shm_open(): -EAGAIN means begin again. */
 static int
 open_once(const char *name, const struct ag_shm_sizes *sizes, bool may_replace, struct ag_shm *out,
@@ -377,8 +407,8 @@ open_once(const char *name, const struct ag_shm_sizes *sizes, bool may_replace, 
 	if (rc < 0)
 		return rc;
 	rc = segment_fits(name, fd, &st, sizes, err);
-	if (rc == -EPROTO && !may_replace)
-		return rc;
+	if (rc == -EPROTO && (!may_replace || segment_is_paid(name, fd, err) < 0))
+		return may_replace ? -EBUSY : rc;
 	if (rc == -EPROTO || (rc == -ENODATA && st.st_size > 0)) {
 		/* Not truncated: a process of the old master may still have it mapped. */
 		shm_unlink(name);

@@ -36,7 +36,8 @@ int ag_shm_layout_size(const struct ag_shm_sizes *sizes, uint64_t *out_bytes,
 
 /* Re-attaches the segment `name` ("/aigated") when magic, layout and sizes match, else creates
  * it, mode 0600.  A segment that does not match is refused (-EPROTO) naming what differs, unless
- * may_replace, when it is unlinked and made anew.  A half-made one (magic 0) is replaced.
+ * may_replace, when it is unlinked and made anew, unless records stand in it that
+ * are stored nowhere else (-EBUSY).  A half-made one (magic 0) is replaced.
  * Only one master at a time: an exclusive flock on the descriptor; -EBUSY when taken. */
 int ag_shm_open(const char *name, const struct ag_shm_sizes *sizes, bool may_replace,
     struct ag_shm *out, bool *out_is_fresh, struct ag_err *err) AG_MUST_CHECK;

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/scope.h"
+#include "limit/alert.h"
 #include "limit/holds.h"
 #include "shm/counters.h"
 #include "shm/keytab.h"
@@ -57,12 +58,13 @@ ag_admit_authenticate(struct ag_req *r, const struct ag_http_head *head, char *b
 
 	if (key.n == 0)
 		return AG_DENY_NO_KEY;
+	/* Cold, budgets may be restored once more: whoever spent meanwhile would be forgotten. */
+	if (ag_a32_observe(&r->w->shm->hdr->state) != AG_SHM_READY)
+		return AG_DENY_NOT_READY;
 	ag_sha256(key.p, key.n, hash);
 	rc = ag_keytab_find(r->w->shm, hash, &r->key, blob, blob_cap, out_blob_bytes);
 	if (rc == -EAGAIN)
 		return AG_DENY_NO_CAPACITY;
-	if (rc < 0 && ag_a32_observe(&r->w->shm->hdr->state) != AG_SHM_READY)
-		return AG_DENY_NOT_READY;
 	if (rc < 0 || r->key.state != AG_KEY_ACTIVE)
 		return AG_DENY_KEY_UNKNOWN;
 	if (r->key.expires_at_us <= r->rec.received_at_us)
@@ -95,6 +97,10 @@ static const struct ag_str field_names[AG_FIELDS] = {
 	[AG_F_USER] = { "user", 4 },
 	[AG_F_WEB_SEARCH] = { "web_search_options", 18 },
 	[AG_F_SEARCH_PARAMETERS] = { "search_parameters", 17 },
+	[AG_F_ENABLE_SEARCH] = { "enable_search", 13 },
+	[AG_F_PLUGINS] = { "plugins", 7 },
+	[AG_F_TOOLS] = { "tools", 5 },
+	[AG_F_MODELS] = { "models", 6 },
 };
 
 static enum ag_verdict
@@ -199,6 +205,9 @@ scan_body(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_
 	if (stream != AG_JSON_ABSENT && stream != AG_JSON_NULL && stream != AG_JSON_TRUE && stream != AG_JSON_FALSE)
 		return bad_field(r, out_detail, "not a boolean", AG_F_STREAM);
 	r->is_stream = stream == AG_JSON_TRUE && r->endpoint != AG_EP_EMBEDDING;
+	/* A model that was neither allowed nor priced could answer. */
+	if (is_given(r, AG_F_MODELS))
+		return bad_field(r, out_detail, "other models to fall back to are not supported", AG_F_MODELS);
 	if (r->endpoint == AG_EP_CHAT && r->field[AG_F_MESSAGES].type != AG_JSON_ARRAY)
 		return bad_field(r, out_detail, "an array is required", AG_F_MESSAGES);
 	return AG_ALLOW;
@@ -275,7 +284,9 @@ asked_tier(struct ag_req *r)
 
 	if (r->field[AG_F_SERVICE_TIER].type != AG_JSON_STRING)
 		return AG_TIER_STANDARD;
-	if (ag_json_string_eq(raw, AG_STR("priority")) || ag_json_string_eq(raw, AG_STR("fast")))
+	/* "auto" is what the provider's project says, which may be priority. */
+	if (ag_json_string_eq(raw, AG_STR("priority")) || ag_json_string_eq(raw, AG_STR("fast")) ||
+	    ag_json_string_eq(raw, AG_STR("auto")))
 		return AG_TIER_PRIORITY;
 	return ag_json_string_eq(raw, AG_STR("flex")) ? AG_TIER_FLEX : AG_TIER_STANDARD;
 }
@@ -303,6 +314,8 @@ static uint32_t
 searches_of(const struct ag_req *r)
 {
 	return is_given(r, AG_F_WEB_SEARCH) || is_given(r, AG_F_SEARCH_PARAMETERS) ||
+	    is_given(r, AG_F_PLUGINS) || (is_given(r, AG_F_ENABLE_SEARCH) &&
+	    r->field[AG_F_ENABLE_SEARCH].type != AG_JSON_FALSE) ||
 	    memmem(r->target.model.p, r->target.model.n, "search", 6) != NULL;
 }
 
@@ -327,12 +340,19 @@ estimate(struct ag_req *r, struct ag_str *out_detail)
 		return v;
 	if (limit > 0 && completion_limit > 0)
 		return bad(out_detail, "Setting max_tokens and max_completion_tokens at the same time is not supported");
-	in.client_limit = limit > 0 ? limit : completion_limit;
+	in.client_limit = r->client_limit = limit > 0 ? limit : completion_limit;
 	in.choices = (n > best_of ? n : best_of) * prompts_of(r);
 	if (r->field[AG_F_MESSAGES].type == AG_JSON_ARRAY)
 		in.messages = ag_json_raw(ag_req_body(r), r->field[AG_F_MESSAGES]);
-	ag_estimate(&in, &r->est);
+	if (r->endpoint == AG_EP_EMBEDDING && is_given(r, AG_F_INPUT))
+		in.input = ag_json_raw(ag_req_body(r), r->field[AG_F_INPUT]);
+	if (r->field[AG_F_TOOLS].type == AG_JSON_ARRAY)
+		in.tools = ag_json_raw(ag_req_body(r), r->field[AG_F_TOOLS]);
 	r->searches = searches_of(r);
+	in.is_searching = r->searches > 0;
+	ag_estimate(&in, &r->est);
+	if (r->est.has_server_tools)
+		r->searches = 1;
 	if (r->target.price)
 		r->bound = ag_price_bound(r->target.price, r->est.input, asked_tier(r), r->searches);
 	return AG_ALLOW;
@@ -414,25 +434,51 @@ edit_stream_options(struct ag_req *r, const struct ag_json_value *usage)
 		add_edit(r, options->off + 1, 0, AG_STR("\"include_usage\":true,"));
 }
 
+/* The name under which this provider reads the output limit: who does not know the other one ignores
+ * it, and writes on. */
+static enum ag_field
+limit_field(const struct ag_req *r)
+{
+	bool has_new = r->endpoint == AG_EP_CHAT && (r->target.family->flags & AG_PF_MAX_COMPLETION);
+
+	return has_new && !is_given(r, AG_F_MAX_TOKENS) ? AG_F_MAX_COMPLETION_TOKENS : AG_F_MAX_TOKENS;
+}
+
 /* Writes the output limit that the hold pays for. */
 static void
-edit_limit(struct ag_req *r)
+edit_limit(struct ag_req *r, enum ag_field f, uint64_t limit)
 {
-	enum ag_field f = is_given(r, AG_F_MAX_COMPLETION_TOKENS) ? AG_F_MAX_COMPLETION_TOKENS
-	    : is_given(r, AG_F_MAX_TOKENS) ? AG_F_MAX_TOKENS
-	    : r->endpoint == AG_EP_CHAT && (r->target.family->flags & AG_PF_MAX_COMPLETION)
-	        ? AG_F_MAX_COMPLETION_TOKENS : AG_F_MAX_TOKENS;
 	char text[96];
 	size_t n;
 
 	if (r->field[f].type == AG_JSON_ABSENT) {
 		n = (size_t)snprintf(text, sizeof(text), "\"%s\":%llu,", field_names[f].p,
-		    (unsigned long long)r->est.limit);
+		    (unsigned long long)limit);
 		add_edit(r, body_start(r), 0, ag_arena_dup(&r->arena, ag_str_n(text, n)));
 		return;
 	}
-	n = ag_fmt_u64(text, r->est.limit);
+	n = ag_fmt_u64(text, limit);
 	edit_value(r, f, ag_arena_dup(&r->arena, ag_str_n(text, n)));
+}
+
+static void
+edit_limits(struct ag_req *r)
+{
+	enum ag_field f = limit_field(r);
+	const struct ag_json_value *other = &r->field[AG_F_MAX_COMPLETION_TOKENS];
+
+	if (f == AG_F_MAX_TOKENS && is_given(r, AG_F_MAX_COMPLETION_TOKENS)) {
+		if (r->field[f].type == AG_JSON_ABSENT) {
+			add_edit(r, other->key_off, other->key_len, AG_STR("\"max_tokens\""));
+			f = AG_F_MAX_COMPLETION_TOKENS; /* where its value stands */
+		} else {
+			edit_value(r, AG_F_MAX_COMPLETION_TOKENS, AG_STR("null"));
+			edit_limit(r, f, r->est.must_write_limit ? r->est.limit : r->client_limit);
+			return;
+		}
+	}
+	if (r->est.must_write_limit && r->est.limit > 0)
+		edit_limit(r, f, r->est.limit);
 }
 
 /* ---- the holds --------------------------------------------------------------------------- */
@@ -539,10 +585,10 @@ name_of_level(struct ag_req *r, uint32_t meter_ix)
 static bool
 fit(struct ag_req *r, int64_t now_us)
 {
-	uint64_t choices = r->est.limit > 0 ? r->est.output / r->est.limit : 0, allowed = UINT64_MAX;
+	uint64_t choices = r->est.choices, allowed = UINT64_MAX;
 	uint64_t least = r->w->conf->fit_min_tokens;
 
-	if (choices == 0 || r->est.limit <= 1)
+	if (r->est.limit <= 1)
 		return false;
 	for (uint32_t i = 0; i < r->n_meters; i++) {
 		const struct ag_meter *m = ag_metertab_at(r->w->shm, r->meters[i]);
@@ -572,8 +618,7 @@ fit(struct ag_req *r, int64_t now_us)
 	}
 	if (allowed < least || allowed >= r->est.limit)
 		return false;
-	r->est.limit = allowed;
-	r->est.output = allowed * choices;
+	ag_estimate_set_limit(&r->est, allowed);
 	r->est.must_write_limit = true;
 	set_amounts(r);
 	return true;
@@ -622,6 +667,7 @@ static enum ag_verdict
 refused_by_meter(struct ag_req *r, uint32_t meter_ix, struct ag_str *out_detail)
 {
 	ag_worker_slot_give(r->w, r->slot_ix);
+	ag_budget_note_refusal(ag_metertab_at(r->w->shm, meter_ix), r->rec.received_at_us);
 	note_rates(r, r->rec.received_at_us);
 	*out_detail = name_of_level(r, meter_ix);
 	return verdict_of_meter(ag_metertab_at(r->w->shm, meter_ix));
@@ -700,7 +746,6 @@ ag_req_admit(struct ag_req *r, const struct ag_http_head *head, struct ag_str *o
 	struct ag_json_value usage;
 	enum ag_verdict v;
 
-	r->trace_id = ag_admit_trace_id(r, head);
 	v = ag_admit_authenticate(r, head, blob, sizeof(blob), &blob_bytes);
 	if (v != AG_ALLOW)
 		return v;
@@ -741,8 +786,7 @@ ag_req_admit(struct ag_req *r, const struct ag_http_head *head, struct ag_str *o
 	}
 	edit_model(r);
 	edit_stream_options(r, &usage);
-	if (r->est.must_write_limit && r->est.limit > 0)
-		edit_limit(r);
+	edit_limits(r);
 	return AG_ALLOW;
 }
 

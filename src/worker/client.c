@@ -7,20 +7,91 @@
 
 #include "base/log.h"
 #include "shm/counters.h"
+#include "shm/keytab.h"
 #include "worker/request.h"
 
 #define CLIENT_READ      16384   /* bytes read at once while a head is awaited */
 #define CLIENT_READ_BODY 262144
 #define CLIENT_OUT_MAX   ((size_t)8 << 20)
-#define CLIENT_KEEP_BUF  16384   /* a larger buffer is given back between requests */
+#define CLIENT_KEEP_BUF  CLIENT_READ /* what an empty buffer grows to: kept for the next request */
 
 static void client_run(struct ag_client *c);
+
+/* ---- memory ------------------------------------------------------------------------------ */
+
+static size_t
+large(size_t cap)
+{
+	return cap > CLIENT_KEEP_BUF ? cap : 0;
+}
+
+void
+ag_client_count(struct ag_client *c)
+{
+	size_t now = large(c->in.cap) + (c->req ? large(c->req->msg.cap) + large(c->req->acc.cap) : 0);
+
+	c->w->body_bytes += now - c->counted_bytes; /* modulo 2^64: may be less */
+	c->counted_bytes = now;
+}
+
+/* An idle connection has no buffer; those that speak take turns with a few that the worker keeps. */
+static void
+client_borrow(struct ag_client *c)
+{
+	struct ag_worker *w = c->w;
+	size_t max = c->in.max;
+
+	if (c->in.mem || w->n_spare_bufs == 0)
+		return;
+	c->in = w->spare_buf[--w->n_spare_bufs];
+	c->in.max = max;
+}
+
+static void
+buf_give(struct ag_worker *w, struct ag_buf *b)
+{
+	size_t max = b->max;
+
+	if (b->cap == CLIENT_KEEP_BUF && w->n_spare_bufs < AG_WORKER_SPARE_BUFS) {
+		ag_buf_reset(b);
+		w->spare_buf[w->n_spare_bufs++] = *b;
+		ag_buf_init(b, max);
+	} else {
+		ag_buf_fini(b);
+	}
+}
+
+/* A body of known length takes what it needs and leaves what follows it to the next read. */
+static size_t
+bytes_to_read(const struct ag_client *c)
+{
+	uint64_t rest = c->head_len + c->body_len - c->in.n;
+
+	if (c->state != AG_CLIENT_BODY)
+		return CLIENT_READ;
+	return c->is_chunked || rest > CLIENT_READ_BODY ? CLIENT_READ_BODY : (size_t)rest;
+}
+
+/* false: there is no memory for more of this body; answered and on its way out. */
+static bool
+client_may_grow(struct ag_client *c)
+{
+	ag_client_count(c);
+	if (c->state != AG_CLIENT_BODY || c->counted_bytes == 0 || c->w->body_bytes <= c->w->conf->body_memory)
+		return true;
+	ag_count(AG_CNT_req_denied_capacity);
+	ag_buf_fini(&c->in);
+	ag_client_count(c);
+	ag_reply_bad_message(c, 503, "the gateway has no memory for this body: body_memory is in use");
+	return false;
+}
+
+/* ---- what the loop tells ----------------------------------------------------------------- */
 
 static void
 client_on_readable(void *arg)
 {
 	struct ag_client *c = arg;
-	bool is_body = c->state == AG_CLIENT_BODY;
 	ssize_t got;
 
 	assert(c->magic == AG_CLIENT_MAGIC);
@@ -33,7 +104,10 @@ client_on_readable(void *arg)
 			ag_client_free(c);
 		return;
 	}
-	got = ag_conn_fill(c->conn, &c->in, is_body ? CLIENT_READ_BODY : CLIENT_READ);
+	client_borrow(c);
+	got = ag_conn_fill(c->conn, &c->in, bytes_to_read(c));
+	if (got <= 0 && c->in.n == 0)
+		buf_give(c->w, &c->in);
 	if (got == -EAGAIN)
 		return;
 	if (got <= 0) {
@@ -43,6 +117,8 @@ client_on_readable(void *arg)
 		return;
 	}
 	ag_count_add(AG_CNT_bytes_client_in, got);
+	if (!client_may_grow(c))
+		return;
 	if (c->state == AG_CLIENT_BUSY) {
 		/* The next request, early: one head's worth may wait. */
 		if (c->in.n >= c->w->conf->max_head) {
@@ -191,6 +267,8 @@ ag_client_free(struct ag_client *c)
 		ag_req_free(c->req);
 	ag_conn_free(c->conn);
 	ag_buf_fini(&c->in);
+	c->req = NULL;
+	ag_client_count(c);
 	free(c->head);
 	ag_list_remove(&c->node);
 	ag_list_remove(&c->defer);
@@ -274,6 +352,24 @@ client_take_body(struct ag_client *c)
 	return rc;
 }
 
+/* Nobody's body is worth waiting for: who has no key is answered by the head alone. */
+static bool
+is_stranger(const struct ag_client *c, const struct ag_http_head *head)
+{
+	struct ag_str text = ag_admit_key_of(head);
+	uint8_t hash[AG_SHA256_LEN];
+	struct ag_key key;
+	int rc;
+
+	if (ag_a32_observe(&c->w->shm->hdr->state) != AG_SHM_READY)
+		return false;
+	if (text.n == 0)
+		return true;
+	ag_sha256(text.p, text.n, hash);
+	rc = ag_keytab_find(c->w->shm, hash, &key, NULL, 0, NULL);
+	return rc < 0 && rc != -EAGAIN;
+}
+
 /* The head is whole in the scratch head: take note of the body, or refuse it. */
 static bool
 client_begin_body(struct ag_client *c, const struct ag_http_head *head)
@@ -287,6 +383,11 @@ client_begin_body(struct ag_client *c, const struct ag_http_head *head)
 	if (c->body_len > c->w->conf->max_body) {
 		ag_reply_bad_message(c, 413, "the body is larger than max_body");
 		return false;
+	}
+	if ((c->is_chunked || c->in.n < c->head_len + c->body_len) && is_stranger(c, head)) {
+		c->is_chunked = false;
+		c->body_len = 0;
+		c->is_body_left = true;
 	}
 	if (c->is_chunked)
 		ag_chunk_dec_init(&c->chunk);
@@ -363,6 +464,7 @@ client_run(struct ag_client *c)
 		if (ag_http_parse_request(c->in.p, c->head_len, head) != AG_PARSE_DONE)
 			assert(!"a head that was whole is whole");
 	}
+	head->is_keep_alive &= !c->is_body_left;
 	client_dispatch(c, head);
 }
 
@@ -378,29 +480,29 @@ ag_client_end(struct ag_client *c)
 void
 ag_client_request_done(struct ag_client *c, bool keep)
 {
-	struct ag_buf msg = c->req->msg;
+	struct ag_buf msg;
 
+	ag_req_forget_head(c->req);
+	msg = c->req->msg;
 	ag_buf_init(&c->req->msg, 0);
 	ag_req_free(c->req);
 	c->req = NULL;
-	if (!keep || c->w->is_draining || c->n_requests >= c->w->conf->keepalive_requests) {
-		ag_buf_fini(&msg);
-		ag_client_end(c);
-		return;
-	}
-	c->state = AG_CLIENT_IDLE;
-	if (c->in.n == 0 && msg.cap <= CLIENT_KEEP_BUF) {
-		/* The usual case: the same memory serves the next request. */
-		ag_buf_fini(&c->in);
-		c->in = msg;
-		ag_buf_reset(&c->in);
-	} else {
-		ag_buf_fini(&msg);
-	}
 	if (c->is_paused) {
 		c->is_paused = false;
 		ag_conn_read_resume(c->conn);
 	}
+	if (!keep || c->is_body_left || c->w->is_draining || c->n_requests >= c->w->conf->keepalive_requests) {
+		buf_give(c->w, &msg);
+		buf_give(c->w, &c->in);
+		ag_client_count(c);
+		ag_client_end(c);
+		return;
+	}
+	c->state = AG_CLIENT_IDLE;
+	buf_give(c->w, &msg);
+	if (c->in.n == 0)
+		buf_give(c->w, &c->in);
+	ag_client_count(c);
 	if (c->in.n > 0)
 		ag_worker_defer(c->w, &c->defer);
 	else if (ag_conn_pending(c->conn) > 0)

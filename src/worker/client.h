@@ -34,7 +34,9 @@ struct ag_client {
 	bool is_chunked;
 	bool is_paused;
 	size_t unread;             /* what the peer had not taken when the timer was set */
+	bool is_body_left;         /* the body was not waited for: the answer is the last */
 	uint32_t n_requests;
+	size_t counted_bytes;      /* what of worker.body_bytes is ours */
 	char peer[64];             /* address in text */
 };
 
@@ -50,6 +52,8 @@ void ag_client_await_reader(struct ag_client *c);
 /* No further request: what is queued goes out, then the end. */
 void ag_client_end(struct ag_client *c);
 
+/* Memory of its message was taken or given back: worker.body_bytes follows. */
+void ag_client_count(struct ag_client *c);
 /* From the loop, later than the call that deferred: serves what waits in `in`. */
 void ag_client_go_on(struct ag_list *defer);
 

@@ -9,7 +9,8 @@
 #define AG_METADATA_MAX 2048
 
 /* Each text is a JSON object or empty; what the client sent and is no proper object is left out, as
- * the wire contract asks, and so is a member of it whose value is no scalar.  *out: a JSON object in the arena, or empty. -E2BIG. */
+ * the wire contract asks, and so is a member of it whose value is no scalar.  *out: a JSON object
+ * in the arena, or empty.  -E2BIG. */
 int ag_metadata_merge(struct ag_arena *arena, struct ag_str request, struct ag_str key,
     struct ag_str workspace, struct ag_str *out) AG_MUST_CHECK;
 

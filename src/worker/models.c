@@ -11,11 +11,41 @@
 
 struct filter {
 	struct ag_str provider;   /* slug, n 0: all */
+	struct ag_str family;     /* n 0: all */
 	uint64_t limit, offset;
 	uint64_t seen, shown;
 };
 
-/* name=value in a query, not decoded: the values we know need no escapes. */
+static int
+hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+}
+
+/* The slug of "@slug", whose @ most clients write as %40. */
+static struct ag_str
+slug_of(struct ag_req *r, struct ag_str v)
+{
+	struct ag_str s = ag_arena_dup(&r->arena, v);
+	char *out = (char *)(uintptr_t)s.p;
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		int hi = s.p[i] == '%' && s.n - i > 2 ? hex_digit(s.p[i + 1]) : -1;
+		int lo = hi >= 0 ? hex_digit(s.p[i + 2]) : -1;
+
+		if (lo >= 0) {
+			out[n++] = (char)(hi << 4 | lo);
+			i += 2;
+		} else {
+			out[n++] = s.p[i];
+		}
+	}
+	s.n = n;
+	return n > 0 && s.p[0] == '@' ? ag_str_skip(s, 1) : s;
+}
+
+/* name=value in a query, as it stands there. */
 static struct ag_str
 query_get(struct ag_str query, struct ag_str name)
 {
@@ -28,6 +58,18 @@ query_get(struct ag_str query, struct ag_str name)
 		query = ag_str_skip(query, pair.n + 1);
 	}
 	return AG_STR_NONE;
+}
+
+/* A request that names a provider asks for its models alone. */
+static struct ag_str
+asked_provider(struct ag_req *r, const struct ag_http_head *head)
+{
+	struct ag_str v = ag_http_header_get(head, AG_STR("x-portkey-provider"));
+
+	if (ag_str_ieq(ag_http_header_get(head, AG_STR("x-portkey-fetch-integrated-models")), AG_STR("true")) ||
+	    v.n == 0 || v.p[0] != '@')
+		v = query_get(head->query, AG_STR("provider"));
+	return slug_of(r, v);
 }
 
 static void
@@ -83,7 +125,8 @@ put_provider(struct ag_req *r, struct ag_buf *b, struct filter *f, const struct 
 	if (p->state != AG_CAT_ACTIVE || p->expires_at_us <= r->rec.received_at_us || !grant->is_enabled ||
 	    i->state != AG_CAT_ACTIVE)
 		return;
-	if (f->provider.n > 0 && !ag_str_eq(f->provider, slug))
+	if ((f->provider.n > 0 && !ag_str_eq(f->provider, slug)) ||
+	    (f->family.n > 0 && !ag_str_eq(f->family, family)))
 		return;
 	m = ag_catalog_models(cat, i, &n);
 	for (uint32_t k = 0; k < n; k++)
@@ -103,7 +146,6 @@ ag_reply_models(struct ag_req *r, const struct ag_http_head *head)
 	const struct ag_cat_provider *p;
 	enum ag_verdict verdict = ag_admit_authenticate(r, head, NULL, 0, NULL);
 
-	r->trace_id = ag_admit_trace_id(r, head);
 	if (verdict == AG_ALLOW && (!r->ws || (!ag_scopes_has(r->key.scopes, AG_SCOPE_COMPLETIONS_WRITE) &&
 	    !ag_scopes_has(r->key.scopes, AG_SCOPE_VIRTUAL_KEYS_LIST))))
 		verdict = AG_DENY_SCOPE;
@@ -119,9 +161,8 @@ ag_reply_models(struct ag_req *r, const struct ag_http_head *head)
 		ag_reply_verdict(r, verdict, AG_STR("limit and offset are whole numbers"), AG_NONE_IX);
 		return;
 	}
-	f.provider = query_get(head->query, AG_STR("provider"));
-	if (f.provider.n > 0 && f.provider.p[0] == '@')
-		f.provider = ag_str_skip(f.provider, 1);
+	f.provider = asked_provider(r, head);
+	f.family = slug_of(r, query_get(head->query, AG_STR("ai_service")));
 	ag_buf_init(&list, MODELS_BODY_MAX);
 	ag_buf_init(&body, MODELS_BODY_MAX + 256);
 	p = ag_catalog_providers(ag_view_catalog(r->view), r->ws, &n);

@@ -12,6 +12,7 @@
 #include <event2/util.h>
 #include <openssl/ssl.h>
 
+#include "base/addr.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/num.h"
@@ -235,6 +236,21 @@ wake_waiters(struct ag_origin *o, int rc)
 	}
 }
 
+/* A public name may be made to lead inwards after it was configured. */
+static bool
+may_lead_to(const struct ag_origin *o, const struct sockaddr *sa)
+{
+	static struct ag_log_limit limit;
+
+	if (!ag_sockaddr_is_inner(sa) ||
+	    ag_host_is_trusted(ag_str(o->table->w->conf->trusted_hosts), ag_str(o->host), o->port))
+		return true;
+	if (ag_log_allowed(&limit, 5))
+		ag_warn("host \"%s\" leads to a private, loopback or reserved address and is not among trusted_hosts",
+		    o->host);
+	return false;
+}
+
 static void
 origin_on_resolved(int result, struct evutil_addrinfo *res, void *arg)
 {
@@ -248,7 +264,7 @@ origin_on_resolved(int result, struct evutil_addrinfo *res, void *arg)
 	if (result == 0) {
 		o->n_addrs = o->next_addr = 0;
 		for (struct evutil_addrinfo *a = res; a && o->n_addrs < ORIGIN_ADDRS; a = a->ai_next) {
-			if (a->ai_addrlen > sizeof(o->addr[0]))
+			if (a->ai_addrlen > sizeof(o->addr[0]) || !may_lead_to(o, a->ai_addr))
 				continue;
 			memcpy(&o->addr[o->n_addrs], a->ai_addr, a->ai_addrlen);
 			o->addr_len[o->n_addrs++] = (socklen_t)a->ai_addrlen;

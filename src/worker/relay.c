@@ -17,6 +17,7 @@
 #define CLIENT_PENDING_HIGH 262144u /* unread bytes at which the provider is held back */
 #define ACC_KEEP            8192u
 #define OUT_RUNS            96
+#define SECRET_MIN          8u      /* a shorter credential would be found in any text */
 
 /* What one read brings, gathered for one write. Runs of acc are offsets, since it may move. */
 struct out {
@@ -72,14 +73,25 @@ out_add(struct out *o, struct ag_str s)
 
 /* ---- the head ---------------------------------------------------------------------------- */
 
+/* The place of our credential in what a provider says, NULL: it is not there. */
+static char *
+find_secret(const struct ag_req *r, struct ag_str s)
+{
+	struct ag_str secret = r->is_admin ? AG_STR_NONE : r->dest->secret;
+
+	return secret.n < SECRET_MIN || s.n < secret.n ? NULL : memmem(s.p, s.n, secret.p, secret.n);
+}
+
 static bool
-is_dropped(const struct ag_http_head *head, const struct ag_req *r, struct ag_str name)
+is_dropped(const struct ag_http_head *head, const struct ag_req *r, struct ag_str name, struct ag_str value)
 {
 	if (ag_str_ieq(name, AG_STR("content-length")) || ag_str_ieq(name, AG_STR("set-cookie")) ||
 	    ag_http_is_hop_by_hop(head, name))
 		return true;
 	if (r->is_admin)
 		return false;
+	if (find_secret(r, value))
+		return true;
 	if ((name.p[0] | 0x20) != 'x')
 		return false;
 	/* Ours stand in for the provider's where we have limits of that kind. */
@@ -164,7 +176,9 @@ ag_req_on_head(struct ag_req *r, const struct ag_http_head *head)
 	choose_relay(r, head);
 	/* From here on no second attempt needs the message. */
 	if (r->up->n_iov == 0 && !r->is_admin && r->relay == AG_RELAY_STREAM) {
+		ag_req_forget_head(r);
 		ag_buf_fini(&r->msg);
+		ag_client_count(r->client);
 	}
 	ag_buf_reset(b);
 	ag_buf_puts(b, "HTTP/1.1 ");
@@ -173,7 +187,7 @@ ag_req_on_head(struct ag_req *r, const struct ag_http_head *head)
 	ag_buf_puts(b, ag_http_reason(head->status));
 	ag_buf_put(b, "\r\n", 2);
 	for (size_t i = 0; i < head->n_headers; i++) {
-		if (is_dropped(head, r, head->header[i].name))
+		if (is_dropped(head, r, head->header[i].name, head->header[i].value))
 			continue;
 		ag_buf_put_str(b, head->header[i].name);
 		ag_buf_put(b, ": ", 2);
@@ -384,21 +398,50 @@ read_body(struct ag_req *r, struct ag_str body)
 		f->on_error(f, body, &r->answer);
 }
 
+/* Keeps a body for its usage.  One that is too large, or finds body_memory used up, goes on without:
+ * it is charged by what passed. */
+static void
+collect(struct ag_req *r, const struct ag_str *runs, size_t n_runs)
+{
+	for (size_t i = 0; i < n_runs; i++)
+		ag_buf_put_str(&r->acc, runs[i]);
+	ag_client_count(r->client);
+	if (r->acc.failed || (r->acc.cap > ACC_KEEP && r->w->body_bytes > r->w->conf->body_memory)) {
+		ag_buf_fini(&r->acc);
+		r->acc.failed = true;
+		ag_client_count(r->client);
+	}
+}
+
+/* Error texts like to quote the key that was wrong, and that is ours, not the customer's.  The bytes
+ * are the connection's own buffer; the length stays, since it was announced. */
+static void
+mask_secret(struct ag_req *r, struct ag_str run)
+{
+	char *at;
+
+	while ((at = find_secret(r, run))) {
+		memset(at, '*', r->dest->secret.n);
+		run = ag_str_skip(run, (size_t)(at - run.p) + r->dest->secret.n);
+	}
+}
+
 static void
 relay_body(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_last)
 {
 	struct out o = { .r = r };
 
 	for (size_t i = 0; i < n_runs; i++) {
+		if (r->rec.status >= 400)
+			mask_secret(r, runs[i]);
 		out_add(&o, runs[i]);
 		r->answer.content_bytes += runs[i].n;
 	}
 	if (r->relay == AG_RELAY_BODY) {
-		if (is_last && r->acc.n == 0 && n_runs == 1) {
+		if (is_last && r->acc.n == 0 && n_runs == 1 && !r->acc.failed) {
 			read_body(r, runs[0]);
 		} else {
-			for (size_t i = 0; i < n_runs; i++)
-				ag_buf_put_str(&r->acc, runs[i]);
+			collect(r, runs, n_runs);
 			if (is_last && !r->acc.failed)
 				read_body(r, ag_buf_str(&r->acc));
 		}
@@ -463,9 +506,9 @@ retry(struct ag_req *r)
 
 /* No byte has gone to the client: it gets an answer of ours. */
 static void
-fail_before_head(struct ag_req *r, enum ag_outcome outcome, const char *why)
+fail_before_head(struct ag_req *r, enum ag_outcome outcome, const char *why, bool is_bad_http)
 {
-	enum ag_verdict v = AG_DENY_UPSTREAM_BROKE;
+	enum ag_verdict v = is_bad_http ? AG_DENY_UPSTREAM_BAD : AG_DENY_UPSTREAM_BROKE;
 	struct ag_str detail = ag_arena_dup(&r->arena, ag_str(why));
 	char ms[24];
 
@@ -499,6 +542,7 @@ void
 ag_req_on_upstream_failed(struct ag_req *r, enum ag_outcome outcome, const char *why)
 {
 	static struct ag_log_limit limit;
+	bool is_bad_http = r->up && r->up->has_bad_head;
 	struct ag_upstream *up;
 
 	if (may_retry(r, outcome) && ag_req_record_attempt(r, outcome) == 0) {
@@ -518,7 +562,7 @@ ag_req_on_upstream_failed(struct ag_req *r, enum ag_outcome outcome, const char 
 			up->may_keep = false;
 			ag_upstream_done(up);
 		}
-		fail_before_head(r, outcome, why);
+		fail_before_head(r, outcome, why, is_bad_http);
 		return;
 	}
 	if (r->relay == AG_RELAY_STREAM) {

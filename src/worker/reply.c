@@ -82,12 +82,6 @@ reply(struct ag_req *r, int status, const char *type, struct ag_str extra, struc
 	struct iovec iov[2];
 	bool keep = r->wants_keep_alive && !r->w->is_draining;
 
-	if (r->trace_id.n == 0) {
-		char uuid[AG_UUID_TEXT];
-
-		ag_uuid_text(r->id, uuid);
-		r->trace_id = ag_arena_dup(&r->arena, ag_str(uuid));
-	}
 	ag_buf_reset(b);
 	put_status_line(b, status);
 	if (status != 204) {
@@ -334,7 +328,8 @@ ag_reply_bad_message(struct ag_client *c, int status, const char *why)
 	put_header(b, "content-type", AG_STR("application/json"));
 	put_number(b, "content-length", (int64_t)body.n);
 	put_header(b, "x-portkey-trace-id", ag_str(uuid));
-	ag_buf_puts(b, "x-should-retry: false\r\nconnection: close\r\n\r\n");
+	ag_buf_puts(b, status == 503 ? "x-should-retry: true\r\nretry-after: 1\r\n" : "x-should-retry: false\r\n");
+	ag_buf_puts(b, "x-portkey-gateway-exception: true\r\nconnection: close\r\n\r\n");
 	iov[0] = (struct iovec){ b->p, b->n };
 	iov[1] = (struct iovec){ body.p, body.n };
 	if (ag_conn_writev(c->conn, iov, 2) < 0)

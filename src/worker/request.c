@@ -10,6 +10,7 @@
 
 #define SPARE_REQS 256
 #define REQ_ARENA_MAX ((size_t)1 << 20)
+#define ADMIN_BODY_MAX ((size_t)1 << 20) /* what control takes */
 
 #define AG_TO(state) (1u << AG_REQ_##state)
 static const uint32_t req_may_go[AG_REQ_STATES] = {
@@ -74,6 +75,7 @@ ag_req_free(struct ag_req *r)
 	if (r->has_sse)
 		ag_sse_fini(&r->sse);
 	ag_buf_fini(&r->acc);
+	ag_req_forget_head(r);
 	ag_buf_fini(&r->msg);
 	ag_view_unref(r->view);
 	ag_mem_wipe(&r->key, sizeof(r->key));
@@ -137,6 +139,12 @@ serve_admin(struct ag_req *r, const struct ag_http_head *head)
 {
 	(void)head;
 	ag_count(AG_CNT_req_admin);
+	if (r->body_len > ADMIN_BODY_MAX) {
+		ag_reply_json(r, 413, AG_STR("{\"success\":false,\"data\":{\"message\":\"the body is longer than the 1 MiB "
+		    "an admin call takes\",\"errorCode\":\"AB01\"},\"error\":{\"message\":\"the body is longer than the "
+		    "1 MiB an admin call takes\",\"type\":\"request_too_large\",\"param\":null,\"code\":\"AB01\"}}"));
+		return;
+	}
 	r->is_admin = true;
 	ag_req_goto(r, AG_REQ_ROUTE);
 	ag_req_send(r);
@@ -179,6 +187,8 @@ static const struct route {
 	{ "/v1/completions", POST, false, serve_completion },
 	{ "/v1/embeddings", POST, false, serve_embedding },
 	{ "/v1/models", GET, false, ag_reply_models },
+	{ "/v1/limits", GET, false, ag_reply_limits },
+	{ "/v1/usage", GET, false, serve_admin },
 	{ "/healthz", GET, false, serve_healthz },
 	{ "/readyz", GET, false, serve_readyz },
 	{ "/v1/health", GET, false, serve_health },
@@ -279,6 +289,7 @@ ag_req_start(struct ag_client *c, const struct ag_http_head *head, struct ag_buf
 	ag_buf_init(&r->acc, c->w->conf->max_body);
 	r->rec.received_at_us = ag_clock_wall_us();
 	ag_worker_uuid7(c->w, r->rec.received_at_us, r->id);
+	r->trace_id = ag_admit_trace_id(r, head);
 	r->view = ag_worker_view(c->w);
 	if (r->view)
 		ag_view_ref(r->view);

@@ -32,7 +32,8 @@ enum ag_req_state {
 enum ag_field {
 	AG_F_MODEL, AG_F_STREAM, AG_F_STREAM_OPTIONS, AG_F_MAX_TOKENS, AG_F_MAX_COMPLETION_TOKENS,
 	AG_F_N, AG_F_BEST_OF, AG_F_MESSAGES, AG_F_PROMPT, AG_F_INPUT, AG_F_SERVICE_TIER, AG_F_USER,
-	AG_F_WEB_SEARCH, AG_F_SEARCH_PARAMETERS,
+	AG_F_WEB_SEARCH, AG_F_SEARCH_PARAMETERS, AG_F_ENABLE_SEARCH, AG_F_PLUGINS, AG_F_TOOLS,
+	AG_F_MODELS,
 	AG_FIELDS
 };
 
@@ -96,6 +97,7 @@ struct ag_req {
 
 	/* what it holds */
 	struct ag_estimate est;
+	uint64_t client_limit; /* max_tokens or max_completion_tokens as they came, 0 none */
 	struct ag_price_bound bound;
 	struct ag_amounts amounts;
 	uint32_t meters[AG_HOLDS_MAX];
@@ -139,6 +141,14 @@ static inline struct ag_str
 ag_req_body(const struct ag_req *r)
 {
 	return ag_str_n(r->msg.p + r->head_len, r->body_len);
+}
+
+/* The head holds the caller's key: overwritten before its memory serves something else. */
+static inline void
+ag_req_forget_head(struct ag_req *r)
+{
+	if (r->msg.n >= r->head_len)
+		ag_mem_wipe(r->msg.p, r->head_len);
 }
 
 /* ---- admit.c ---- */
@@ -212,6 +222,9 @@ void ag_reply_stream_error(struct ag_buf *out, const char *type, const char *mes
 
 /* ---- models.c ---- */
 void ag_reply_models(struct ag_req *r, const struct ag_http_head *head);
+
+/* ---- limits.c ---- */
+void ag_reply_limits(struct ag_req *r, const struct ag_http_head *head);
 
 /* ---- status.c ---- */
 void ag_reply_healthz(struct ag_req *r);

@@ -80,6 +80,20 @@ is_withheld(const struct ag_http_head *head, struct ag_str name)
 	return ag_http_is_hop_by_hop(head, name);
 }
 
+/* What an operator configured is not for a client to repeat: of two, some servers take the last. */
+static bool
+is_configured(struct ag_str lines, struct ag_str name)
+{
+	while (lines.n > name.n) {
+		const char *lf = memchr(lines.p, '\n', lines.n);
+
+		if (lines.p[name.n] == ':' && ag_str_ieq(ag_str_n(lines.p, name.n), name))
+			return true;
+		lines = ag_str_skip(lines, lf ? (size_t)(lf - lines.p) + 1 : lines.n);
+	}
+	return false;
+}
+
 static size_t
 edited_length(const struct ag_req *r)
 {
@@ -110,12 +124,11 @@ build_provider_head(struct ag_req *r, const struct ag_http_head *head, struct ag
 	ag_buf_puts(b, "\r\ncontent-type: application/json\r\naccept-encoding: identity\r\ncontent-length: ");
 	ag_buf_put_u64(b, edited_length(r));
 	ag_buf_put(b, "\r\n", 2);
-	ag_buf_put_str(b, r->dest->auth_line);
 	ag_buf_put_str(b, r->dest->header_lines);
 	for (size_t i = 0; i < head->n_headers; i++)
-		if (!is_withheld(head, head->header[i].name))
+		if (!is_withheld(head, head->header[i].name) &&
+		    !is_configured(r->dest->header_lines, head->header[i].name))
 			put_line(b, head->header[i].name, head->header[i].value);
-	ag_buf_put(b, "\r\n", 2);
 }
 
 /* control sees the request as it came, but for what belongs to the connection, with the client's
@@ -139,21 +152,24 @@ build_admin_head(struct ag_req *r, const struct ag_http_head *head, struct ag_bu
 			continue;
 		put_line(b, name, head->header[i].value);
 	}
-	ag_buf_put(b, "\r\n", 2);
 }
 
-/* Head, then the body as the runs between its edits; the pieces live in the arena. */
-static struct iovec *
-gather(struct ag_req *r, struct ag_str head, int *out_n)
+#define PIECES_MAX (2 * AG_REQ_EDITS + 4)
+
+/* Head, credential, then the body as the runs between its edits.  The credential is sent from where it
+ * is locked. */
+static int
+gather(struct ag_req *r, struct ag_str head, struct iovec iov[PIECES_MAX])
 {
-	struct iovec *iov = ag_arena_alloc(&r->arena, sizeof(*iov) * (2 * AG_REQ_EDITS + 2));
 	struct ag_str body = ag_req_body(r);
+	static char head_end[] = "\r\n";
 	size_t at = 0;
 	int n = 0;
 
-	if (!iov)
-		return NULL;
 	iov[n++] = (struct iovec){ .iov_base = (void *)(uintptr_t)head.p, .iov_len = head.n };
+	if (!r->is_admin && r->dest->auth_line.n > 0)
+		iov[n++] = (struct iovec){ (void *)(uintptr_t)r->dest->auth_line.p, r->dest->auth_line.n };
+	iov[n++] = (struct iovec){ head_end, 2 };
 	for (uint32_t i = 0; i < r->n_edits; i++) {
 		const struct ag_edit *e = &r->edit[i];
 
@@ -165,8 +181,21 @@ gather(struct ag_req *r, struct ag_str head, int *out_n)
 	}
 	if (body.n > at)
 		iov[n++] = (struct iovec){ (void *)(uintptr_t)(body.p + at), body.n - at };
-	*out_n = n;
-	return iov;
+	return n;
+}
+
+/* What goes out piece by piece outlives this turn: head and pieces move to the arena. */
+static struct iovec *
+keep_pieces(struct ag_req *r, const struct iovec *iov, int n)
+{
+	struct iovec *kept = ag_arena_alloc(&r->arena, sizeof(*iov) * (size_t)n);
+	struct ag_str head = ag_arena_dup(&r->arena, ag_buf_str(&r->w->scratch));
+
+	if (!kept || !head.p)
+		return NULL;
+	memcpy(kept, iov, sizeof(*iov) * (size_t)n);
+	kept[0].iov_base = (void *)(uintptr_t)head.p;
+	return kept;
 }
 
 void
@@ -174,8 +203,8 @@ ag_req_write(struct ag_req *r)
 {
 	struct ag_worker *w = r->w;
 	struct ag_http_head *head = &w->head;
-	struct ag_str text;
-	struct iovec *iov;
+	struct iovec pieces[PIECES_MAX], *iov = pieces;
+	size_t total = 0;
 	int n, rc;
 
 	/* The parsed head stands in the worker's scratch, unless another message was parsed since. */
@@ -190,13 +219,15 @@ ag_req_write(struct ag_req *r)
 		build_admin_head(r, head, &w->scratch);
 	else
 		build_provider_head(r, head, &w->scratch);
-	text = ag_arena_dup(&r->arena, ag_buf_str(&w->scratch));
-	iov = w->scratch.failed || !text.p ? NULL : gather(r, text, &n);
-	if (!iov) {
+	n = gather(r, ag_buf_str(&w->scratch), pieces);
+	for (int i = 0; i < n; i++)
+		total += pieces[i].iov_len;
+	if (total > AG_UPSTREAM_AT_ONCE)
+		iov = keep_pieces(r, pieces, n);
+	if (w->scratch.failed || !iov) {
 		ag_req_on_upstream_failed(r, AG_OUT_CONNECT_FAILED, "out of memory");
 		return;
 	}
-	ag_mem_wipe(w->scratch.p, r->is_admin ? 0 : w->scratch.n);
 	r->attempt++;
 	r->sent_us = ag_clock_mono_us();
 	if (r->slot) {
@@ -207,8 +238,8 @@ ag_req_write(struct ag_req *r)
 		ag_count(AG_CNT_attempt_total);
 	ag_req_goto(r, AG_REQ_SEND);
 	rc = ag_upstream_send(r->up, iov, n);
-	if (!r->is_admin)
-		ag_mem_wipe((void *)(uintptr_t)text.p, r->up->n_iov == 0 ? text.n : 0);
+	if (r->is_admin)
+		ag_mem_wipe(w->scratch.p, w->scratch.n); /* the caller's key */
 	if (rc < 0)
 		ag_req_on_upstream_failed(r, AG_OUT_UPSTREAM_BROKE_BEFORE, strerror(-rc));
 }
@@ -236,10 +267,22 @@ req_on_resolved(void *arg, int rc)
 		rc = ag_origin_resolve(r->dest->origin, &r->resolve, &addr, &addr_len);
 	if (rc == -EINPROGRESS)
 		r->is_resolving = true; /* what was found is too old again: the process stood still */
-	else if (rc < 0)
+	else if (rc != 0)
 		ag_req_on_upstream_failed(r, AG_OUT_CONNECT_FAILED, "the host's name could not be resolved");
 	else
 		connect_now(r, addr, addr_len);
+}
+
+/* A kept connection may die under a request, which is then sent once more, on a fresh one: the other
+ * kept ones are as old.  What changes something in control must not be asked twice, so it never
+ * goes on a kept one. */
+static bool
+may_reuse(const struct ag_req *r)
+{
+	struct ag_str msg = ag_str_n(r->msg.p, r->msg.n);
+
+	return r->retries == 0 &&
+	    (!r->is_admin || ag_str_starts(msg, AG_STR("GET ")) || ag_str_starts(msg, AG_STR("HEAD ")));
 }
 
 void
@@ -250,8 +293,7 @@ ag_req_send(struct ag_req *r)
 	socklen_t addr_len;
 	int rc;
 
-	/* A second try goes on a fresh connection: the other kept ones are as old. */
-	r->up = r->retries == 0 ? ag_upstream_take_idle(o, r) : NULL;
+	r->up = may_reuse(r) ? ag_upstream_take_idle(o, r) : NULL;
 	if (r->up) {
 		ag_req_write(r);
 		return;

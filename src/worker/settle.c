@@ -28,11 +28,14 @@ price_attempt(struct ag_req *r, enum ag_outcome outcome, struct ag_settle_out *o
 		.est_input = r->est.input,
 		.est_output = r->est.output,
 		.request_text_bytes = r->est.text_bytes,
+		.waited_us = ag_clock_mono_us() - r->sent_us,
+		.is_own_timeout = outcome == AG_OUT_TIMEOUT_FIRST_BYTE && r->timeout_us > 0,
 		.searches = r->searches,
 	};
 
-	/* A name without a price does not bill at nothing when the model that served has one. */
-	if (!in.price && r->answer.model[0] != '\0')
+	/* A name without a price does not bill at nothing when the model that served has one; a flat
+	 * price is what was held, and stays. */
+	if (!in.price && r->answer.model[0] != '\0' && r->w->conf->unpriced_model != AG_UNPRICED_FLAT)
 		in.price = ag_catalog_price(ag_view_catalog(r->view), ag_str(r->target.family->name),
 		    ag_str(r->answer.model), r->rec.received_at_us);
 	ag_settle(&in, out);

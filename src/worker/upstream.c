@@ -13,9 +13,35 @@
 #define UP_READ    65536
 #define UP_IN_MAX  ((size_t)1 << 20)
 #define UP_OUT_MAX ((size_t)1 << 20)
-#define UP_WRITEV_MAX 262144 /* a request up to this size goes out by one gathered write */
 #define UP_RUNS    32        /* payload runs told at once */
-#define UP_KEEP_BUF 16384
+
+/* All connections read into one buffer that the worker lends: a connection has memory of its own only
+ * while a piece of an answer waits for the rest of it. */
+static void
+up_borrow(struct ag_upstream *up)
+{
+	struct ag_buf *lent = &up->w->read_buf;
+
+	if (up->in.mem || !lent->mem)
+		return;
+	up->in = *lent;
+	up->in.max = UP_IN_MAX;
+	ag_buf_init(lent, UP_IN_MAX);
+}
+
+static void
+up_give(struct ag_upstream *up)
+{
+	struct ag_buf *lent = &up->w->read_buf;
+
+	if (up->in.mem && !lent->mem && up->in.cap == UP_READ) {
+		*lent = up->in;
+		ag_buf_reset(lent);
+		ag_buf_init(&up->in, UP_IN_MAX);
+	} else {
+		ag_buf_fini(&up->in);
+	}
+}
 
 static void
 up_fail(struct ag_upstream *up, enum ag_outcome outcome, const char *why)
@@ -116,6 +142,7 @@ up_run(struct ag_upstream *up)
 		case AG_PARSE_MORE:
 			return;
 		case AG_PARSE_BAD:
+			up->has_bad_head = true;
 			up_fail(up, AG_OUT_UPSTREAM_BROKE_BEFORE, head->bad_why);
 			return;
 		case AG_PARSE_DONE:
@@ -126,6 +153,7 @@ up_run(struct ag_upstream *up)
 			continue;
 		}
 		up->state = AG_UP_BODY;
+		ag_conn_timer_set(up->conn, up->w->tv_stream);
 		up->framing = (int)head->framing;
 		up->left = head->content_length;
 		up->may_keep = head->is_keep_alive && head->framing != AG_HTTP_BODY_UNTIL_EOF && up->n_iov == 0;
@@ -145,7 +173,7 @@ up_run(struct ag_upstream *up)
 	if (up->magic != AG_UPSTREAM_MAGIC || !up->req)
 		return;
 	if (up->in.n == 0)
-		ag_buf_reset(&up->in);
+		up_give(up);
 	ag_req_flush(up->req);
 }
 
@@ -156,7 +184,10 @@ up_on_readable(void *arg)
 	ssize_t got;
 
 	assert(up->magic == AG_UPSTREAM_MAGIC);
+	up_borrow(up);
 	got = ag_conn_fill(up->conn, &up->in, UP_READ);
+	if (got <= 0 && up->in.n == 0)
+		up_give(up);
 	if (got == -EAGAIN)
 		return;
 	if (up->state == AG_UP_IDLE) {
@@ -178,7 +209,9 @@ up_on_readable(void *arg)
 		return;
 	}
 	ag_count_add(AG_CNT_bytes_upstream_in, got);
-	ag_conn_timer_set(up->conn, up->w->tv_stream);
+	/* Until the head is whole its deadline stands, however busy the provider looks. */
+	if (up->state == AG_UP_BODY)
+		ag_conn_timer_set(up->conn, up->w->tv_stream);
 	if (up->origin && ag_origin_is_tls(up->origin) && !up->has_session) {
 		SSL_SESSION *session = ag_conn_tls_session_get(up->conn);
 
@@ -348,7 +381,7 @@ ag_upstream_send(struct ag_upstream *up, const struct iovec *iov, int n_iov)
 	} else {
 		ag_conn_timer_set(up->conn, up->w->tv_first_byte);
 	}
-	if (total <= UP_WRITEV_MAX)
+	if (total <= AG_UPSTREAM_AT_ONCE)
 		return ag_conn_writev(up->conn, iov, n_iov);
 	up->iov = iov;
 	up->n_iov = n_iov;
@@ -370,10 +403,7 @@ ag_upstream_done(struct ag_upstream *up)
 		return;
 	}
 	ag_upstream_resume(up);
-	if (up->in.cap > UP_KEEP_BUF)
-		ag_buf_fini(&up->in);
-	else
-		ag_buf_reset(&up->in);
+	up_give(up);
 	up->state = AG_UP_IDLE;
 	ag_list_push_front(idle, &up->node);
 	++*n_idle;
@@ -390,7 +420,7 @@ ag_upstream_free(struct ag_upstream *up)
 	ag_list_remove(&up->node);
 	ag_conn_free(up->conn);
 	up->conn = NULL;
-	ag_buf_fini(&up->in);
+	up_give(up);
 	up->magic = 0;
 	up->req = NULL;
 	/* Callers up the stack still look at it: the memory goes at the end of the turn. */

@@ -9,6 +9,8 @@
 #include "worker/origin.h"
 
 #define AG_UPSTREAM_MAGIC 0x55707374u
+/* A request up to this size goes out by one gathered write and is not looked at again. */
+#define AG_UPSTREAM_AT_ONCE 262144u
 
 enum ag_upstream_state {
 	AG_UP_IDLE,    /* on the origin's stack */
@@ -31,6 +33,7 @@ struct ag_upstream {
 	int framing;               /* enum ag_http_framing of the answer */
 	bool is_reused;            /* carried an earlier attempt */
 	bool may_keep;             /* both sides allow another request after this answer */
+	bool has_bad_head;         /* what it answered is no HTTP we take */
 	bool is_paused;            /* reading waits for the client */
 	bool has_session;          /* TLS session was stored */
 	/* a large request on its way: what writev did not take */
@@ -44,7 +47,8 @@ struct ag_upstream *ag_upstream_take_idle(struct ag_origin *o, struct ag_req *re
 /* A new one, connecting; -errno when that failed at once. */
 int ag_upstream_open(struct ag_worker *w, struct ag_origin *o, const struct sockaddr *addr,
     socklen_t addr_len, struct ag_req *req, struct ag_upstream **out) AG_MUST_CHECK;
-/* Sends; iov and what it points to stay until the head of the answer came.  -errno. */
+/* Sends; above AG_UPSTREAM_AT_ONCE bytes in all, iov and what it points to stay until the head of the
+ * answer came.  -errno. */
 int ag_upstream_send(struct ag_upstream *up, const struct iovec *iov, int n_iov) AG_MUST_CHECK;
 /* The attempt is over: back to the stack if it may be kept, else closed. */
 void ag_upstream_done(struct ag_upstream *up);

@@ -141,7 +141,7 @@ uuid_aad(const uint8_t uuid[16], struct ag_buf *out)
 /* The line that authenticates us, built once where it will stay. */
 static int
 open_auth(struct ag_worker *w, struct ag_view *v, const struct ag_cat_integration *i,
-    const struct ag_provider *family, struct ag_str *out)
+    const struct ag_provider *family, struct ag_dest *d)
 {
 	struct ag_str sealed = ag_catalog_text(v->cat, i->sealed_key);
 	const char *prefix = family->auth == AG_AUTH_API_KEY ? "api-key: " : "authorization: Bearer ";
@@ -163,7 +163,8 @@ open_auth(struct ag_worker *w, struct ag_view *v, const struct ag_cat_integratio
 			memcpy(at, prefix, strlen(prefix));
 			memcpy(at + strlen(prefix), plain.p, plain.n);
 			memcpy(at + len - 2, "\r\n", 2);
-			*out = ag_str_n(at, len);
+			d->auth_line = ag_str_n(at, len);
+			d->secret = ag_str_trim(ag_str_n(at + strlen(prefix), plain.n));
 		} else {
 			rc = -ENOMEM;
 		}
@@ -214,7 +215,7 @@ ag_view_dest(struct ag_worker *w, struct ag_view *v, const struct ag_cat_integra
 	d->path_prefix = ag_arena_dup(&v->arena, parsed.path);
 	d->host_header = ag_arena_dup(&v->arena, parsed.authority);
 	d->header_lines = header_lines(v, ag_catalog_text(v->cat, i->headers));
-	rc = open_auth(w, v, i, family, &d->auth_line);
+	rc = open_auth(w, v, i, family, d);
 	if (rc < 0)
 		return rc;
 	d->is_ready = true;

@@ -20,6 +20,7 @@ struct ag_dest {
 	struct ag_str path_prefix;  /* of the base URL, no trailing slash; owned by the view */
 	struct ag_str host_header;  /* "api.openai.com" or "host:port" */
 	struct ag_str auth_line;    /* "authorization: Bearer ...\r\n", in locked memory; n 0: none */
+	struct ag_str secret;       /* the credential in it: never passed back to a client */
 	struct ag_str header_lines; /* configured headers, each with CRLF */
 	bool is_ready;
 };

@@ -544,6 +544,9 @@ worker_fini(struct ag_worker *w)
 	if (w->base)
 		event_base_free(w->base);
 	ag_buf_wipe(&w->scratch);
+	ag_buf_fini(&w->read_buf);
+	while (w->n_spare_bufs > 0)
+		ag_buf_fini(&w->spare_buf[--w->n_spare_bufs]);
 	free(w->free_slots);
 }
 
@@ -568,7 +571,8 @@ ag_worker_main(struct ag_role_ctx *ctx)
 	 * would be faulted in anew every time, which costs more than all of the relay. */
 	mallopt(M_MMAP_THRESHOLD, 32 << 20);
 	mallopt(M_TRIM_THRESHOLD, 64 << 20);
-	if (worker_sweep(&w) && worker_init_events(&w, listeners) == 0 && worker_init_tls(&w) == 0 && worker_init_tables(&w) == 0) {
+	if (worker_sweep(&w) && worker_init_events(&w, listeners) == 0 && worker_init_tls(&w) == 0 &&
+	    worker_init_tables(&w) == 0) {
 		worker_on_tick(-1, 0, &w);
 		ag_a32_publish(&w.proc->is_serving, 1);
 		ag_title_state("serving");

@@ -24,6 +24,7 @@ struct ag_origins;
 struct ag_req;
 
 #define AG_WORKER_LISTEN_MAX AG_LISTEN_MAX
+#define AG_WORKER_SPARE_BUFS 64
 
 struct ag_worker {
 	struct ag_role_ctx *ctx;        /* borrowed */
@@ -44,6 +45,7 @@ struct ag_worker {
 
 	struct ag_list clients;         /* struct ag_client */
 	uint32_t n_clients;
+	uint64_t body_bytes;            /* memory of messages beyond a small buffer each: body_memory */
 	struct ag_list deferred;        /* struct ag_client.defer: have a next request waiting */
 	struct event *deferred_ev;      /* owned */
 	struct ag_list buried;          /* struct ag_upstream.node: freed at the end of the turn */
@@ -60,6 +62,9 @@ struct ag_worker {
 	struct ag_http_head head;       /* scratch of the parser: good until the next parse */
 	const struct ag_req *head_of;   /* whose request's head stands in it, NULL: somebody else's */
 	struct ag_buf scratch;          /* scratch for heads and small answers */
+	struct ag_buf spare_buf[AG_WORKER_SPARE_BUFS]; /* owned: lent to clients that speak, client.c */
+	uint32_t n_spare_bufs;
+	struct ag_buf read_buf;         /* owned: lent to the provider connection being read, upstream.c */
 	uint8_t entropy[4096];           /* random bytes for ids */
 	size_t entropy_left;
 	bool is_draining;

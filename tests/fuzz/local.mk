@@ -44,11 +44,14 @@ tests_fuzz_fuzz_sse_SOURCES = tests/fuzz/fuzz_sse.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_sse_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_sse_LDADD = $(HTTP_LIBS)
 
+# Shared by all of them.
+FUZZ_SECONDS = 60
+
 # New finds go to a directory of the build, never into the corpus of the sources.
 fuzz-smoke: $(FUZZERS)
-	@for f in $(FUZZERS); do \
+	@set -- $(FUZZERS); each=$$(($(FUZZ_SECONDS) / $$#)); for f in "$$@"; do \
 		name=$${f##*/fuzz_}; mkdir -p tests/fuzz/found/$$name || exit 1; \
-		./$$f -max_total_time=20 -max_len=2000 -artifact_prefix=tests/fuzz/found/ \
+		./$$f -max_total_time=$$each -max_len=2000 -artifact_prefix=tests/fuzz/found/ \
 			tests/fuzz/found/$$name $(srcdir)/tests/fuzz/corpus/$$name || exit 1; \
 	done
 endif

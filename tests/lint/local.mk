@@ -7,7 +7,11 @@ EXTRA_DIST += \
 	tests/lint/layers \
 	tests/lint/check_layers.sh \
 	tests/lint/check_headers.sh \
+	tests/lint/cppcheck.h \
+	tests/lint/cppcheck.supp \
+	tests/lint/layout.sh \
 	tests/lint/lint.sh
+CLEANFILES += tidy.flags tidy.log
 
 .PHONY: check-layers check-headers lint
 check-layers:

@@ -73,11 +73,11 @@ class Load:
             answer = connection.read_answer()
             self._count(answer.status)
             return connection
-        except (OSError, wire.WireError, AssertionError) as error:
+        except (OSError, wire.WireError, AssertionError, StopIteration) as error:
             self._count(type(error).__name__)
             if connection is not None:
                 connection.close()
-            if isinstance(error, ConnectionRefusedError):
+            if isinstance(error, (ConnectionRefusedError, StopIteration)):  # no listener, no port yet
                 time.sleep(0.01)
             return None
 

@@ -15,7 +15,7 @@ import tempfile
 
 import pytest
 
-from gateway import environment, gateway_user, program, wait
+from gateway import environment, gateway_user, is_sanitized, program, wait
 
 _numbers = itertools.count(1)
 NO_DATABASE = "host=/nonexistent dbname=x user=u password=hushhush"

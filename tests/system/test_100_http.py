@@ -1,6 +1,7 @@
 """What the listener makes of bytes: framing, limits, slow and broken clients, smuggling."""
 
 import json
+import select
 import socket
 
 import pytest
@@ -132,6 +133,16 @@ def test_expect_continue_is_answered_before_the_body_is_sent(plane, provider, ke
         assert c.read_answer("POST").status == 200
 
 
+def test_an_old_client_is_not_sent_an_interim_answer(plane, provider, key):
+    text = body()
+    before = plane.counter("req_total")
+    with plane.connect() as c:
+        c.send(head(key, len(text), "expect: 100-continue", line="POST /v1/chat/completions HTTP/1.0"))
+        wait(lambda: plane.counter("req_total") > before, "the head")
+        c.send(text)
+        assert c.sock.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
 def test_expect_continue_of_a_body_too_large_is_refused_at_once(plane, provider, key):
     answer = exchange(plane, head(key, 1 << 20, "expect: 100-continue"))
     assert answer.status == 413
@@ -194,6 +205,48 @@ def test_options_and_wrong_methods_tell_what_is_allowed(plane, provider, key):
 def test_an_unknown_path_is_404(plane):
     answer = plane.get("/v1/nothing/here")
     assert answer.status == 404 and answer.json == {"message": "Not Found", "ok": False}
+
+
+@pytest.mark.parametrize("who", ["nobody", ""])
+def test_the_body_of_a_stranger_is_not_waited_for(plane, provider, who):
+    with plane.connect() as c:
+        c.send(head(who, 60000, "expect: 100-continue"))
+        answer = c.read_answer("POST")
+        assert answer.status == 401 and answer.json["message"] == "Portkey Error: Invalid API Key. Error Code: 03"
+        assert answer.headers["connection"] == "close"
+        c.send(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert c.is_closed()
+
+
+def test_the_body_of_a_stranger_is_never_read_as_a_request(plane, provider):
+    inner = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+    text = head("nobody", len(inner) + 1) + inner
+    for cut in (1, len(text) - len(inner) - 2, len(text) - 5):  # a head that trickles takes another way
+        with plane.connect() as c:
+            c.send(text[:cut])
+            wait(lambda: plane.counter("bytes_client_in") > 0, "the first piece")
+            c.send(text[cut:])
+            assert c.read_answer("POST").status == 401
+            assert c.is_closed()
+
+
+def test_bodies_share_a_bounded_memory(gateway_factory, mock):
+    g = gateway_factory(mock=mock, conf={"workers": "1", "body_memory": "1m", "client_body_timeout": "1m"})
+    key = g.key()
+    piece = b"x" * 600_000
+    first, second = g.connect(), g.connect()
+    for c in (first, second):
+        c.send(head(key, 700_000) + piece)
+    g.wait_counter("req_denied_capacity", 1)
+    assert g.chat(key).status == 200  # a small one needs none of it
+    readable, _, _ = select.select([first.sock, second.sock], [], [], 10)
+    refused = first if first.sock in readable else second
+    answer = refused.read_answer("POST")
+    assert answer.status == 503 and answer.headers["x-should-retry"] == "true"
+    held = [first, second]
+    for c in held:
+        c.close()
+    wait(lambda: g.post(key, chat_body("y" * 100_000)).status == 200, "room again")
 
 
 # -- slow, half-closed and broken clients --------------------------------------------------------

@@ -184,12 +184,12 @@ def test_choices_multiply_the_hold(plane, provider):
 def test_a_search_is_held_and_charged_only_where_one_is_made(plane, provider):
     body = json.dumps(chat_body(max_tokens=10), separators=(",", ":"))
     with_search = json.dumps(chat_body(max_tokens=10, web_search_options={}), separators=(",", ":"))
-    key = plane.key(budget_usd="0.012")
+    key = plane.key(budget_usd="0.032")  # a window of pages read and the fee, once
     provider.script(prompt_tokens=40, tokens=10)
     assert plane.post(key, body).status == 200
-    assert budget(plane, 12_000_000)["settled"] == mini_cost(40, 10)
+    assert budget(plane, 32_000_000)["settled"] == mini_cost(40, 10)
     assert plane.post(key, with_search).status == 200
-    assert budget(plane, 12_000_000)["settled"] == 2 * mini_cost(40, 10) + 10_000_000
+    assert budget(plane, 32_000_000)["settled"] == 2 * mini_cost(40, 10) + 10_000_000
     assert plane.post(key, with_search).status == 412
     assert plane.post(key, body).status == 200
 

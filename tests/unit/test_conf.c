@@ -140,6 +140,10 @@ mistakes_name_file_line_directive_and_range(void)
 		{ DB "shm_name aigated\n",
 		  ": directive \"shm_name\": is not a slash followed by 1 to 199 characters without another slash",
 		  "segment name" },
+		{ DB "alert_webhook ftp://h/\nalert_secret_file /s\n",
+		  ": directive \"alert_webhook\": is no URL that begins with https:// or http://", "odd webhook" },
+		{ DB "alert_webhook https://h/\n",
+		  ": directive \"alert_secret_file\": is missing, but alerts go to alert_webhook", "unsigned alerts" },
 		{ "workers 1\n", ": directive \"database\": is missing; it has no default", "no database" },
 		{ DB "log_file \"x\n", ":2: quote in column 10 is not closed", "open quote" },
 		{ DB "log_file \"\\n\"\n",
@@ -208,6 +212,18 @@ what_is_printed_reads_back_to_the_same(void)
 	ag_conf_free(conf);
 }
 
+/* "cret" in anything but the name of a directive. */
+static bool
+tells_a_secret(const char *text)
+{
+	while ((text = strstr(text, "cret")) != NULL) {
+		if (strncmp(text, "cret_file", 9) != 0)
+			return true;
+		text++;
+	}
+	return false;
+}
+
 static void
 passwords_are_masked(void)
 {
@@ -234,7 +250,7 @@ passwords_are_masked(void)
 		if (!ok(conf != NULL, "accepted: %s", err.text))
 			continue;
 		got = printed(conf);
-		ok(!strstr(got, "cret"), "nothing of the secret in \"%s\"", cases[i].want);
+		ok(!tells_a_secret(got), "nothing of the secret in \"%s\"", cases[i].want);
 		snprintf(want, sizeof(want), strchr(cases[i].want, ' ') ? "database \"%s\"\n" : "database %s\n",
 		    cases[i].want);
 		ok(strstr(got, want) != NULL, "shown as \"%s\"", cases[i].want);

@@ -67,7 +67,7 @@ tells(struct ag_str stream, size_t a, size_t b, const char *want, bool is_partia
 {
 	struct ag_sse s;
 	struct notes notes;
-	struct ag_str rest;
+	struct ag_str rest = AG_STR_NONE;
 	bool is_right;
 
 	notes_init(&notes);

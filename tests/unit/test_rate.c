@@ -2,6 +2,8 @@
 #include "shm_fixture.h"
 #include "tap.h"
 
+#include <unistd.h>
+
 #define NOW   (ag_civil_to_days(2026, 11, 23) * AG_US_PER_DAY)
 #define SLICE (AG_US_PER_MIN / 16)
 
@@ -64,6 +66,26 @@ a_late_clock_adds_to_the_newest_slice(void)
 	is_i64(take(ix, 1, NOW, &late), AG_TAKE_OK, "and takes it");
 	is_i64(late.period, now.period, "in the slice of now");
 	is_i64(take(ix, 8, NOW + 18 * SLICE, &late), AG_TAKE_DENIED, "where it stays as long");
+}
+
+/* As left by who died after sealing the slice of now for the sake of the next, and before that was open. */
+static void
+a_sealed_slice_without_a_next_stops_nobody(void)
+{
+	struct ag_meter_def def = rate(10, AG_UNIT_TOKENS);
+	uint32_t ix = fixture_meter(&shm, &def);
+	struct ag_meter *m = ag_metertab_at(&shm, ix);
+	struct ag_hold first, second;
+
+	is_i64(take(ix, 4, NOW, &first), AG_TAKE_OK, "four");
+	for (int i = 0; i < AG_RATE_BUCKETS; i++)
+		if (ag_a64_get(&m->rate.bucket[i].hi) >> 1 == first.period)
+			ag_a64_set(&m->rate.bucket[i].hi, first.period * 2 + 1);
+	alarm(10); /* it would turn for ever */
+	is_i64(take(ix, 6, NOW, &second), AG_TAKE_OK, "the rest, by a clock that has not moved");
+	alarm(0);
+	is_i64(second.period, first.period + 1, "in the next slice");
+	is_i64(take(ix, 1, NOW + SLICE, &second), AG_TAKE_DENIED, "and no more than the rest");
 }
 
 static void
@@ -174,6 +196,7 @@ main(void)
 	shm = fixture_shm();
 	the_window_slides();
 	a_late_clock_adds_to_the_newest_slice();
+	a_sealed_slice_without_a_next_stops_nobody();
 	tokens_come_back_and_go_into_debt();
 	requests_stay_counted();
 	a_new_window_begins_empty();

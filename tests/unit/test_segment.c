@@ -43,9 +43,21 @@ a_segment_survives_its_master(void)
 	is_i64(ag_a64_get(&shm.meters[3].limit), 77, "with what stood in it");
 
 	sizes.workers = 3;
+	ag_a64_set(&ag_shm_ring(&shm, 1)->head, 4096);
+	ag_a32_set(&ag_shm_inflight(&shm, 0, 0)->state, AG_INFLIGHT_SENT);
 	ag_shm_unmap(&shm);
 	is_i64(ag_shm_open(fixture_name(), &sizes, false, &shm, &is_fresh, &err), -EPROTO, "other sizes are refused");
 	ok(has(&err, "was made for 2 workers, the configuration asks for 3"), "by name");
+	is_i64(ag_shm_open(fixture_name(), &sizes, true, &shm, &is_fresh, &err), -EBUSY,
+	    "nor is it replaced while it holds what is stored nowhere else");
+	ok(has(&err, "1 usage rings") && has(&err, "1 requests"), "by number");
+	sizes.workers = 2;
+	is_i64(ag_shm_open(fixture_name(), &sizes, false, &shm, &is_fresh, &err), 0, "with its sizes it goes on");
+	ok(!is_fresh && shm.hdr->boot_id == boot_id, "as the same");
+	ag_a64_set(&ag_shm_ring(&shm, 1)->tail, 4096);
+	ag_a32_set(&ag_shm_inflight(&shm, 0, 0)->state, AG_INFLIGHT_FREE);
+	ag_shm_unmap(&shm);
+	sizes.workers = 3;
 	is_i64(ag_shm_open(fixture_name(), &sizes, true, &shm, &is_fresh, &err), 0, "or replaced when allowed");
 	ok(is_fresh && shm.hdr->boot_id != boot_id, "by a new one");
 	ag_shm_unmap(&shm);

@@ -190,6 +190,72 @@ an_estimate_is_priced_at_the_tier_the_answer_named(void)
 }
 
 static void
+who_chooses_the_timeout_pays_as_if_he_had_left(void)
+{
+	struct ag_settle_in in = {
+		.outcome = AG_OUT_TIMEOUT_FIRST_BYTE, .price = &price, .held = held, .is_own_timeout = true,
+		.est_input = 900, .est_output = 500, .request_text_bytes = 1000,
+	};
+	struct ag_settle_out o;
+
+	ag_settle(&in, &o);
+	is_i64(o.charged_nusd, PROMPT_COST, "for the prompt, and what may be under way");
+	is_i64(o.actual.tokens, 580, "in tokens too");
+	is_i64(o.actual.requests, 1, "and it was a request");
+}
+
+static void
+silence_that_was_waited_for_is_work_that_was_done(void)
+{
+	struct ag_answer a = answer_of(ABSENT);
+	struct ag_settle_in in = {
+		.outcome = AG_OUT_CLIENT_LEFT_BEFORE, .answer = &a, .price = &price, .held = held, .waited_us = 500000,
+		.est_input = 900, .est_output = 500, .request_text_bytes = 1000,
+	};
+	struct ag_settle_out o;
+
+	a.content_bytes = 0;
+	ag_settle(&in, &o);
+	is_i64(o.charged_nusd, PROMPT_COST, "half a second is for the prompt");
+	in.waited_us = 1500000;
+	ag_settle(&in, &o);
+	is_i64(o.charged_nusd, PROMPT_COST + 200 * 2, "then 200 tokens a second");
+	in.outcome = AG_OUT_CLIENT_LEFT_DURING;
+	ag_settle(&in, &o);
+	is_i64(o.charged_nusd, PROMPT_COST + 200 * 2, "thoughts of a stream that has said nothing too");
+	in.outcome = AG_OUT_TIMEOUT_STREAM;
+	ag_settle(&in, &o);
+	is_i64(o.charged_nusd, PROMPT_COST, "a provider's silence is its own");
+	in.outcome = AG_OUT_CLIENT_LEFT_BEFORE;
+	in.waited_us = INT64_MAX;
+	ag_settle(&in, &o);
+	is_i64(o.charged_nusd, 516 + 500 * 2, "never more than was held");
+	in.outcome = AG_OUT_CLIENT_LEFT_DURING;
+	a.content_bytes = 400;
+	ag_settle(&in, &o);
+	is_i64(o.charged_nusd, RECEIVED_COST, "what was received speaks for itself");
+}
+
+static void
+figures_that_came_early_do_not_hide_what_came_later(void)
+{
+	struct ag_answer a = answer_of(REPORTED);
+	struct ag_settle_out o;
+
+	a.usage.output_total = 1;
+	o = settle(AG_OUT_CLIENT_LEFT_DURING, &a, &price, 0);
+	is_i64(o.charged_nusd, 100 + (200 + 64) * 2, "the prompt as reported, the output as received");
+	is_i64(o.usage.source, AG_USAGE_PARTIAL, "which is partial");
+	o = settle(AG_OUT_ANSWERED, &a, &price, 0);
+	is_i64(o.charged_nusd, 100 + 2, "figures of a whole answer are believed");
+	o = settle(AG_OUT_UPSTREAM_4XX, &a, &price, 0);
+	is_i64(o.charged_nusd, 100 + 2, "of a refusal too, whose bytes are no output");
+	a.content_bytes = 100000000;
+	o = settle(AG_OUT_UPSTREAM_BROKE_DURING, &a, &price, 0);
+	is_i64(o.charged_nusd, 100 + 500 * 2, "never more than was held");
+}
+
+static void
 a_search_is_paid_by_the_call_although_usage_does_not_tell(void)
 {
 	struct ag_answer a = answer_of(REPORTED);
@@ -220,6 +286,9 @@ main(void)
 	what_the_provider_says_it_charged_is_the_cost();
 	estimates_stay_inside_what_was_held();
 	an_estimate_is_priced_at_the_tier_the_answer_named();
+	who_chooses_the_timeout_pays_as_if_he_had_left();
+	silence_that_was_waited_for_is_work_that_was_done();
+	figures_that_came_early_do_not_hide_what_came_later();
 	a_search_is_paid_by_the_call_although_usage_does_not_tell();
 	return done();
 }

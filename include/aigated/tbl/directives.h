@@ -41,7 +41,7 @@ D(flush_batch, UINT, "5000", "1", "100000", NOW,
 D(shm_name, STRING, "/aigated", "", "", RESTART,
   "Name of the shared memory segment.")
 D(shm_replace, BOOL, "off", "", "", RESTART,
-  "Whether a segment whose layout or sizes differ may be replaced at start; its meters are rebuilt from PostgreSQL and the journal, holds in it are given up.")
+  "Whether a segment whose layout or sizes differ may be replaced at start; its meters are rebuilt from PostgreSQL and the journal; refused while usage stands in it that is stored nowhere else.")
 D(max_keys, UINT, "65536", "16", "8388608", RESTART,
   "API keys that fit in shared memory.")
 D(max_meters, UINT, "262144", "64", "33554432", RESTART,
@@ -58,6 +58,8 @@ D(max_head, SIZE, "32k", "1k", "1m", NEW,
   "Longest request line and headers.")
 D(max_body, SIZE, "32m", "1k", "1g", NEW,
   "Longest request body.")
+D(body_memory, SIZE, "1g", "64k", "1t", NEW,
+  "Memory one worker spends on bodies longer than 16k: requests that arrive or wait for their answer, and answers kept to read their usage.  A request that would pass it is refused with 503; an answer goes on and is charged by an estimate.")
 D(client_head_timeout, DURATION, "10s", "100ms", "10m", NEW,
   "Time a client has to send a whole request head.")
 D(client_body_timeout, DURATION, "60s", "100ms", "1h", NEW,
@@ -83,7 +85,7 @@ D(upstream_keepalive_timeout, DURATION, "60s", "0", "1d", NEW,
 D(upstream_ca_file, PATH, "", "", "", NEW,
   "PEM file of authorities providers are verified against; empty: those of the system.")
 D(trusted_hosts, STRING, "", "", "", NOW,
-  "Comma-separated hosts (or host:port) that custom_host may name although they are private, loopback or internal.")
+  "Comma-separated hosts (or host:port) that custom_host may name, and the host of any provider may resolve to, although they are private, loopback or internal.")
 D(default_max_tokens, UINT, "8192", "1", "10000000", NEW,
   "Output limit written into a request that carries none and stands on a money or token budget.")
 D(default_max_tokens_reasoning, UINT, "32000", "1", "10000000", NEW,
@@ -94,5 +96,11 @@ D(unpriced_model, ENUM_UNPRICED, "refuse", "", "", NEW,
   "What to do with a model without a price under a money budget: refuse, or flat.")
 D(unpriced_flat_usd, USD, "0.10", "0", "1000", NEW,
   "US dollars charged for a request to an unpriced model when unpriced_model is flat.")
+D(alert_webhook, STRING, "", "", "", NEW,
+  "URL (http or https) that budget alerts are posted to as JSON, signed with alert_secret_file.  Tried again with growing pauses for a day.")
+D(alert_secret_file, PATH, "", "", "", NEW,
+  "File with the secret alerts are signed with: the header x-aigate-signature is t=SECONDS,v1=HEX, where HEX is HMAC-SHA256 over SECONDS, a full stop and the body.  Not readable by all; needed with alert_webhook.")
+D(alert_command, PATH, "", "", "", NEW,
+  "Program run for each budget alert with the JSON on its standard input, without arguments and without a shell; exit status 0 means taken.  It has 30 seconds.")
 D(govern, BOOL, "on", "", "", RESTART,
   "off: an ungoverned relay for measurements; keys are looked up, but no meters are taken and no records written.  Never for customers.")

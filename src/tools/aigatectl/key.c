@@ -156,3 +156,49 @@ ctl_key_revoke(struct ctl *ctl, int argc, char **argv)
 		ctl_say("key %s is deleted and works no more", words.v[0]);
 	return status;
 }
+
+static void
+put_limit_window(struct ag_buf *b, struct json_object *limit)
+{
+	const char *period = ctl_json_text(limit, "period");
+
+	if (strcmp(period, "days") == 0)
+		ag_buf_printf(b, "%s days", ctl_json_text(limit, "period_days"));
+	else if (strcmp(period, "none") == 0)
+		ag_buf_puts(b, "for ever");
+	else
+		ag_buf_puts(b, *period ? period : ctl_json_text(limit, "unit"));
+}
+
+static const struct ctl_column limit_columns[] = {
+	{ "scope", "scope", NULL },
+	{ "name", "name", NULL },
+	{ "kind", "kind", NULL },
+	{ "type", "type", NULL },
+	{ "per", "", put_limit_window },
+	{ "limit", "limit", NULL },
+	{ "used", "used", NULL },
+	{ "held", "held", NULL },
+	{ "remaining", "remaining", NULL },
+	{ "alert at", "alert_threshold", NULL },
+	{ "resets", "resets_at", NULL },
+	{ "status", "status", NULL },
+};
+
+enum ctl_exit
+ctl_key_limits(struct ctl *ctl, int argc, char **argv)
+{
+	struct ctl_list words = { .n = 0 };
+	struct json_object *answer = NULL;
+	enum ctl_exit status = ctl_args(ctl, argc, argv, NULL, &words, 1);
+
+	if (status == CTL_OK && words.n != 1)
+		status = ctl_fail(CTL_USAGE, "which key?  Give its id or its name");
+	if (status == CTL_OK)
+		status = ctl_api(ctl, "GET", ctl_path("/v1/api-keys/", words.v[0], "/limits"), NULL, &answer);
+	if (status == CTL_OK)
+		ctl_print_list(ctl, answer, ctl_json_at(answer, "limits"), limit_columns,
+		               AG_ARRAY_LEN(limit_columns));
+	json_object_put(answer);
+	return status;
+}

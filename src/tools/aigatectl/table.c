@@ -85,8 +85,10 @@ put_cell(FILE *out, const char *text, size_t width, bool is_right, bool is_last)
 void
 ctl_table_print(const struct ctl_table *t, FILE *out)
 {
-	size_t *width = calloc(t->columns, sizeof(*width));
+	size_t *width;
 
+	assert(t->columns > 0);
+	width = calloc(t->columns, sizeof(*width));
 	if (!width)
 		abort();
 	for (unsigned c = 0; c < t->columns; c++)

@@ -198,6 +198,7 @@ put_base64(struct ag_buf *out, const unsigned char *p, size_t n)
 
 	for (size_t i = 0; i < n; i += 3) {
 		size_t left = n - i;
+		/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): n bytes are set */
 		uint32_t v = (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
 			     (left > 2 ? (uint32_t)p[i + 2] : 0);
 

@@ -126,7 +126,7 @@ put_usage_members(struct ag_buf *out, const struct mock_do *d, int64_t prompt, i
 {
 	ag_buf_printf(out,
 		      "{\"prompt_tokens\":%lld,\"completion_tokens\":%lld,\"total_tokens\":%lld",
-		      (long long)prompt, (long long)completion, (long long)(prompt + completion));
+		      (long long)prompt, (long long)completion, (long long)prompt + (long long)completion);
 	ag_buf_printf(out, ",\"prompt_tokens_details\":{\"cached_tokens\":%lld,",
 		      (long long)mock_do_num(d, MOCK_KEY_CACHED_TOKENS, 0));
 	if (mock_do_has(d, MOCK_KEY_CACHE_WRITE_TOKENS))

@@ -1,0 +1,235 @@
+#include "policy/readback.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/money.h"
+#include "limit/alert.h"
+#include "shm/metertab.h"
+
+enum status { ST_ACTIVE, ST_LIMITED, ST_EXHAUSTED };
+static const char *const status_names[] = { "active", "limited", "exhausted" };
+
+struct readback {
+	struct ag_buf *out;
+	const struct ag_shm *shm;
+	int64_t now_us;
+	uint32_t n; /* limits written */
+};
+
+static enum status
+worse(enum status a, enum status b)
+{
+	return a > b ? a : b;
+}
+
+static void
+put_amount(struct ag_buf *b, const char *name, int64_t v, uint32_t unit)
+{
+	char text[40];
+
+	ag_buf_printf(b, ",\"%s\":", name);
+	if (v == INT64_MAX)
+		ag_buf_puts(b, "null");
+	else if (unit == AG_UNIT_NUSD)
+		ag_buf_put(b, text, ag_fmt_usd(text, sizeof(text), v));
+	else
+		ag_buf_put_i64(b, v);
+}
+
+static void
+put_time(struct ag_buf *b, const char *name, int64_t at_us)
+{
+	char at[AG_ISO8601_LEN];
+
+	if (at_us == INT64_MAX) {
+		ag_buf_printf(b, ",\"%s\":null", name);
+		return;
+	}
+	ag_clock_iso8601(at_us, at);
+	ag_buf_printf(b, ",\"%s\":\"%s\"", name, at);
+}
+
+static void
+put_budget(struct ag_buf *b, const struct ag_meter *m)
+{
+	switch ((enum ag_period_kind)ag_a32_get(&m->period_kind)) {
+	case AG_PERIOD_NONE:
+		ag_buf_puts(b, ",\"period\":\"none\"");
+		break;
+	case AG_PERIOD_WEEKLY:
+	case AG_PERIOD_WEEKLY_MONDAY:
+		ag_buf_puts(b, ",\"period\":\"weekly\"");
+		break;
+	case AG_PERIOD_MONTHLY:
+		ag_buf_puts(b, ",\"period\":\"monthly\"");
+		break;
+	case AG_PERIOD_DAYS:
+		ag_buf_printf(b, ",\"period\":\"days\",\"period_days\":%u",
+		    (unsigned)ag_a32_get(&m->period_days));
+		break;
+	}
+}
+
+static void
+put_rate(struct ag_buf *b, const struct ag_meter *m)
+{
+	static const struct {
+		const char *name;
+		int64_t us;
+	} units[] = { { "rps", AG_US_PER_SEC }, { "rpm", AG_US_PER_MIN }, { "rph", AG_US_PER_HOUR },
+		{ "rpd", AG_US_PER_DAY }, { "rpw", 7 * AG_US_PER_DAY } };
+	int64_t us = ag_a64_get(&m->window_us);
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(units); i++)
+		if (units[i].us == us)
+			ag_buf_printf(b, ",\"unit\":\"%s\"", units[i].name);
+	ag_buf_printf(b, ",\"window_s\":%lld", (long long)(us / AG_US_PER_SEC));
+}
+
+static enum status
+put_figures(struct ag_buf *b, const struct ag_meter *m, const struct ag_meter_state *s, uint32_t kind,
+    uint32_t unit)
+{
+	enum status st = s->limit != INT64_MAX && s->remaining <= 0 ? ST_LIMITED : ST_ACTIVE;
+	int64_t alert_at = ag_a64_get(&m->alert_at);
+
+	if (ag_budget_is_exhausted(m, s))
+		st = ST_EXHAUSTED;
+	put_amount(b, "limit", s->limit, unit);
+	put_amount(b, "used", kind == AG_METER_BUDGET ? s->settled : s->used, unit);
+	put_amount(b, "held", kind == AG_METER_BUDGET ? s->held : 0, unit);
+	put_amount(b, "remaining", s->limit == INT64_MAX ? INT64_MAX : s->remaining, unit);
+	if (kind == AG_METER_BUDGET && alert_at != INT64_MAX)
+		put_amount(b, "alert_threshold", alert_at, unit);
+	put_time(b, "resets_at", s->resets_at_us);
+	ag_buf_printf(b, ",\"status\":\"%s\"}", status_names[st]);
+	return st;
+}
+
+static enum status
+put_meter(struct readback *r, const struct ag_meter *m, const char *scope, struct ag_str name)
+{
+	uint32_t kind = ag_a32_observe(&m->kind), unit = ag_a32_get(&m->unit);
+	struct ag_buf *b = r->out;
+	struct ag_meter_state s;
+
+	if (kind == AG_METER_FREE)
+		return ST_ACTIVE; /* went since the key was read */
+	ag_meter_read(m, 1, r->now_us, &s);
+	if (r->n++ > 0)
+		ag_buf_putc(b, ',');
+	ag_buf_printf(b, "{\"scope\":\"%s\",\"name\":\"", scope);
+	ag_buf_put_json(b, name);
+	ag_buf_printf(b, "\",\"kind\":\"%s\",\"type\":\"%s\"",
+	    kind == AG_METER_BUDGET ? "budget" : kind == AG_METER_RATE ? "rate" : "concurrency",
+	    unit == AG_UNIT_NUSD ? "cost" : unit == AG_UNIT_TOKENS ? "tokens" : "requests");
+	if (kind == AG_METER_BUDGET)
+		put_budget(b, m);
+	else if (kind == AG_METER_RATE)
+		put_rate(b, m);
+	return put_figures(b, m, &s, kind, unit);
+}
+
+static enum status
+put_meters(struct readback *r, const uint32_t *meters, uint32_t n, const char *scope,
+    struct ag_str name)
+{
+	enum status st = ST_ACTIVE;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (meters[i] < r->shm->hdr->sizes.meters)
+			st = worse(st, put_meter(r, ag_metertab_at(r->shm, meters[i]), scope, name));
+	return st;
+}
+
+static enum status
+put_key(struct readback *r, const struct ag_key *key)
+{
+	char uuid[37];
+	int n = 0;
+
+	for (int i = 0; i < 16; i++)
+		n += snprintf(uuid + n, sizeof(uuid) - (size_t)n, "%s%02x",
+		    i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", key->uuid[i]);
+	return put_meters(r, key->meters, key->n_meters, "api_key", ag_str(uuid));
+}
+
+/* Whether a provider before this one stands on the same grant: its limits are shared, told once. */
+static bool
+is_grant_told(const struct ag_cat_provider *all, uint32_t i)
+{
+	for (uint32_t k = 0; k < i; k++)
+		if (all[k].grant_ix == all[i].grant_ix && all[k].state == AG_CAT_ACTIVE)
+			return true;
+	return false;
+}
+
+/* Without words: the grant's limits stand in the answer already. */
+static enum status
+status_of(const struct readback *r, const uint32_t *meters, uint32_t n)
+{
+	enum status st = ST_ACTIVE;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct ag_meter *m = ag_metertab_at(r->shm, meters[i]);
+		struct ag_meter_state s;
+
+		ag_meter_read(m, 1, r->now_us, &s);
+		if (ag_a32_observe(&m->kind) == AG_METER_FREE)
+			continue;
+		st = worse(st, ag_budget_is_exhausted(m, &s) ? ST_EXHAUSTED
+		    : s.limit != INT64_MAX && s.remaining <= 0 ? ST_LIMITED : ST_ACTIVE);
+	}
+	return st;
+}
+
+/* Grants and providers; how the best of them stands. */
+static enum status
+put_providers(struct readback *r, const struct ag_catalog *cat, const struct ag_cat_workspace *ws)
+{
+	enum status best = ST_EXHAUSTED;
+	bool any = false;
+	uint32_t n;
+	const struct ag_cat_provider *p = ag_catalog_providers(cat, ws, &n);
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct ag_cat_grant *g = ag_catalog_grant_at(cat, p[i].grant_ix);
+		const struct ag_cat_integration *in = ag_catalog_integration_at(cat, g->integration_ix);
+		enum status st;
+
+		if (p[i].state != AG_CAT_ACTIVE || p[i].expires_at_us <= r->now_us || !g->is_enabled ||
+		    in->state != AG_CAT_ACTIVE)
+			continue;
+		st = g->n_meters == 0 ? ST_ACTIVE : is_grant_told(p, i)
+		    ? status_of(r, g->meters, g->n_meters)
+		    : put_meters(r, g->meters, g->n_meters, "integration", ag_catalog_text(cat, in->slug));
+		st = worse(st, put_meters(r, p[i].meters, p[i].n_meters, "provider",
+		    ag_catalog_text(cat, p[i].slug)));
+		best = st < best ? st : best;
+		any = true;
+	}
+	return any ? best : ST_ACTIVE;
+}
+
+void
+ag_readback_put(struct ag_buf *out, const struct ag_shm *shm, const struct ag_catalog *cat,
+    const struct ag_key *key, int64_t now_us)
+{
+	struct readback r = { .out = out, .shm = shm, .now_us = now_us };
+	const struct ag_cat_org *org = cat ? ag_catalog_org(cat, key->org_id) : NULL;
+	const struct ag_cat_workspace *ws = cat ? ag_catalog_workspace(cat, key->workspace_id) : NULL;
+	enum status st;
+
+	ag_buf_puts(out, "\"limits\":[");
+	st = put_key(&r, key);
+	if (ws) {
+		st = worse(st, put_meters(&r, ws->meters, ws->n_meters, "workspace",
+		    ag_catalog_text(cat, ws->slug)));
+		st = worse(st, put_providers(&r, cat, ws));
+	}
+	if (org)
+		st = worse(st, put_meters(&r, org->meters, org->n_meters, "organisation",
+		    ag_catalog_text(cat, org->name)));
+	ag_buf_printf(out, "],\"status\":\"%s\"", status_names[st]);
+}

@@ -1,0 +1,20 @@
+#!/bin/sh
+# What of the layout can be held by a machine: no blanks at line ends, lines below 120 columns (100
+# is the aim; a message may be longer than its line), functions of at most 80 lines, of tests too.
+cd "${srcdir:-.}" || exit 1
+bad=0
+
+for file in $(find src include tests -name '*.[ch]' | sort); do
+	expand -t 8 "$file" | awk -v file="$file" '
+		function complain(line, what) { print file ":" line ": " what; bad = 1 }
+		/[ \t]$/ { complain(NR, "blanks at the end of the line") }
+		length > 120 && !/"/ && file !~ /^tests/ { complain(NR, "longer than 120 columns") }
+		/^\{/ { begun = NR }
+		/^\}/ && begun {
+			if (NR - begun - 1 > 80)
+				complain(begun, "a function of " NR - begun - 1 " lines")
+			begun = 0
+		}
+		END { exit bad }' || bad=1
+done
+exit $bad
