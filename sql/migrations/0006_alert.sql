@@ -1,8 +1,4 @@
-<<<<<<<< HEAD:sql/migrations/0006_alert.sql
 -- 0006_alert.sql - what people are told of their budgets.  Writer: control.
-========
--- 0005_alert.sql - what people are told of their budgets.  Writer: control.
->>>>>>>> quality:sql/migrations/0005_alert.sql
 
 -- How often the alerts of a meter were armed anew (raised limit, raised or removed threshold).
 alter table aigate.meter
