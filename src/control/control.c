@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/title.h"
 #include "conf/conf.h"
 #include "control/alerts.h"
 #include "control/pg.h"
@@ -85,6 +86,7 @@ ag_control_load(struct ag_control *ctl, struct ag_err *err)
 	ctl->loaded_at_us = ag_clock_wall_us();
 	ag_a32_publish(&ctl->ctx->shm->hdr->state, AG_SHM_READY);
 	ag_a32_set(&ag_shm_proc(ctl->ctx->shm, ctl->ctx->proc_ix)->is_serving, 1);
+	ag_title_state("serving");
 	return 0;
 }
 

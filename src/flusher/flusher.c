@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/title.h"
 #include "flusher/reconcile.h"
 #include "shm/counters.h"
 
@@ -62,7 +63,7 @@ journal_replayed(struct ag_flusher *f, struct ag_journal_pos pos)
 	ag_a64_set(&ag_counters_mine[AG_CNT_journal_bytes], (int64_t)ag_journal_bytes(f->journal));
 	f->intake.journal_again_at_us = 0; /* there may be room again */
 	if (!is_journalling(f))
-		ag_info("the journal is empty, records go straight to PostgreSQL");
+		ag_debug("the journal is empty, records go straight to PostgreSQL");
 	if (f->was_ready && !ag_a32_get(ready) && !ag_journal_pos_is_before(pos, f->old_end)) {
 		ag_notice("PostgreSQL holds all that was left in the journal");
 		ag_a32_publish(ready, 1);
@@ -377,6 +378,7 @@ flusher_leave(struct ag_flusher *f)
 		patience = LEAVE_STORE_US;
 	f->is_leaving = true;
 	f->leave_by_us = ag_clock_mono_us() + patience;
+	ag_title_state("draining");
 	ag_info("draining");
 	event_active(f->ev_tick, EV_TIMEOUT, 0);
 }
@@ -549,6 +551,7 @@ ag_flusher_main(struct ag_role_ctx *ctx)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	ag_a64_set(&slot->heartbeat_us, ag_clock_wall_us());
 	ag_a32_publish(&slot->is_serving, 1);
+	ag_title_state("serving");
 	event_base_dispatch(f.base);
 	ag_a32_publish(&slot->is_serving, 0);
 	flusher_fini(&f);

@@ -74,15 +74,12 @@ media_of_messages(struct ag_str messages)
 	uint64_t tokens = 0;
 	int rc;
 
-	/* Parts stand in an array inside the array; without another bracket there are none, and texts
-	 * need not be walked. */
-	if (!memchr(messages.p + 1, '[', messages.n - 1))
-		return 0;
 	ag_json_iter_init(&it, messages);
 	while ((rc = ag_json_array_next(&it, &v)) == 1) {
 		struct ag_str message = ag_json_raw(messages, v);
 
-		if (v.type != AG_JSON_OBJECT)
+		/* With nothing nested in it a message is text alone: the usual kind, not walked again. */
+		if (v.type != AG_JSON_OBJECT || v.n_children == 0)
 			continue;
 		if (ag_json_scan(message, names, 2, f, &fault) < 0)
 			return UNKNOWN_TOKENS_MAX;

@@ -7,8 +7,8 @@
 static bool
 is_inner(const char *text)
 {
-	struct sockaddr_in in4 = { .sin_family = AF_INET };
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+	struct sockaddr_in in4 = {.sin_family = AF_INET};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
 
 	if (inet_pton(AF_INET, text, &in4.sin_addr) == 1)
 		return ag_sockaddr_is_inner((const struct sockaddr *)(const void *)&in4);
@@ -19,12 +19,32 @@ is_inner(const char *text)
 static void
 inner_addresses_are_known_in_every_dress(void)
 {
-	static const char *const inner[] = { "127.0.0.1", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1",
-		"169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1",
-		"fd00::1", "fc00::1", "ff02::1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "64:ff9b::7f00:1",
-		"2002:7f00:1::", "2001:db8::1", "::7f00:1", "2001::1" };
-	static const char *const outer[] = { "1.1.1.1", "172.15.255.255", "172.32.0.1", "8.8.8.8", "104.18.7.192",
-		"2606:4700::6812:7c0", "2a00:1450::1", "::ffff:8.8.8.8", "64:ff9b::808:808" };
+	static const char *const inner[] = {"127.0.0.1",
+					    "10.1.2.3",
+					    "172.16.0.1",
+					    "172.31.255.255",
+					    "192.168.1.1",
+					    "169.254.169.254",
+					    "100.64.0.1",
+					    "0.0.0.0",
+					    "224.0.0.1",
+					    "255.255.255.255",
+					    "::1",
+					    "::",
+					    "fe80::1",
+					    "fd00::1",
+					    "fc00::1",
+					    "ff02::1",
+					    "::ffff:10.0.0.1",
+					    "::ffff:169.254.169.254",
+					    "64:ff9b::7f00:1",
+					    "2002:7f00:1::",
+					    "2001:db8::1",
+					    "::7f00:1",
+					    "2001::1"};
+	static const char *const outer[] = {"1.1.1.1",      "172.15.255.255", "172.32.0.1",
+					    "8.8.8.8",      "104.18.7.192",   "2606:4700::6812:7c0",
+					    "2a00:1450::1", "::ffff:8.8.8.8", "64:ff9b::808:808"};
 
 	for (size_t i = 0; i < sizeof(inner) / sizeof(inner[0]); i++)
 		ok(is_inner(inner[i]), "%s leads inwards", inner[i]);
