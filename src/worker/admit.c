@@ -1,5 +1,5 @@
-/* admit.c - from a parsed message to the holds it stands on: key, workspace, body, route, estimate,
- * meters.  No I/O; every refusal names the rule that refused. */
+/* admit.c - from a parsed message to what may be asked of whom: key, workspace, body, route, estimate;
+ * then the meters (take.c) and the body's edits (edit.c).  No I/O; every refusal names its rule. */
 #include <assert.h>
 #include <errno.h>
 
@@ -82,7 +82,7 @@ ag_admit_authenticate(struct ag_req *r, const struct ag_http_head *head, char *b
 /* ---- what -------------------------------------------------------------------------------- */
 
 /* Names whose meaning is the client's to hide a second value behind, so each may stand once. */
-static const struct ag_str field_names[AG_FIELDS] = {
+const struct ag_str ag_field_names[AG_FIELDS] = {
 	[AG_F_MODEL] = { "model", 5 },
 	[AG_F_STREAM] = { "stream", 6 },
 	[AG_F_STREAM_OPTIONS] = { "stream_options", 14 },
@@ -118,16 +118,10 @@ bad_field(struct ag_req *r, struct ag_str *out_detail, const char *why, int fiel
 	ag_buf_init(&b, 512);
 	ag_buf_printf(&b, "Invalid request body: %s", why);
 	if (field >= 0)
-		ag_buf_printf(&b, ": \"%s\"", field_names[field].p);
+		ag_buf_printf(&b, ": \"%s\"", ag_field_names[field].p);
 	*out_detail = ag_arena_dup(&r->arena, ag_buf_str(&b));
 	ag_buf_fini(&b);
 	return AG_DENY_BAD_REQUEST;
-}
-
-static bool
-is_given(const struct ag_req *r, enum ag_field f)
-{
-	return r->field[f].type != AG_JSON_ABSENT && r->field[f].type != AG_JSON_NULL;
 }
 
 /* A string field, decoded into the arena. */
@@ -171,7 +165,7 @@ scan_stream_options(struct ag_req *r, struct ag_str *out_detail, struct ag_json_
 	struct ag_str raw = ag_json_raw(ag_req_body(r), r->field[AG_F_STREAM_OPTIONS]);
 
 	*out_usage = (struct ag_json_value){ 0 };
-	if (!is_given(r, AG_F_STREAM_OPTIONS))
+	if (!ag_req_is_given(r, AG_F_STREAM_OPTIONS))
 		return AG_ALLOW;
 	if (r->field[AG_F_STREAM_OPTIONS].type != AG_JSON_OBJECT ||
 	    ag_json_scan(raw, &name, 1, out_usage, &fault) < 0)
@@ -193,7 +187,7 @@ scan_body(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_
 		return AG_DENY_BAD_CONTENT_TYPE;
 	if (ag_http_header_get(head, AG_STR("content-encoding")).p)
 		return bad(out_detail, "A content-encoding of the request body is not implemented");
-	if (r->body_len > UINT32_MAX || ag_json_scan(ag_req_body(r), field_names, AG_FIELDS, r->field, &fault) < 0)
+	if (r->body_len > UINT32_MAX || ag_json_scan(ag_req_body(r), ag_field_names, AG_FIELDS, r->field, &fault) < 0)
 		return bad_field(r, out_detail, r->body_len > UINT32_MAX ? "too long" : fault.why,
 		    r->body_len > UINT32_MAX ? -1 : fault.field);
 	if (r->field[AG_F_MODEL].type != AG_JSON_STRING)
@@ -206,7 +200,7 @@ scan_body(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_
 		return bad_field(r, out_detail, "not a boolean", AG_F_STREAM);
 	r->is_stream = stream == AG_JSON_TRUE && r->endpoint != AG_EP_EMBEDDING;
 	/* A model that was neither allowed nor priced could answer. */
-	if (is_given(r, AG_F_MODELS))
+	if (ag_req_is_given(r, AG_F_MODELS))
 		return bad_field(r, out_detail, "other models to fall back to are not supported", AG_F_MODELS);
 	if (r->endpoint == AG_EP_CHAT && r->field[AG_F_MESSAGES].type != AG_JSON_ARRAY)
 		return bad_field(r, out_detail, "an array is required", AG_F_MESSAGES);
@@ -269,7 +263,7 @@ find_target(struct ag_req *r, const struct ag_http_head *head, struct ag_str *ou
 static enum ag_verdict
 read_count(struct ag_req *r, enum ag_field f, uint64_t *out, struct ag_str *out_detail)
 {
-	if (!is_given(r, f))
+	if (!ag_req_is_given(r, f))
 		return AG_ALLOW;
 	if (r->field[f].type != AG_JSON_NUMBER ||
 	    ag_json_u64(ag_json_raw(ag_req_body(r), r->field[f]), out) < 0 || *out == 0 || *out > UINT32_MAX)
@@ -313,8 +307,8 @@ prompts_of(struct ag_req *r)
 static uint32_t
 searches_of(const struct ag_req *r)
 {
-	return is_given(r, AG_F_WEB_SEARCH) || is_given(r, AG_F_SEARCH_PARAMETERS) ||
-	    is_given(r, AG_F_PLUGINS) || (is_given(r, AG_F_ENABLE_SEARCH) &&
+	return ag_req_is_given(r, AG_F_WEB_SEARCH) || ag_req_is_given(r, AG_F_SEARCH_PARAMETERS) ||
+	    ag_req_is_given(r, AG_F_PLUGINS) || (ag_req_is_given(r, AG_F_ENABLE_SEARCH) &&
 	    r->field[AG_F_ENABLE_SEARCH].type != AG_JSON_FALSE) ||
 	    memmem(r->target.model.p, r->target.model.n, "search", 6) != NULL;
 }
@@ -344,7 +338,7 @@ estimate(struct ag_req *r, struct ag_str *out_detail)
 	in.choices = (n > best_of ? n : best_of) * prompts_of(r);
 	if (r->field[AG_F_MESSAGES].type == AG_JSON_ARRAY)
 		in.messages = ag_json_raw(ag_req_body(r), r->field[AG_F_MESSAGES]);
-	if (r->endpoint == AG_EP_EMBEDDING && is_given(r, AG_F_INPUT))
+	if (r->endpoint == AG_EP_EMBEDDING && ag_req_is_given(r, AG_F_INPUT))
 		in.input = ag_json_raw(ag_req_body(r), r->field[AG_F_INPUT]);
 	if (r->field[AG_F_TOOLS].type == AG_JSON_ARRAY)
 		in.tools = ag_json_raw(ag_req_body(r), r->field[AG_F_TOOLS]);
@@ -356,369 +350,6 @@ estimate(struct ag_req *r, struct ag_str *out_detail)
 	if (r->target.price)
 		r->bound = ag_price_bound(r->target.price, r->est.input, asked_tier(r), r->searches);
 	return AG_ALLOW;
-}
-
-static void
-set_amounts(struct ag_req *r)
-{
-	r->amounts = (struct ag_amounts){
-		.nusd = r->target.price ? ag_price_bound_nusd(&r->bound, r->est.input, r->est.output)
-		    : r->w->conf->unpriced_flat_usd,
-		.tokens = (int64_t)(r->est.input + r->est.output),
-		.requests = 1,
-	};
-}
-
-/* ---- the body on its way ----------------------------------------------------------------- */
-
-/* Kept in order of offset: the body is sent as what lies between them. */
-static void
-add_edit(struct ag_req *r, size_t off, size_t len, struct ag_str text)
-{
-	uint32_t i = r->n_edits;
-
-	assert(r->n_edits < AG_REQ_EDITS);
-	while (i > 0 && r->edit[i - 1].off > off) {
-		r->edit[i] = r->edit[i - 1];
-		i--;
-	}
-	r->edit[i] = (struct ag_edit){ .off = off, .len = len, .text = text };
-	r->n_edits++;
-}
-
-static void
-edit_value(struct ag_req *r, enum ag_field f, struct ag_str text)
-{
-	add_edit(r, r->field[f].off, r->field[f].len, text);
-}
-
-static size_t
-body_start(const struct ag_req *r)
-{
-	const char *brace = memchr(ag_req_body(r).p, '{', r->body_len);
-
-	return (size_t)(brace - ag_req_body(r).p) + 1;
-}
-
-static void
-edit_model(struct ag_req *r)
-{
-	struct ag_buf b;
-
-	if (ag_str_eq(r->target.model, r->requested_model))
-		return;
-	ag_buf_init(&b, 4096);
-	ag_buf_putc(&b, '"');
-	ag_buf_put_json(&b, r->target.model);
-	ag_buf_putc(&b, '"');
-	edit_value(r, AG_F_MODEL, ag_arena_dup(&r->arena, ag_buf_str(&b)));
-	ag_buf_fini(&b);
-}
-
-static void
-edit_stream_options(struct ag_req *r, const struct ag_json_value *usage)
-{
-	const struct ag_json_value *options = &r->field[AG_F_STREAM_OPTIONS];
-
-	if (!r->is_stream || r->wants_usage || !(r->target.family->flags & AG_PF_INCLUDE_USAGE))
-		return;
-	if (options->type == AG_JSON_ABSENT)
-		add_edit(r, body_start(r), 0, AG_STR("\"stream_options\":{\"include_usage\":true},"));
-	else if (options->type == AG_JSON_NULL)
-		edit_value(r, AG_F_STREAM_OPTIONS, AG_STR("{\"include_usage\":true}"));
-	else if (usage->type != AG_JSON_ABSENT)
-		add_edit(r, options->off + usage->off, usage->len, AG_STR("true"));
-	else if (ag_str_trim(ag_str_n(ag_req_body(r).p + options->off + 1, options->len - 2)).n == 0)
-		edit_value(r, AG_F_STREAM_OPTIONS, AG_STR("{\"include_usage\":true}"));
-	else
-		add_edit(r, options->off + 1, 0, AG_STR("\"include_usage\":true,"));
-}
-
-/* The name under which this provider reads the output limit: who does not know the other one ignores
- * it, and writes on. */
-static enum ag_field
-limit_field(const struct ag_req *r)
-{
-	bool has_new = r->endpoint == AG_EP_CHAT && (r->target.family->flags & AG_PF_MAX_COMPLETION);
-
-	return has_new && !is_given(r, AG_F_MAX_TOKENS) ? AG_F_MAX_COMPLETION_TOKENS : AG_F_MAX_TOKENS;
-}
-
-/* Writes the output limit that the hold pays for. */
-static void
-edit_limit(struct ag_req *r, enum ag_field f, uint64_t limit)
-{
-	char text[96];
-	size_t n;
-
-	if (r->field[f].type == AG_JSON_ABSENT) {
-		n = (size_t)snprintf(text, sizeof(text), "\"%s\":%llu,", field_names[f].p,
-		    (unsigned long long)limit);
-		add_edit(r, body_start(r), 0, ag_arena_dup(&r->arena, ag_str_n(text, n)));
-		return;
-	}
-	n = ag_fmt_u64(text, limit);
-	edit_value(r, f, ag_arena_dup(&r->arena, ag_str_n(text, n)));
-}
-
-static void
-edit_limits(struct ag_req *r)
-{
-	enum ag_field f = limit_field(r);
-	const struct ag_json_value *other = &r->field[AG_F_MAX_COMPLETION_TOKENS];
-
-	if (f == AG_F_MAX_TOKENS && is_given(r, AG_F_MAX_COMPLETION_TOKENS)) {
-		if (r->field[f].type == AG_JSON_ABSENT) {
-			add_edit(r, other->key_off, other->key_len, AG_STR("\"max_tokens\""));
-			f = AG_F_MAX_COMPLETION_TOKENS; /* where its value stands */
-		} else {
-			edit_value(r, AG_F_MAX_COMPLETION_TOKENS, AG_STR("null"));
-			edit_limit(r, f, r->est.must_write_limit ? r->est.limit : r->client_limit);
-			return;
-		}
-	}
-	if (r->est.must_write_limit && r->est.limit > 0)
-		edit_limit(r, f, r->est.limit);
-}
-
-/* ---- the holds --------------------------------------------------------------------------- */
-
-/* A limit that is left out would be no limit: what does not fit refuses the request, by name. */
-static bool
-add_meters(struct ag_req *r, const uint32_t *meters, uint32_t n)
-{
-	if (n > AG_HOLDS_MAX - r->n_meters)
-		return false;
-	for (uint32_t i = 0; i < n; i++)
-		r->meters[r->n_meters++] = meters[i];
-	return true;
-}
-
-static enum ag_verdict
-collect_meters(struct ag_req *r, struct ag_str *out_detail)
-{
-	const struct ag_cat_org *org = ag_catalog_org_at(ag_view_catalog(r->view), r->ws->org_ix);
-
-	r->n_meters = 0;
-	*out_detail = AG_STR_NONE;
-	if (!add_meters(r, r->key.meters, r->key.n_meters))
-		*out_detail = AG_STR("the limits of the API key");
-	else if (!add_meters(r, r->ws->meters, r->ws->n_meters))
-		*out_detail = AG_STR("the limits of the workspace");
-	else if (!add_meters(r, r->target.grant->meters, r->target.grant->n_meters))
-		*out_detail = AG_STR("the limits of the integration");
-	else if (!add_meters(r, r->target.provider->meters, r->target.provider->n_meters))
-		*out_detail = AG_STR("the limits of the provider");
-	else if (!add_meters(r, org->meters, org->n_meters))
-		*out_detail = AG_STR("the limits of the organisation");
-	if (out_detail->n > 0)
-		return AG_DENY_TOO_MANY_LIMITS;
-	return ag_req_policies(r, out_detail);
-}
-
-static bool
-has_meter_of(const struct ag_req *r, enum ag_unit unit)
-{
-	for (uint32_t i = 0; i < r->n_meters; i++)
-		if (ag_a32_get(&ag_metertab_at(r->w->shm, r->meters[i])->unit) == (uint32_t)unit)
-			return true;
-	return false;
-}
-
-/* Level and kind of the meter that refused tell which rule it was. */
-static enum ag_verdict
-verdict_of_meter(const struct ag_meter *m)
-{
-	static const struct { enum ag_verdict budget, rate, busy; } rules[] = {
-		[AG_LEVEL_KEY] = { AG_DENY_BUDGET_KEY, AG_DENY_RATE_KEY, AG_DENY_BUSY_KEY },
-		[AG_LEVEL_WORKSPACE] = { AG_DENY_BUDGET_WORKSPACE, AG_DENY_RATE_WORKSPACE,
-			AG_DENY_BUSY_WORKSPACE },
-		[AG_LEVEL_GRANT] = { AG_DENY_BUDGET_GRANT, AG_DENY_RATE_GRANT, AG_DENY_BUSY_GRANT },
-		[AG_LEVEL_PROVIDER] = { AG_DENY_BUDGET_PROVIDER, AG_DENY_RATE_PROVIDER,
-			AG_DENY_BUSY_PROVIDER },
-		[AG_LEVEL_ORG] = { AG_DENY_BUDGET_ORG, AG_DENY_RATE_ORG, AG_DENY_BUSY_ORG },
-		[AG_LEVEL_POLICY] = { AG_DENY_BUDGET_POLICY, AG_DENY_RATE_POLICY, AG_DENY_BUSY_POLICY },
-	};
-	uint32_t level = ag_a32_get(&m->level);
-
-	assert(level >= AG_LEVEL_KEY && level <= AG_LEVEL_POLICY);
-	switch ((enum ag_meter_kind)ag_a32_get(&m->kind)) {
-	case AG_METER_RATE:
-		return rules[level].rate;
-	case AG_METER_GAUGE:
-		return rules[level].busy;
-	case AG_METER_BUDGET:
-	case AG_METER_FREE:
-		break;
-	}
-	return rules[level].budget;
-}
-
-static struct ag_str
-name_of_level(struct ag_req *r, uint32_t meter_ix)
-{
-	const struct ag_meter *m = ag_metertab_at(r->w->shm, meter_ix);
-	const struct ag_catalog *cat = ag_view_catalog(r->view);
-	char uuid[AG_UUID_TEXT];
-
-	switch ((enum ag_scope_kind)ag_a32_get(&m->level)) {
-	case AG_LEVEL_KEY:
-		ag_uuid_text(r->key.uuid, uuid);
-		return ag_arena_dup(&r->arena, ag_str(uuid));
-	case AG_LEVEL_WORKSPACE:
-		return ag_catalog_text(cat, r->ws->slug);
-	case AG_LEVEL_GRANT:
-		return ag_catalog_text(cat, r->target.integration->slug);
-	case AG_LEVEL_PROVIDER:
-		return ag_catalog_text(cat, r->target.provider->slug);
-	case AG_LEVEL_ORG:
-		return ag_catalog_text(cat, ag_catalog_org_at(cat, r->ws->org_ix)->name);
-	case AG_LEVEL_POLICY:
-		return ag_req_policy_name(r, meter_ix);
-	}
-	return AG_STR_NONE;
-}
-
-/* A budget has room, but not for the worst case: lower the output limit to what half of the room
- * pays for (all of it, if half is below the least), so that the cap stays exact and nobody starves.
- * false: even the least does not fit, or it is not the output that makes it too dear. */
-static bool
-fit(struct ag_req *r, int64_t now_us)
-{
-	uint64_t choices = r->est.choices, allowed = UINT64_MAX;
-	uint64_t least = r->w->conf->fit_min_tokens;
-
-	if (r->est.limit <= 1)
-		return false;
-	for (uint32_t i = 0; i < r->n_meters; i++) {
-		const struct ag_meter *m = ag_metertab_at(r->w->shm, r->meters[i]);
-		uint32_t unit = ag_a32_get(&m->unit);
-		struct ag_meter_state s;
-		uint64_t half, whole;
-
-		if (ag_a32_get(&m->kind) != AG_METER_BUDGET || unit == AG_UNIT_REQUESTS)
-			continue;
-		ag_meter_read(m, 0, now_us, &s);
-		if (unit == AG_UNIT_NUSD) {
-			if (!r->target.price || r->amounts.nusd <= s.remaining)
-				continue;
-			half = ag_price_bound_fit(&r->bound, r->est.input, s.remaining / 2);
-			whole = ag_price_bound_fit(&r->bound, r->est.input, s.remaining);
-		} else {
-			uint64_t room = (uint64_t)s.remaining;
-
-			if (r->amounts.tokens <= s.remaining)
-				continue;
-			half = room / 2 > r->est.input ? room / 2 - r->est.input : 0;
-			whole = room > r->est.input ? room - r->est.input : 0;
-		}
-		half = half / choices >= least ? half / choices : whole / choices >= least ? least : 0;
-		if (half < allowed)
-			allowed = half;
-	}
-	if (allowed < least || allowed >= r->est.limit)
-		return false;
-	ag_estimate_set_limit(&r->est, allowed);
-	r->est.must_write_limit = true;
-	set_amounts(r);
-	return true;
-}
-
-static void
-note_rates(struct ag_req *r, int64_t now_us)
-{
-	for (uint32_t i = 0; i < r->n_meters; i++) {
-		const struct ag_meter *m = ag_metertab_at(r->w->shm, r->meters[i]);
-		struct ag_rate_note *note;
-		struct ag_meter_state s;
-
-		if (ag_a32_get(&m->kind) != AG_METER_RATE)
-			continue;
-		note = ag_a32_get(&m->unit) == AG_UNIT_TOKENS ? &r->rate_tokens : &r->rate_requests;
-		ag_meter_read(m, 0, now_us, &s);
-		if (note->is_set && note->remaining <= s.remaining)
-			continue;
-		*note = (struct ag_rate_note){ .is_set = true, .limit = s.limit, .remaining = s.remaining,
-			.reset_us = s.resets_at_us > now_us ? s.resets_at_us - now_us : 0 };
-	}
-}
-
-static enum ag_verdict
-room_to_record(struct ag_req *r, struct ag_str *out_detail)
-{
-	struct ag_worker *w = r->w;
-
-	if (w->n_free_slots == 0) {
-		*out_detail = AG_STR("max_inflight requests are being served");
-		return AG_DENY_NO_CAPACITY;
-	}
-	if (w->conf->full_ring == AG_FULL_RING_SERVE)
-		return AG_ALLOW;
-	if (ag_a32_get(&w->shm->hdr->intake_closed) ||
-	    ag_ring_room(&w->ring) < (uint64_t)(w->n_inflight + 2) * 2 * AG_RECORD_MAX) {
-		*out_detail = AG_STR("the ledger cannot take more records");
-		return AG_DENY_NO_CAPACITY;
-	}
-	return AG_ALLOW;
-}
-
-/* The slot is free again; nothing is held. */
-static enum ag_verdict
-refused_by_meter(struct ag_req *r, uint32_t meter_ix, struct ag_str *out_detail)
-{
-	ag_worker_slot_give(r->w, r->slot_ix);
-	ag_budget_note_refusal(ag_metertab_at(r->w->shm, meter_ix), r->rec.received_at_us);
-	note_rates(r, r->rec.received_at_us);
-	*out_detail = name_of_level(r, meter_ix);
-	return verdict_of_meter(ag_metertab_at(r->w->shm, meter_ix));
-}
-
-static enum ag_verdict
-take_holds(struct ag_req *r, struct ag_str *out_detail, uint32_t *out_meter)
-{
-	struct ag_worker *w = r->w;
-	int64_t slot_ix, now_us = r->rec.received_at_us;
-	enum ag_verdict v = room_to_record(r, out_detail);
-	bool was_fitted = false, has_moved;
-
-	if (v != AG_ALLOW)
-		return v;
-	slot_ix = ag_worker_slot_take(w);
-	assert(slot_ix >= 0);
-	r->slot_ix = (uint32_t)slot_ix;
-	for (int tries = 0; tries < 8; tries++) {
-		struct ag_inflight *slot = ag_shm_inflight(w->shm, w->ctx->worker_ix, r->slot_ix);
-		uint32_t denied = 0;
-		bool has_taken = ag_holds_take(w->shm, slot, w->ctx->incarnation, r->meters, r->n_meters,
-		    &r->amounts, now_us, &denied) == AG_TAKE_OK;
-
-		if (has_taken && ag_req_policies_held(r, slot)) {
-			r->slot = slot;
-			if (was_fitted)
-				ag_count(AG_CNT_req_fitted);
-			note_rates(r, now_us);
-			return AG_ALLOW;
-		}
-		if (has_taken)
-			ag_holds_release(w->shm, slot); /* not all: a meter of a policy has gone since */
-		v = ag_req_policies_again(r, &has_moved, out_detail);
-		if (v != AG_ALLOW) {
-			ag_worker_slot_give(w, r->slot_ix);
-			*out_meter = AG_NONE_IX;
-			return v;
-		}
-		if (has_taken || has_moved)
-			continue;
-		*out_meter = r->meters[denied];
-		if (ag_a32_get(&ag_metertab_at(w->shm, *out_meter)->kind) != AG_METER_BUDGET || !fit(r, now_us))
-			return refused_by_meter(r, *out_meter, out_detail);
-		was_fitted = true;
-	}
-	if (*out_meter != AG_NONE_IX)
-		return refused_by_meter(r, *out_meter, out_detail);
-	ag_worker_slot_give(w, r->slot_ix);
-	*out_detail = AG_STR("the meters of a policy are being cleared away");
-	return AG_DENY_NO_CAPACITY;
 }
 
 /* ---- all of it --------------------------------------------------------------------------- */
@@ -762,31 +393,15 @@ ag_req_admit(struct ag_req *r, const struct ag_http_head *head, struct ag_str *o
 	if (ag_metadata_merge(&r->arena, HEADER(head, "metadata"), ag_str_n(blob, blob_bytes),
 	        ag_catalog_text(ag_view_catalog(r->view), r->ws->metadata), &r->metadata) < 0)
 		return bad(out_detail, "The metadata of this request, its key and its workspace is larger than 2048 bytes");
-	set_amounts(r);
 	r->n_meters = r->n_policies = 0;
 	r->is_governed = r->w->conf->govern;
-	if (r->is_governed) {
-		bool has_money;
-
-		v = collect_meters(r, out_detail);
-		if (v != AG_ALLOW)
-			return v;
-		has_money = has_meter_of(r, AG_UNIT_NUSD);
-		if (has_money && !r->target.price && r->w->conf->unpriced_model == AG_UNPRICED_REFUSE) {
-			*out_detail = r->target.model;
-			return AG_DENY_MODEL_UNPRICED;
-		}
-		/* Without a limit upstream the worst case would be the model's maximum. */
-		r->est.must_write_limit &= has_money || has_meter_of(r, AG_UNIT_TOKENS);
-		v = take_holds(r, out_detail, out_meter);
-		if (v != AG_ALLOW)
-			return v;
-	} else {
+	if (r->is_governed)
+		v = ag_req_take(r, out_detail, out_meter);
+	else
 		r->est.must_write_limit = false;
-	}
-	edit_model(r);
-	edit_stream_options(r, &usage);
-	edit_limits(r);
+	if (v != AG_ALLOW)
+		return v;
+	ag_req_edit_body(r, &usage);
 	return AG_ALLOW;
 }
 

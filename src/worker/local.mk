@@ -3,6 +3,7 @@ src_worker_libworker_a_SOURCES = \
 	src/worker/admit.c \
 	src/worker/client.c src/worker/client.h \
 	src/worker/limits.c \
+	src/worker/edit.c \
 	src/worker/metadata.c src/worker/metadata.h \
 	src/worker/models.c \
 	src/worker/policies.c \
@@ -13,6 +14,7 @@ src_worker_libworker_a_SOURCES = \
 	src/worker/send.c \
 	src/worker/settle.c \
 	src/worker/status.c \
+	src/worker/take.c \
 	src/worker/upstream.c src/worker/upstream.h \
 	src/worker/view.c src/worker/view.h \
 	src/worker/worker.c src/worker/worker.h

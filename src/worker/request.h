@@ -176,6 +176,25 @@ bool ag_req_policies_held(const struct ag_req *r, const struct ag_inflight *slot
 /* "uuid\nvalue key" of the policy whose meter that is. */
 struct ag_str ag_req_policy_name(struct ag_req *r, uint32_t meter_ix);
 
+/* Names of enum ag_field, as they stand in a body. */
+extern const struct ag_str ag_field_names[AG_FIELDS];
+
+static inline bool
+ag_req_is_given(const struct ag_req *r, enum ag_field f)
+{
+	return r->field[f].type != AG_JSON_ABSENT && r->field[f].type != AG_JSON_NULL;
+}
+
+/* ---- take.c ---- */
+/* Every meter the request stands on, all or none; may lower est.limit to what is left.  AG_ALLOW:
+ * slot is HELD.  Else as ag_req_admit(). */
+enum ag_verdict ag_req_take(struct ag_req *r, struct ag_str *out_detail, uint32_t *out_meter);
+
+/* ---- edit.c ---- */
+/* Fills edit[] for the target, the stream and the limit in force; include_usage: as it stands in
+ * stream_options. */
+void ag_req_edit_body(struct ag_req *r, const struct ag_json_value *include_usage);
+
 /* ---- send.c ---- */
 /* Finds a connection and sends the request on it; refuses or fails through ag_req_fail(). */
 void ag_req_send(struct ag_req *r);
