@@ -37,6 +37,4 @@ int ag_worker_main(struct ag_role_ctx *ctx);
 int ag_flusher_main(struct ag_role_ctx *ctx);
 int ag_control_main(struct ag_role_ctx *ctx);
 
-/* Reload helper for roles (src/conf): re-reads the file, applies rows that may change. */
-
 #endif
