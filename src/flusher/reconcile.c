@@ -6,9 +6,10 @@
 #include "base/log.h"
 #include "limit/meter.h"
 #include "shm/counters.h"
+#include "shm/metertab.h"
 #include "shm/ring.h"
 
-#define SCAN_SLOTS   16384u /* meter slots looked at per round for suspects */
+#define SCAN_SLOTS   16384u /* meter slots looked at per round for suspects, at most */
 #define CANDIDATE_IX 1024u  /* slots of the index by meter, a power of two */
 static_assert(CANDIDATE_IX >= 4 * AG_RECONCILE_BATCH, "probes stay short");
 
@@ -32,7 +33,7 @@ struct ag_reconcile {
 	struct ag_shm *shm;          /* borrowed */
 	struct ag_streams *streams;  /* borrowed: flusher */
 	enum round_state state;
-	uint32_t next_suspect, next_any; /* where the scans go on */
+	struct ag_meter_walk suspects, any; /* where the scans go on */
 	struct candidate cand[AG_RECONCILE_BATCH];
 	size_t n;
 	uint16_t index[CANDIDATE_IX]; /* meter_ix -> candidate + 1 */
@@ -98,20 +99,22 @@ candidate_add(struct ag_reconcile *r, uint32_t ix)
 static void
 candidates_choose(struct ag_reconcile *r)
 {
-	uint32_t meters = r->shm->hdr->sizes.meters;
-	uint32_t scan = meters < SCAN_SLOTS ? meters : SCAN_SLOTS;
+	uint32_t ix, left;
 
-	assert(meters > 0);
 	r->n = 0;
 	memset(r->index, 0, sizeof(r->index));
-	for (uint32_t i = 0; i < scan && r->n < AG_RECONCILE_BATCH / 2; i++) {
-		uint32_t ix = r->next_suspect++ % meters;
-
-		if (ag_a32_get(&r->shm->meters[ix].suspect))
+	for (left = SCAN_SLOTS; left > 0 && r->n < AG_RECONCILE_BATCH / 2; left--) {
+		if (!ag_metertab_walk(r->shm, &r->suspects, &ix))
+			break;
+		if (ag_a64_get(&r->shm->meters[ix].id) > 0 && ag_a32_get(&r->shm->meters[ix].suspect))
 			candidate_add(r, ix);
 	}
-	for (uint32_t i = 0; i < scan / 16 + 1 && r->n < AG_RECONCILE_BATCH; i++)
-		candidate_add(r, r->next_any++ % meters);
+	for (left = SCAN_SLOTS / 16; left > 0 && r->n < AG_RECONCILE_BATCH; left--) {
+		if (!ag_metertab_walk(r->shm, &r->any, &ix))
+			break;
+		if (ag_a64_get(&r->shm->meters[ix].id) > 0)
+			candidate_add(r, ix);
+	}
 }
 
 /* ---- who holds what ----------------------------------------------------------------------- */
