@@ -29,11 +29,18 @@ struct candidate {
 	struct account account[2]; /* gauges: the first */
 };
 
+/* A scan through the table, some slots a round.  Behind its end it rests for as many rounds as it would
+ * have taken to read every slot: to find those that were written is not free either. */
+struct lap {
+	struct ag_meter_walk walk;
+	uint32_t rest; /* rounds */
+};
+
 struct ag_reconcile {
 	struct ag_shm *shm;          /* borrowed */
 	struct ag_streams *streams;  /* borrowed: flusher */
 	enum round_state state;
-	struct ag_meter_walk suspects, any; /* where the scans go on */
+	struct lap suspects, any;
 	struct candidate cand[AG_RECONCILE_BATCH];
 	size_t n;
 	uint16_t index[CANDIDATE_IX]; /* meter_ix -> candidate + 1 */
@@ -95,26 +102,36 @@ candidate_add(struct ag_reconcile *r, uint32_t ix)
 	r->index[slot] = (uint16_t)++r->n;
 }
 
+/* The next meter of a lap; false: no more in this round, in which *left slots may still be looked at. */
+static bool
+lap_next(const struct ag_reconcile *r, struct lap *l, uint32_t a_round, uint32_t *left, uint32_t *out_ix)
+{
+	while (*left > 0 && l->rest == 0) {
+		--*left;
+		if (!ag_metertab_walk(r->shm, &l->walk, out_ix))
+			l->rest = 1 + r->shm->hdr->sizes.meters / a_round;
+		else if (ag_a64_get(&r->shm->meters[*out_ix].id) > 0)
+			return true;
+	}
+	if (l->rest > 0)
+		l->rest--;
+	return false;
+}
+
 /* Half of the places for suspects, the rest for whoever comes in turn. */
 static void
 candidates_choose(struct ag_reconcile *r)
 {
-	uint32_t ix, left;
+	uint32_t left = SCAN_SLOTS, ix;
 
 	r->n = 0;
 	memset(r->index, 0, sizeof(r->index));
-	for (left = SCAN_SLOTS; left > 0 && r->n < AG_RECONCILE_BATCH / 2; left--) {
-		if (!ag_metertab_walk(r->shm, &r->suspects, &ix))
-			break;
-		if (ag_a64_get(&r->shm->meters[ix].id) > 0 && ag_a32_get(&r->shm->meters[ix].suspect))
+	while (r->n < AG_RECONCILE_BATCH / 2 && lap_next(r, &r->suspects, SCAN_SLOTS, &left, &ix))
+		if (ag_a32_get(&r->shm->meters[ix].suspect))
 			candidate_add(r, ix);
-	}
-	for (left = SCAN_SLOTS / 16; left > 0 && r->n < AG_RECONCILE_BATCH; left--) {
-		if (!ag_metertab_walk(r->shm, &r->any, &ix))
-			break;
-		if (ag_a64_get(&r->shm->meters[ix].id) > 0)
-			candidate_add(r, ix);
-	}
+	left = SCAN_SLOTS / 16;
+	while (r->n < AG_RECONCILE_BATCH && lap_next(r, &r->any, SCAN_SLOTS / 16, &left, &ix))
+		candidate_add(r, ix);
 }
 
 /* ---- who holds what ----------------------------------------------------------------------- */
