@@ -34,7 +34,7 @@ write_draft(struct ag_req *r)
 	rec->request_bytes = r->body_len;
 	rec->endpoint = (uint8_t)r->endpoint;
 	rec->is_stream = r->is_stream;
-	rec->sent_at_us = ag_clock_wall_us();
+	rec->sent_at_us = rec->received_at_us + (r->sent_us - r->received_us);
 	rec->usage.provider_cost_nusd = -1;
 	ag_req_strings(r, cat, strs);
 	r->slot->draft_bytes = (uint32_t)ag_record_build(rec, NULL, 0, strs, r->slot->draft,
