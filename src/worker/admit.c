@@ -338,7 +338,8 @@ estimate(struct ag_req *r, struct ag_str *out_detail)
 		return bad(out_detail, "Setting max_tokens and max_completion_tokens at the same time is not supported");
 	in.client_limit = r->client_limit = limit > 0 ? limit : completion_limit;
 	in.choices = (n > best_of ? n : best_of) * prompts_of(r);
-	if (r->field[AG_F_MESSAGES].type == AG_JSON_ARRAY)
+	/* Messages with nothing nested in them are text alone, the usual kind: nothing to look for. */
+	if (r->field[AG_F_MESSAGES].type == AG_JSON_ARRAY && r->field[AG_F_MESSAGES].depth > 2)
 		in.messages = ag_json_raw(ag_req_body(r), r->field[AG_F_MESSAGES]);
 	if (r->endpoint == AG_EP_EMBEDDING && ag_req_is_given(r, AG_F_INPUT))
 		in.input = ag_json_raw(ag_req_body(r), r->field[AG_F_INPUT]);
