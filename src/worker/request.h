@@ -86,9 +86,7 @@ struct ag_req {
 	struct ag_dest *dest;
 	enum ag_endpoint endpoint;
 	bool is_stream, wants_usage;   /* the client asked for a stream; for its usage chunk */
-	struct ag_json_value field[AG_FIELDS];
-	struct ag_edit edit[AG_REQ_EDITS];
-	uint32_t n_edits;
+	uint32_t n_edits;              /* of edit[], below */
 	uint8_t id[16];
 	struct ag_str trace_id, metadata, requested_model; /* arena */
 	struct ag_str allow;           /* methods the path takes, for an Allow header; n 0: none */
@@ -126,8 +124,11 @@ struct ag_req {
 	uint64_t length_out_left;      /* of a Content-Length body still to send */
 	struct ag_buf acc;             /* body kept for its usage when it comes in pieces */
 
-	/* From here on not cleared for a new request: the counts above say what is valid. */
+	/* From here on not cleared for a new request: the counts above say what is valid, and the fields are
+	 * once the body was scanned. */
 	uint32_t meters[AG_HOLDS_MAX];
+	struct ag_edit edit[AG_REQ_EDITS];
+	struct ag_json_value field[AG_FIELDS];
 	struct ag_req_policy policy[AG_HOLDS_MAX];
 };
 
