@@ -255,6 +255,10 @@ find_target(struct ag_req *r, const struct ag_http_head *head, struct ag_str *ou
 		ag_error("cannot use integration \"%.*s\": its credential or host does not open", AG_STR_ARG(name));
 		return AG_DENY_INTERNAL;
 	}
+	r->path = ag_str(r->is_stream && r->target.path->stream_path ? r->target.path->stream_path
+	    : r->target.path->path);
+	if (r->path.p && memchr(r->path.p, '{', r->path.n))
+		return ag_req_expand_path(r, head, out_detail);
 	return AG_ALLOW;
 }
 

@@ -211,7 +211,7 @@ relay_on_event(void *arg, const struct ag_sse_event *ev)
 	bool may_withhold = false;
 
 	if (ev->has_data)
-		may_withhold = r->target.family->on_event(r->target.family, ev->data, &r->answer);
+		may_withhold = r->target.path->wire->on_event(r->target.family, ev->event, ev->data, &r->answer);
 	if (may_withhold && !r->wants_usage)
 		return 0;
 	if (ev->is_in_piece)
@@ -390,12 +390,12 @@ relay_stream(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_last)
 static void
 read_body(struct ag_req *r, struct ag_str body)
 {
-	const struct ag_provider *f = r->target.family;
+	const struct ag_wire *wire = r->target.path->wire;
 
 	if (r->rec.status / 100 == 2)
-		f->on_body(f, body, &r->answer);
+		wire->on_body(r->target.family, body, &r->answer);
 	else
-		f->on_error(f, body, &r->answer);
+		wire->on_error(r->target.family, body, &r->answer);
 }
 
 /* Keeps a body for its usage.  One that is too large, or finds body_memory used up, goes on without:

@@ -84,7 +84,8 @@ struct ag_req {
 	const struct ag_cat_workspace *ws;
 	struct ag_target target;
 	struct ag_dest *dest;
-	enum ag_endpoint endpoint;
+	enum ag_endpoint endpoint;     /* what the client called */
+	struct ag_str path;            /* behind the base of the provider's address */
 	bool is_stream, wants_usage;   /* the client asked for a stream; for its usage chunk */
 	struct ag_json_value field[AG_FIELDS];
 	struct ag_edit edit[AG_REQ_EDITS];
@@ -189,6 +190,11 @@ ag_req_is_given(const struct ag_req *r, enum ag_field f)
 /* Every meter the request stands on, all or none; may lower est.limit to what is left.  AG_ALLOW:
  * slot is HELD.  Else as ag_req_admit(). */
 enum ag_verdict ag_req_take(struct ag_req *r, struct ag_str *out_detail, uint32_t *out_meter);
+
+/* ---- endpoints.c ---- */
+/* Fills the placeholders of r->path. */
+enum ag_verdict ag_req_expand_path(struct ag_req *r, const struct ag_http_head *head,
+    struct ag_str *out_detail);
 
 /* ---- edit.c ---- */
 /* Fills edit[] for the target, the stream and the limit in force; include_usage: as it stands in

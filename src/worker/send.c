@@ -118,7 +118,7 @@ build_provider_head(struct ag_req *r, const struct ag_http_head *head, struct ag
 {
 	ag_buf_put(b, "POST ", 5);
 	ag_buf_put_str(b, r->dest->path_prefix);
-	ag_buf_puts(b, ag_provider_path(r->target.family, r->endpoint));
+	ag_buf_put_str(b, r->path);
 	ag_buf_puts(b, " HTTP/1.1\r\nhost: ");
 	ag_buf_put_str(b, r->dest->host_header);
 	ag_buf_puts(b, "\r\ncontent-type: application/json\r\naccept-encoding: identity\r\ncontent-length: ");
