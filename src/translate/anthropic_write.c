@@ -23,7 +23,7 @@ struct waiting {
 
 struct state {
 	const struct ag_writer_in *in;
-	char id[128], model[128];
+	char id[128];
 	enum block block;
 	uint32_t tool;          /* the open block's call */
 	uint32_t n_blocks;
@@ -108,7 +108,7 @@ put_message_head(const struct state *s, struct ag_buf *b)
 	}
 	ag_jo_str(b, "type", AG_STR("message"));
 	ag_jo_str(b, "role", AG_STR("assistant"));
-	ag_jo_str(b, "model", s->model[0] ? ag_str(s->model) : s->in->model);
+	ag_jo_str(b, "model", s->in->model);
 }
 
 static struct ag_str
@@ -422,7 +422,6 @@ static void
 on_start(struct state *s, const struct ag_piece *p, struct ag_buf *out)
 {
 	(void)ag_str_copy(p->id, s->id, sizeof(s->id));
-	(void)ag_str_copy(p->model, s->model, sizeof(s->model));
 	if (!s->in->is_stream)
 		return;
 	event_open(out, "message_start");

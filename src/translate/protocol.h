@@ -59,7 +59,7 @@ struct ag_reader {
 /* What of the request a writer shows again. */
 struct ag_writer_in {
 	struct ag_str id;          /* of the request: unique, for ids that the provider gave none for */
-	struct ag_str model;       /* shown when the provider named none */
+	struct ag_str model;       /* as asked for; OpenAI's clients are shown the provider's, if it named one */
 	int64_t created_s;         /* wall clock */
 	bool is_stream;
 	bool wants_usage;          /* OpenAI streams: a usage chunk was asked for */
