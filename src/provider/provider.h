@@ -90,7 +90,7 @@ struct ag_provider_path {
 
 /* What a signature covers. */
 struct ag_sign_in {
-	const char *method;       /* "POST" */
+	struct ag_str method;     /* "POST" */
 	struct ag_str target;     /* path and query as on the wire */
 	struct ag_str host;       /* as in the host header */
 	struct ag_str content_type;

@@ -11,8 +11,8 @@
 /* Views are good during the call only. */
 struct ag_stream_event {
 	struct ag_str name; /* "event:" line or :event-type header; n 0: none */
-	struct ag_str data; /* JSON text */
-	bool is_exception;  /* Amazon's :message-type exception or error; name: its type */
+	struct ag_str data; /* JSON text; of an :message-type error plain text */
+	bool is_exception;  /* Amazon's :message-type exception or error; name: its type or code */
 };
 
 typedef int ag_stream_fn(void *arg, const struct ag_stream_event *ev);
@@ -30,6 +30,6 @@ struct ag_framing {
 	bool (*is_cut)(void *state);
 };
 
-extern const struct ag_framing ag_framing_sse;
+extern const struct ag_framing ag_framing_sse, ag_framing_eventstream;
 
 #endif

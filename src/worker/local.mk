@@ -8,6 +8,7 @@ src_worker_libworker_a_SOURCES = \
 	src/worker/metadata.c src/worker/metadata.h \
 	src/worker/models.c \
 	src/worker/policies.c \
+	src/worker/passed.c \
 	src/worker/origin.c src/worker/origin.h \
 	src/worker/relay.c \
 	src/worker/reply.c \
@@ -16,6 +17,7 @@ src_worker_libworker_a_SOURCES = \
 	src/worker/settle.c \
 	src/worker/status.c \
 	src/worker/take.c \
+	src/worker/translate.c \
 	src/worker/upstream.c src/worker/upstream.h \
 	src/worker/view.c src/worker/view.h \
 	src/worker/worker.c src/worker/worker.h
