@@ -6,6 +6,7 @@ src_http_libhttp_a_SOURCES = \
 	src/http/conn_out.c src/http/conn_tls.c \
 	src/http/eventstream.c src/http/eventstream.h \
 	src/http/head.c src/http/head.h \
+	src/http/head.c src/http/head.h src/http/head_name.c \
 	src/http/json_scan.c src/http/json_scan.h \
 	src/http/json_skip.c src/http/json_skip.h src/http/json_skip.inc \
 	src/http/json_text.c src/http/json_text.h \

@@ -2,6 +2,7 @@
 
 #include "base/attr.h"
 #include "http/json_scan.h"
+#include "provider/figure.h"
 
 typedef uint64_t media_fn(struct ag_str object);
 
@@ -38,7 +39,7 @@ read_typed(struct ag_str object, const char *inner, struct ag_str *out_type, str
 	struct ag_json_value f[2];
 	struct ag_json_fault fault;
 
-	if (ag_json_scan(object, names, 2, f, &fault) < 0)
+	if (ag_figure_scan(object, names, 2, f, &fault) < 0)
 		return false;
 	*out_type = f[0].type == AG_JSON_STRING ? ag_json_raw(object, f[0]) : AG_STR_NONE;
 	*out_inner = f[1];
@@ -142,14 +143,14 @@ gemini_part_tokens(struct ag_str part)
 	struct ag_json_value f[N], m[2];
 	struct ag_json_fault fault;
 
-	if (ag_json_scan(part, names, N, f, &fault) < 0)
+	if (ag_figure_scan(part, names, N, f, &fault) < 0)
 		return AG_MEDIA_UNKNOWN_TOKENS;
 	for (int i = 0; i < N; i++) {
 		struct ag_str raw = ag_json_raw(part, f[i]), type;
 
 		if (f[i].type == AG_JSON_ABSENT)
 			continue;
-		if (f[i].type != AG_JSON_OBJECT || ag_json_scan(raw, mime, 2, m, &fault) < 0)
+		if (f[i].type != AG_JSON_OBJECT || ag_figure_scan(raw, mime, 2, m, &fault) < 0)
 			return AG_MEDIA_UNKNOWN_TOKENS;
 		type = ag_json_raw(raw, m[0].type == AG_JSON_STRING ? m[0] : m[1]);
 		return type.n > 7 && ag_str_starts(type, AG_STR("\"image/")) ? AG_MEDIA_IMAGE_TOKENS

@@ -14,11 +14,12 @@ read_split(struct ag_str usage, struct ag_json_value v, struct ag_usage *u)
 {
 	static const struct ag_str names[] = { { "ephemeral_5m_input_tokens", 25 },
 		{ "ephemeral_1h_input_tokens", 25 } };
+	static struct ag_json_fields fields = AG_JSON_FIELDS(names);
 	struct ag_json_value f[2];
 	struct ag_json_fault fault;
 	struct ag_str split = ag_json_raw(usage, v);
 
-	if (v.type != AG_JSON_OBJECT || ag_json_scan(split, names, 2, f, &fault) < 0)
+	if (v.type != AG_JSON_OBJECT || ag_json_scan(split, &fields, f, &fault) < 0)
 		return;
 	u->cache_write_5m = ag_figure_or(split, f[0], u->cache_write_5m);
 	u->cache_write_1h = ag_figure_or(split, f[1], u->cache_write_1h);
@@ -31,7 +32,7 @@ read_inner(struct ag_str usage, struct ag_json_value v, struct ag_str name, uint
 	struct ag_json_fault fault;
 	struct ag_str inner = ag_json_raw(usage, v);
 
-	if (v.type != AG_JSON_OBJECT || ag_json_scan(inner, &name, 1, &f, &fault) < 0)
+	if (v.type != AG_JSON_OBJECT || ag_figure_scan(inner, &name, 1, &f, &fault) < 0)
 		return otherwise;
 	return ag_figure_or(inner, f, otherwise);
 }
@@ -64,13 +65,14 @@ read_usage(struct ag_str text, struct ag_json_value v, struct ag_answer *a)
 		[U_SERVER] = { "server_tool_use", 15 }, [U_TIER] = { "service_tier", 12 },
 		[U_SPEED] = { "speed", 5 }, [U_GEO] = { "inference_geo", 13 },
 	};
+	static struct ag_json_fields fields = AG_JSON_FIELDS(names);
 	struct ag_json_value f[U_N];
 	struct ag_json_fault fault;
 	struct ag_str usage = ag_json_raw(text, v);
 	struct ag_usage *u = &a->usage;
 	uint64_t written;
 
-	if (v.type != AG_JSON_OBJECT || ag_json_scan(usage, names, U_N, f, &fault) < 0)
+	if (v.type != AG_JSON_OBJECT || ag_json_scan(usage, &fields, f, &fault) < 0)
 		return;
 	if (!a->has_usage)
 		u->provider_cost_nusd = -1;
@@ -97,6 +99,7 @@ static const struct ag_str message_names[M_N] = {
 	[M_ID] = { "id", 2 }, [M_MODEL] = { "model", 5 }, [M_USAGE] = { "usage", 5 },
 	[M_STOP] = { "stop_reason", 11 }, [M_ERROR] = { "error", 5 },
 };
+static struct ag_json_fields message_fields = AG_JSON_FIELDS(message_names);
 
 static void
 read_error(struct ag_str text, struct ag_json_value v, struct ag_answer *a)
@@ -106,7 +109,7 @@ read_error(struct ag_str text, struct ag_json_value v, struct ag_answer *a)
 	struct ag_json_fault fault;
 	struct ag_str error = ag_json_raw(text, v);
 
-	if (v.type == AG_JSON_OBJECT && ag_json_scan(error, &name, 1, &f, &fault) == 0)
+	if (v.type == AG_JSON_OBJECT && ag_figure_scan(error, &name, 1, &f, &fault) == 0)
 		ag_figure_text(error, f, a->error_type, sizeof(a->error_type));
 }
 
@@ -116,7 +119,7 @@ read_message(struct ag_str message, struct ag_answer *a)
 	struct ag_json_value f[M_N];
 	struct ag_json_fault fault;
 
-	if (ag_json_scan(message, message_names, M_N, f, &fault) < 0)
+	if (ag_json_scan(message, &message_fields, f, &fault) < 0)
 		return;
 	ag_figure_text(message, f[M_ID], a->id, sizeof(a->id));
 	ag_figure_text(message, f[M_MODEL], a->model, sizeof(a->model));
@@ -175,11 +178,12 @@ on_event(const struct ag_provider *p, struct ag_str name, struct ag_str data, st
 		[E_TYPE] = { "type", 4 }, [E_MESSAGE] = { "message", 7 }, [E_DELTA] = { "delta", 5 },
 		[E_USAGE] = { "usage", 5 }, [E_ERROR] = { "error", 5 },
 	};
+	static struct ag_json_fields fields = AG_JSON_FIELDS(names);
 	struct ag_json_value f[E_N];
 	struct ag_json_fault fault;
 
 	(void)p;
-	if (ag_json_scan(data, names, E_N, f, &fault) < 0) {
+	if (ag_json_scan(data, &fields, f, &fault) < 0) {
 		a->content_events++;
 		a->content_bytes += data.n;
 		return false;

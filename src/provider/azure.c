@@ -2,7 +2,7 @@
  * {alias, azure_deployment_name, azure_api_version, azure_model_slug, is_default}. */
 #include <errno.h>
 
-#include "http/json_scan.h"
+#include "provider/figure.h"
 #include "provider/provider.h"
 
 enum { D_ALIAS, D_NAME, D_VERSION, D_SLUG, D_DEFAULT, D_N };
@@ -24,7 +24,7 @@ read_deployment(struct ag_str row, struct deployment *out)
 	struct ag_json_fault fault;
 
 	*out = (struct deployment){ 0 };
-	if (ag_json_scan(row, names, D_N, v, &fault) < 0)
+	if (ag_figure_scan(row, names, D_N, v, &fault) < 0)
 		return;
 	for (int i = 0; i < D_DEFAULT; i++)
 		if (v[i].type == AG_JSON_STRING)
@@ -43,7 +43,7 @@ find_deployment(struct ag_str config, struct ag_str model, struct deployment *ou
 	struct ag_str rows;
 	int best = 0, n = 0;
 
-	if (config.n == 0 || ag_json_scan(config, &name, 1, &list, &fault) < 0 || list.type != AG_JSON_ARRAY)
+	if (config.n == 0 || ag_figure_scan(config, &name, 1, &list, &fault) < 0 || list.type != AG_JSON_ARRAY)
 		return false;
 	rows = ag_json_raw(config, list);
 	ag_json_iter_init(&it, rows);

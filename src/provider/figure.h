@@ -7,6 +7,16 @@
 
 #include "http/json_scan.h"
 
+/* A scan for names that are no static table, away from the hot path. */
+static inline int
+ag_figure_scan(struct ag_str text, const struct ag_str *names, size_t n, struct ag_json_value *out,
+    struct ag_json_fault *fault)
+{
+	struct ag_json_fields fields = { .name = names, .n = n };
+
+	return ag_json_scan(text, &fields, out, fault);
+}
+
 /* A count to believe; false when there is none.  Negative is 0, a fraction is rounded up. */
 bool ag_figure_read(struct ag_str text, struct ag_json_value v, uint64_t *out);
 

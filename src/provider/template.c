@@ -1,7 +1,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "http/json_scan.h"
+#include "provider/figure.h"
 #include "provider/provider.h"
 
 /* What may stand in a path segment as it is (RFC 3986 2.3); the rest is percent-encoded. */
@@ -39,7 +39,7 @@ put_config(struct ag_str config, struct ag_str name, struct ag_buf *out, struct 
 	struct ag_json_fault fault;
 	struct ag_str text;
 
-	if (config.n == 0 || ag_json_scan(config, &name, 1, &v, &fault) < 0 || v.type != AG_JSON_STRING ||
+	if (config.n == 0 || ag_figure_scan(config, &name, 1, &v, &fault) < 0 || v.type != AG_JSON_STRING ||
 	    !ag_json_string_plain(ag_json_raw(config, v), &text) || text.n == 0)
 		return ag_err_set(err, -ENOENT, "configurations.%.*s is not set", AG_STR_ARG(name));
 	for (size_t i = 0; i < text.n; i++)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "policy/media.h"
+#include "provider/figure.h"
 #include "worker/request.h"
 
 #define PATH_MAX_BYTES 8192
@@ -102,7 +103,7 @@ scan_fields(struct ag_req *r, const struct inbound *in, struct ag_json_fault *fa
 	assert(in->n <= AG_ARRAY_LEN(names));
 	for (size_t i = 0; i < in->n; i++)
 		names[i] = in->fields[i].name;
-	rc = ag_json_scan(ag_req_body(r), names, in->n, out, fault);
+	rc = ag_figure_scan(ag_req_body(r), names, in->n, out, fault);
 	for (size_t i = 0; rc == 0 && i < in->n; i++)
 		r->field[in->fields[i].f] = out[i];
 	return rc;
@@ -315,7 +316,7 @@ scan_generation(struct ag_req *r, struct ag_str *out_detail)
 
 	if (!ag_req_is_given(r, AG_F_GENERATION))
 		return AG_ALLOW;
-	if (g->type != AG_JSON_OBJECT || ag_json_scan(raw_of(r, AG_F_GENERATION), names, 4, f, &fault) < 0)
+	if (g->type != AG_JSON_OBJECT || ag_figure_scan(raw_of(r, AG_F_GENERATION), names, 4, f, &fault) < 0)
 		return bad(r, out_detail, "not a proper object", "generationConfig");
 	if ((f[0].type && f[1].type) || (f[2].type && f[3].type))
 		return bad(r, out_detail, "duplicate field", "generationConfig");

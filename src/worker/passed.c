@@ -1,6 +1,7 @@
 /* passed.c - requests that pass as they are to a provider named by header: files, batches, and any other
  * path it has.  Key, scope, limits and the ledger hold as for every request; what has no price falls
  * under unpriced_model. */
+#include "provider/figure.h"
 #include "worker/request.h"
 
 static bool
@@ -38,7 +39,7 @@ ag_passed_scan(struct ag_req *r, const struct ag_http_head *head, struct ag_str 
 	}
 	if (r->body_len == 0 || !is_json(head))
 		return AG_ALLOW;
-	if (r->body_len > UINT32_MAX || ag_json_scan(ag_req_body(r), names, 2, f, &fault) < 0) {
+	if (r->body_len > UINT32_MAX || ag_figure_scan(ag_req_body(r), names, 2, f, &fault) < 0) {
 		*out_detail = AG_STR("Invalid request body: not one JSON object whose fields stand once");
 		return AG_DENY_BAD_REQUEST;
 	}
