@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "shm/counters.h"
+#include "shm/histogram.h"
 #include "worker/request.h"
 
 static uint32_t
@@ -59,8 +59,12 @@ fill_record(struct ag_req *r, enum ag_outcome outcome, int64_t now_us, const str
 }
 
 static void
-count_settled(const struct ag_settle_out *out)
+count_settled(const struct ag_req *r, const struct ag_settle_out *out)
 {
+	ag_observe(AG_HIST_request_us, (uint64_t)(r->rec.finished_at_us - r->rec.received_at_us));
+	ag_observe(AG_HIST_overhead_us, r->rec.overhead_us);
+	if (r->first_byte_us > r->sent_us)
+		ag_observe(AG_HIST_first_byte_us, (uint64_t)(r->first_byte_us - r->sent_us));
 	ag_count(AG_CNT_record_pushed);
 	ag_count_add(AG_CNT_spend_nusd, out->charged_nusd);
 	ag_count_add(AG_CNT_tokens_in, (int64_t)ag_usage_input_total(&out->usage));
@@ -91,7 +95,7 @@ ag_req_settle(struct ag_req *r, enum ag_outcome outcome, int client_status)
 		ag_count(AG_CNT_record_unrecorded);
 		ag_holds_forgo_record(r->w->shm, r->slot, &out.actual, ag_clock_wall_us());
 	} else {
-		count_settled(&out);
+		count_settled(r, &out);
 	}
 	r->slot = NULL;
 	ag_worker_slot_give(r->w, r->slot_ix);
