@@ -76,6 +76,7 @@ struct ag_wire {
 
 extern const struct ag_wire ag_wire_openai;    /* chat, completions, embeddings, responses: usage */
 extern const struct ag_wire ag_wire_anthropic; /* messages, count_tokens */
+extern const struct ag_wire ag_wire_gemini;    /* generateContent, countTokens */
 
 /* One endpoint a family serves, native.  In the paths, as in a family's base URL, {model} is the model
  * as one path segment, percent-encoded; {rest} the client's path behind /v1 with its query; any other

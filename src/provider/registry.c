@@ -36,6 +36,12 @@ static const struct ag_provider_path ranking_paths[] = {
 	{ AG_EP_EMBEDDING, "/embeddings", NULL, &ag_wire_openai },
 	{ AG_EP_RERANK, "/rerank", NULL, &ag_wire_openai }, PASSED(""), END };
 
+static const struct ag_provider_path google_paths[] = {
+	{ AG_EP_GENERATE, "/models/{model}:generateContent", "/models/{model}:streamGenerateContent?alt=sse",
+	  &ag_wire_gemini },
+	{ AG_EP_GENERATE_COUNT, "/models/{model}:countTokens", NULL, &ag_wire_gemini },
+	{ AG_EP_PROXY, "{rest}", NULL, &ag_wire_gemini }, END };
+
 static const struct ag_provider_path anthropic_paths[] = {
 	{ AG_EP_MESSAGES, "/messages", NULL, &ag_wire_anthropic },
 	{ AG_EP_COUNT_TOKENS, "/messages/count_tokens", NULL, &ag_wire_anthropic },
@@ -75,6 +81,8 @@ static const struct ag_provider providers[] = {
 	  .flags = AG_PF_INCLUDE_USAGE | AG_PF_MAX_COMPLETION, .paths = openai_paths },
 	{ .name = "anthropic", .base_url = "https://api.anthropic.com/v1", .auth = AG_AUTH_X_API_KEY,
 	  .paths = anthropic_paths, .header = "anthropic-version", .header_value = "2023-06-01" },
+	{ .name = "google", .base_url = "https://generativelanguage.googleapis.com/v1beta",
+	  .auth = AG_AUTH_GOOG_API_KEY, .paths = google_paths },
 	{ .name = "azure-openai", .base_url = "https://{azure_resource_name}.openai.azure.com/openai",
 	  .auth = AG_AUTH_API_KEY, .flags = AG_PF_INCLUDE_USAGE | AG_PF_MAX_COMPLETION,
 	  .paths = azure_paths, .place = ag_azure_place, .priced_as = ag_azure_priced_as },

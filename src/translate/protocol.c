@@ -4,6 +4,7 @@
 static const struct ag_protocol *const protocols[] = {
 	&ag_protocol_openai,
 	&ag_protocol_anthropic,
+	&ag_protocol_gemini,
 };
 
 /* Ends with NULL: an exchange more is a row more. */
