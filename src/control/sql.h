@@ -536,6 +536,13 @@
 	" join aigate.workspace w on w.id = g.workspace_id and w.status = 'active')"             \
 	" on g.integration_id = i.id where i.id = $1 group by i.id"
 
+#define SQL_GRANT_IS_ENABLED                                                                 \
+	"select is_enabled from aigate.integration_workspace"                                    \
+	" where integration_id = $1 and workspace_id = $2 for update"
+/* Of an integration that belongs to one workspace. */
+#define SQL_GRANT_OF_ONE                                                                     \
+	"select id from aigate.integration_workspace where integration_id = $1"
+
 #define SQL_GRANT_UPSERT                                                                     \
 	"insert into aigate.integration_workspace (integration_id, workspace_id, is_enabled, usage_limits," \
 	" rate_limits) values ($1, $2, $3, $5::jsonb, $7::jsonb)"                                \

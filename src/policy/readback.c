@@ -157,10 +157,11 @@ put_key(struct readback *r, const struct ag_key *key)
 
 /* Whether a provider before this one stands on the same grant: its limits are shared, told once. */
 static bool
-is_grant_told(const struct ag_cat_provider *all, uint32_t i)
+is_grant_told(const struct ag_cat_provider *all, uint32_t i, int64_t now_us)
 {
 	for (uint32_t k = 0; k < i; k++)
-		if (all[k].grant_ix == all[i].grant_ix && all[k].state == AG_CAT_ACTIVE)
+		if (all[k].grant_ix == all[i].grant_ix && all[k].state == AG_CAT_ACTIVE &&
+		    all[k].expires_at_us > now_us)
 			return true;
 	return false;
 }
@@ -201,7 +202,7 @@ put_providers(struct readback *r, const struct ag_catalog *cat, const struct ag_
 		if (p[i].state != AG_CAT_ACTIVE || p[i].expires_at_us <= r->now_us || !g->is_enabled ||
 		    in->state != AG_CAT_ACTIVE)
 			continue;
-		st = g->n_meters == 0 ? ST_ACTIVE : is_grant_told(p, i)
+		st = g->n_meters == 0 ? ST_ACTIVE : is_grant_told(p, i, r->now_us)
 		    ? status_of(r, g->meters, g->n_meters)
 		    : put_meters(r, g->meters, g->n_meters, "integration", ag_catalog_text(cat, in->slug));
 		st = worse(st, put_meters(r, p[i].meters, p[i].n_meters, "provider",
