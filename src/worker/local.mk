@@ -4,7 +4,6 @@ src_worker_libworker_a_SOURCES = \
 	src/worker/client.c src/worker/client.h \
 	src/worker/limits.c \
 	src/worker/edit.c \
-	src/worker/metadata.c src/worker/metadata.h \
 	src/worker/models.c \
 	src/worker/policies.c \
 	src/worker/origin.c src/worker/origin.h \

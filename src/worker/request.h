@@ -163,6 +163,9 @@ enum ag_verdict ag_admit_authenticate(struct ag_req *r, const struct ag_http_hea
     size_t blob_cap, size_t *out_blob_bytes);
 /* Where a key may stand, in order of precedence; n 0: nowhere. */
 struct ag_str ag_admit_key_of(const struct ag_http_head *head);
+/* The request's metadata with its key's (blob) and its workspace's, into r->metadata.  -E2BIG. */
+int ag_admit_metadata(struct ag_req *r, const struct ag_http_head *head,
+    struct ag_str blob) AG_MUST_CHECK;
 struct ag_str ag_admit_trace_id(struct ag_req *r, const struct ag_http_head *head);
 
 /* ---- policies.c ---- */
@@ -240,6 +243,8 @@ void ag_reply_bad_message(struct ag_client *c, int status, const char *why);
 void ag_reply_stream_error(struct ag_buf *out, const char *type, const char *message);
 
 /* ---- models.c ---- */
+/* A member of the query, decoded, in the arena; n 0: not there. */
+struct ag_str ag_req_query(struct ag_req *r, const struct ag_http_head *head, struct ag_str name);
 void ag_reply_models(struct ag_req *r, const struct ag_http_head *head);
 
 /* ---- limits.c ---- */
