@@ -4,6 +4,7 @@ src_worker_libworker_a_SOURCES = \
 	src/worker/client.c src/worker/client.h \
 	src/worker/limits.c \
 	src/worker/edit.c \
+	src/worker/explain.c \
 	src/worker/models.c \
 	src/worker/policies.c \
 	src/worker/origin.c src/worker/origin.h \
