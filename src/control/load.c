@@ -5,6 +5,7 @@
  * is no longer there goes.  Rows come by cursor: a million keys need no more memory than ten thousand. */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -376,6 +377,20 @@ load_all(struct loader *l, struct ag_plan *plan)
 	return 0;
 }
 
+/* A cold segment is about to be written from end to end: its pages in one call rather than by a fault
+ * each.  A kernel that cannot do that costs time, nothing else. */
+static void
+touch_pages(const struct ag_shm *shm)
+{
+#ifdef MADV_POPULATE_WRITE
+	const struct ag_shm_hdr *h = shm->hdr;
+
+	(void)madvise(shm->keys, h->catalog_off - h->keys_off, MADV_POPULATE_WRITE);
+#else
+	(void)shm;
+#endif
+}
+
 int
 ag_publish_load(struct ag_control *ctl, struct ag_err *err)
 {
@@ -392,6 +407,8 @@ ag_publish_load(struct ag_control *ctl, struct ag_err *err)
 	else
 		rc = ag_pg_begin(ctl->pg, true, err);
 	if (rc == 0) {
+		if (l.is_cold)
+			touch_pages(ctl->ctx->shm);
 		ag_pg_set_deadline(ctl->pg, AG_PG_LOAD_US);
 		rc = load_all(&l, &plan);
 		ag_pg_rollback(ctl->pg);

@@ -387,10 +387,15 @@ ag_pg_text(const PGresult *res, int row, int col)
 	return ag_str_n(PQgetvalue(res, row, col), (size_t)PQgetlength(res, row, col));
 }
 
+/* A table: a load reads a hundred million of them. */
 static int
 hex_digit(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	static const int8_t plus_one[256] = { ['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5,
+		['5'] = 6, ['6'] = 7, ['7'] = 8, ['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12,
+		['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16 };
+
+	return plus_one[(uint8_t)c] - 1;
 }
 
 int
