@@ -62,8 +62,8 @@ struct ag_shm_hdr {
 	uint64_t meters_off;       /* struct ag_meter[meters] */
 	uint64_t catalog_off;      /* struct ag_catalog_hdr, then two areas */
 	uint64_t inflight_off;     /* struct ag_inflight[workers][inflight] */
-	uint64_t rings_off;        /* struct ag_ring_hdr + data, per worker */
-	uint64_t explain_off;      /* struct ag_explain_ring[workers]: explain.h */
+	uint64_t rings_off;        /* struct ag_ring_hdr + data, per worker; behind them, on a page of its
+	                              own, struct ag_explain_ring[workers]: explain.h */
 	uint64_t boot_id;          /* random, > 0, per creation: names the record streams (W: master) */
 	struct ag_a32 state;       /* enum ag_shm_state  W: control  R: all */
 	struct ag_a32 key_epoch;   /* bumped by control on every key change  R: people */
@@ -74,7 +74,7 @@ struct ag_shm_hdr {
 	                                so budget_state is true  W: flusher  R: control */
 	struct ag_a32 policy_meters; /* meters made on first use, about  W: under AG_SHM_LOCK_METERS */
 	struct ag_a32 policy_made;   /* goes up with each of them, and each name  W: as above  R: control */
-	struct ag_a32 reserved[2]; /* zero */
+	struct ag_a32 reserved[4]; /* zero */
 };
 static_assert(sizeof(struct ag_shm_hdr) % 64 == 0, "what follows the header is line-aligned");
 

@@ -163,8 +163,7 @@ hdr_matches_plan(const struct ag_shm_hdr *h, const struct plan *p)
 	return h->total_size == p->total && h->procs_off == p->procs &&
 	    h->counters_off == p->counters && h->keys_off == p->keys && h->blobs_off == p->blobs &&
 	    h->meters_off == p->meters && h->catalog_off == p->catalog &&
-	    h->inflight_off == p->inflight && h->rings_off == p->rings &&
-	    h->explain_off == p->explain;
+	    h->inflight_off == p->inflight && h->rings_off == p->rings;
 }
 
 static uint64_t
@@ -281,7 +280,6 @@ hdr_fill(struct ag_shm_hdr *h, const struct ag_shm_sizes *sizes, const struct pl
 	h->catalog_off = p->catalog;
 	h->inflight_off = p->inflight;
 	h->rings_off = p->rings;
-	h->explain_off = p->explain;
 	h->boot_id = id;
 	ag_a32_set(&h->state, AG_SHM_COLD);
 	ag_a64_set(&h->created_at_us, ag_clock_wall_us());

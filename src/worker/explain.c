@@ -120,7 +120,7 @@ ag_req_explain(struct ag_req *r, enum ag_verdict v, struct ag_str detail, uint32
 	if (!was_refused)
 		ag_req_explain_meters(r, AG_NONE_IX);
 	e->brief = brief_of(r, v);
-	if (v == AG_ALLOW)
+	if (v == AG_ALLOW && (int64_t)r->est.output < e->output_asked)
 		e->brief.flags |= AG_EXPLAIN_FITTED;
 	/* Fitted to one meter, refused by another: the last word counts. */
 	for (uint32_t i = 0; v != AG_ALLOW && meter_ix != AG_NONE_IX && i < r->n_meters; i++)

@@ -132,7 +132,8 @@ result_of(const struct ag_explain *e, uint32_t i)
 	bool has_room = m->limit == INT64_MAX || m->wanted <= m->limit - m->used - m->held;
 
 	if (i == e->refused)
-		return e->brief.flags & AG_EXPLAIN_FITTED ? "fitted to it" : "refused";
+		return e->brief.flags & AG_EXPLAIN_FITTED ? "fitted to it"
+		    : e->brief.verdict == AG_ALLOW ? "made room later" : "refused";
 	return has_room ? "room" : "no room";
 }
 
