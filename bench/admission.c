@@ -1,5 +1,5 @@
 /* admission.c - what it costs to admit a request to its meters and to settle it, in shared memory alone:
- * no client, no provider, no clock but the one that times it.  Prints a table; asserts nothing.
+ * no client, no provider, no clock but the processor's.  Prints a table; asserts nothing.
  *
  *     admission [operations]
  *
@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -33,6 +34,16 @@ static struct ag_a64 *gate; /* shared: processes begin together */
 
 static const struct ag_amounts held = { .nusd = 450000, .tokens = 1500, .requests = 1 };
 static const struct ag_amounts actual = { .nusd = 120000, .tokens = 400, .requests = 1 };
+
+/* Processor time: others may want the processor too. */
+static int64_t
+cpu_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (int64_t)t.tv_sec * AG_US_PER_SEC + t.tv_nsec / 1000;
+}
 
 static void
 give_up(const char *what)
@@ -145,14 +156,14 @@ run(const struct load *l, bool is_whole)
 	int64_t now_us = ag_clock_wall_us(), t0, t1;
 	static uint64_t cursor[PROCS];
 
-	t0 = ag_clock_mono_us();
+	t0 = cpu_us();
 	for (int64_t i = 0; i < ops; i++, now_us += 2) {
 		if (is_whole)
 			one_admission(l, &ring, &cursor[l->worker], now_us);
 		else
 			one_of_meters(l, now_us);
 	}
-	t1 = ag_clock_mono_us();
+	t1 = cpu_us();
 	return (double)(t1 - t0) * 1000 / (double)ops;
 }
 
@@ -228,11 +239,11 @@ refusing(void)
 	w = ag_keytab_writer_new(&shm, &repaired);
 	if (!w || ag_keytab_put(w, &key, AG_STR("{\"team\":\"a\"}")) < 0)
 		give_up("no room for a key");
-	t0 = ag_clock_mono_us();
+	t0 = cpu_us();
 	for (int64_t i = 0; i < ops; i++)
 		if (ag_holds_take(&shm, slot, 1, meters, 8, &held, now_us, &denied) == AG_TAKE_OK)
 			give_up("was not refused");
-	t1 = ag_clock_mono_us();
+	t1 = cpu_us();
 	for (int64_t i = 0; i < ops; i++) {
 		uint8_t hash[AG_SHA256_LEN];
 		char blob[256];
@@ -244,7 +255,7 @@ refusing(void)
 			give_up("was not refused");
 		ag_budget_note_refusal(ag_metertab_at(&shm, meters[denied]), now_us);
 	}
-	t2 = ag_clock_mono_us();
+	t2 = cpu_us();
 	printf("a spent key refused                     meters %6.0f ns   with hash and look-up of the key %6.0f ns\n",
 	    (double)(t1 - t0) * 1000 / (double)ops, (double)(t2 - t1) * 1000 / (double)ops);
 	ag_keytab_writer_free(w);
@@ -259,10 +270,10 @@ explaining(void)
 
 	for (uint32_t i = 0; i < 8; i++)
 		meters[i] = make_meter(200 + i, i, INT64_MAX / 4);
-	t0 = ag_clock_mono_us();
+	t0 = cpu_us();
 	for (int64_t i = 0; i < n; i++)
 		ag_explain_put_brief(&shm, 0, &e.brief);
-	t1 = ag_clock_mono_us();
+	t1 = cpu_us();
 	e.brief.n_meters = 8;
 	for (int64_t i = 0; i < n; i++) {
 		for (uint32_t k = 0; k < 8; k++) {
@@ -273,7 +284,7 @@ explaining(void)
 		}
 		ag_explain_put(&shm, 0, &e);
 	}
-	t2 = ag_clock_mono_us();
+	t2 = cpu_us();
 	printf("a decision kept to be explained         brief  %6.0f ns   full, 8 meters read %6.0f ns\n",
 	    (double)(t1 - t0) * 1000 / (double)n, (double)(t2 - t1) * 1000 / (double)n);
 }
