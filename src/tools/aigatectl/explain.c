@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/money.h"
 #include "conf/conf.h"
-#include "policy/verdict.h"
 #include "shm/explain.h"
 #include "tools/aigatectl/ctl.h"
 
@@ -48,6 +47,18 @@ static const char sql_by_request[] = SQL_LEDGER "request_id = $1::uuid) t";
 static const char sql_by_trace[] = SQL_LEDGER
 	"trace_id = $1 AND received_at >= CASE WHEN $2 ~ '^[0-9]+d$'"
 	" THEN current_date - rtrim($2, 'd')::int ELSE $2::date END) t";
+
+/* By enum ag_verdict: 0 allows. */
+static const struct {
+	const char *name, *type;
+	int status;
+} rules[] = {
+	{ "ALLOW", "", 200 },
+#define X(id, http, form, kind, errcode, cnt, retry, fmt) { #id, kind, http },
+#include "aigated/tbl/verdicts.h"
+#undef X
+};
+#define ALLOW 0
 
 /* ---- the segment ---- */
 
@@ -133,7 +144,7 @@ result_of(const struct ag_explain *e, uint32_t i)
 
 	if (i == e->refused)
 		return e->brief.flags & AG_EXPLAIN_FITTED ? "fitted to it"
-		    : e->brief.verdict == AG_ALLOW ? "made room later" : "refused";
+		    : e->brief.verdict == ALLOW ? "made room later" : "refused";
 	return has_room ? "room" : "no room";
 }
 
@@ -169,14 +180,14 @@ add_verdict(struct json_object *o, const struct ag_explain *e, bool is_full)
 	uint16_t v = e->brief.verdict;
 	char detail[sizeof(e->detail) + 1];
 
-	if (v == AG_ALLOW || v >= AG_VERDICTS) {
+	if (v == ALLOW || v >= AG_ARRAY_LEN(rules)) {
 		add_text(o, "decision", e->brief.flags & AG_EXPLAIN_FITTED ? "fitted" : "admitted");
 		return;
 	}
 	add_text(o, "decision", "refused");
-	add_text(o, "rule", ag_verdict_defs[v].name);
-	json_object_object_add(o, "status", json_object_new_int(ag_verdict_defs[v].status));
-	add_text(o, "error_type", ag_verdict_defs[v].type);
+	add_text(o, "rule", rules[v].name);
+	json_object_object_add(o, "status", json_object_new_int(rules[v].status));
+	add_text(o, "error_type", rules[v].type);
 	if (is_full && e->detail_len > 0 && ag_str_copy(ag_str_n(e->detail, e->detail_len), detail,
 	    sizeof(detail)))
 		add_text(o, "detail", detail);
@@ -191,7 +202,7 @@ add_brief(struct json_object *o, const struct ag_explain_brief *b)
 	if (b->input + b->output > 0) {
 		json_object_object_add(o, "input_tokens_at_most", json_object_new_int64(b->input));
 		json_object_object_add(o, "output_tokens_at_most", json_object_new_int64(b->output));
-		json_object_object_add(o, b->verdict == AG_ALLOW ? "held" : "wanted",
+		json_object_object_add(o, b->verdict == ALLOW ? "held" : "wanted",
 		    amount(b->nusd, AG_UNIT_NUSD));
 	}
 	json_object_object_add(o, "meters_looked_at", json_object_new_int(b->n_meters));
