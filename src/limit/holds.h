@@ -24,6 +24,28 @@ enum ag_take ag_holds_take(const struct ag_shm *shm, struct ag_inflight *slot, u
     const uint32_t *meters, uint32_t n, const struct ag_amounts *amounts, int64_t now_us,
     uint32_t *out_denied) AG_MUST_CHECK;
 
+/* What a meter of that unit counts of it. */
+int64_t ag_amount_of(enum ag_unit unit, const struct ag_amounts *a);
+
+/* What to take of one meter. */
+struct ag_ask {
+	uint32_t meter_ix;
+	bool is_adaptive;  /* the amount may be less than the worst case, and may be raised */
+	int64_t amount;    /* in the meter's unit */
+	int64_t least;     /* shadow budgets: with less than that left strict would have refused */
+};
+
+/* The same with an amount for each meter; worst: what strict meters hold.  Bits of
+ * slot->would_refuse: shadow budgets that strict would have refused. */
+enum ag_take ag_holds_take_each(const struct ag_shm *shm, struct ag_inflight *slot, uint32_t incarnation,
+    const struct ag_ask *ask, uint32_t n, const struct ag_amounts *worst, int64_t now_us,
+    uint32_t *out_denied) AG_MUST_CHECK;
+
+/* While SENT: the adaptive holds become what `to` says where that is more, all or none; other
+ * holds stay.  DENIED: one has no room, all is as it was.  raise.c. */
+enum ag_take ag_holds_raise(const struct ag_shm *shm, struct ag_inflight *slot,
+    const struct ag_amounts *to) AG_MUST_CHECK;
+
 /* HELD -> SENT: from here on a death is charged.  The draft must be complete: ag_record_build() into
  * slot->draft, without charges, its length in draft_bytes; from now on it is not touched.  Called
  * before the first byte goes to the provider. */
@@ -55,8 +77,8 @@ int ag_holds_record_attempt(struct ag_ring *ring, struct ag_inflight *slot, stru
 struct ag_sweep { unsigned returned, charged, finished, suspect, waiting; };
 
 /* By the successor of a dead worker before it accepts: every slot of worker_ix is brought to
- * FREE.  Not sent: returned.  Sent: charged the hold (AG_USAGE_UNKNOWN, AG_OUT_WORKER_DIED) and
- * recorded from the draft.  Recorded: settled. */
+ * FREE.  Not sent: returned.  Sent: each meter charged what is held of it (AG_USAGE_UNKNOWN,
+ * AG_OUT_WORKER_DIED) and recorded from the draft.  Recorded: settled. */
 void ag_holds_sweep(const struct ag_shm *shm, uint32_t worker_ix, int64_t now_us, struct ag_sweep *out);
 
 #endif

@@ -5,9 +5,11 @@ src_limit_liblimit_a_SOURCES = \
 	src/limit/budget.c \
 	src/limit/gauge.c \
 	src/limit/holds.c src/limit/holds.h src/limit/holds_step.h \
+	src/limit/learned.c src/limit/learned.h \
 	src/limit/meter.c src/limit/meter.h \
 	src/limit/period.c \
 	src/limit/policy_meter.c src/limit/policy_meter.h \
+	src/limit/raise.c \
 	src/limit/rate.c \
 	src/limit/sweep.c
 EXTRA_DIST += src/limit/README.md

@@ -120,6 +120,8 @@ settings_apply(struct ag_meter *m, const struct ag_meter_def *def)
 	if (def->resets > ag_a32_get(&m->resets))
 		ag_a32_set(&m->resets, def->resets);
 	window_set(m, def);
+	set_if_changed32(&m->mode.on_exhaust, def->on_exhaust);
+	set_if_changed32(&m->mode.enforcement, def->enforcement);
 	if (ag_a32_get(&m->period_kind) != (uint32_t)def->period_kind)
 		ag_a32_publish(&m->period_kind, def->period_kind); /* after what it needs */
 }

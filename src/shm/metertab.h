@@ -22,6 +22,8 @@ struct ag_meter_def {
 	enum ag_period_kind period_kind;
 	uint32_t period_days, anchor_day;
 	uint32_t resets;
+	enum ag_enforcement enforcement; /* budgets */
+	enum ag_exhaust on_exhaust;
 	int64_t owner;        /* policy.id of a meter of level policy, else 0 */
 	struct ag_str name;   /* of a policy's budget: its value key, cut to AG_METER_NAME_MAX */
 };
