@@ -98,7 +98,8 @@ struct ag_proc_slot {
 	struct ag_a32 inflight;     /* workers: requests in flight */
 	struct ag_a32 connections;  /* workers: client connections open */
 	struct ag_a32 catalog_gen;  /* workers: generation of the catalogue in use */
-	struct ag_a32 reserved[5];
+	struct ag_a32 slots_high;   /* workers: in-flight slots from here on were never used */
+	struct ag_a32 reserved[4];
 	char last_words[AG_LAST_WORDS]; /* W: crash path, async-signal-safe  R: master */
 };
 static_assert(sizeof(struct ag_proc_slot) == 320, "process slots are five lines");

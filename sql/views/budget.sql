@@ -19,7 +19,10 @@ select m.id as meter_id, m.organisation_id, m.level, m.scope_id,
 	case when m.unit = 'nusd' then coalesce(s.settled, 0) / 1000000000::numeric end as used_usd,
 	case when m.unit = 'nusd' then m.limit_amount / 1000000000::numeric end as limit_usd,
 	round(100 * coalesce(s.settled, 0) / nullif(m.limit_amount, 0)::numeric, 2) as used_percent,
-	coalesce(s.requests, 0) as requests, s.updated_at, m.retired_at
+	coalesce(s.requests, 0) as requests, s.updated_at, m.retired_at,
+	m.enforcement, case m.enforcement when 'adaptive' then m.on_exhaust end as on_exhaust,
+	case m.enforcement when 'shadow' then coalesce(w.would_refuse, 0) end as would_refuse
 from aigate.meter m left join aigate.budget_state s on s.meter_id = m.id
+	left join aigate.shadow_state w on w.meter_id = m.id
 where m.kind = 'budget';
-comment on view aigate.v_budget is 'Budgets and their settled spend, a row per meter and period';
+comment on view aigate.v_budget is 'Budgets and their settled spend, a row per meter and period; would_refuse: of a shadow budget, in all';

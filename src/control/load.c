@@ -221,7 +221,7 @@ on_policy_reset(struct loader *l, const PGresult *res, int row)
 static int
 on_policy_budget(struct loader *l, const PGresult *res, int row)
 {
-	int64_t period = ag_pg_i64(res, row, 10), start, end;
+	int64_t period = ag_pg_i64(res, row, 12), start, end;
 	struct ag_meter_def def;
 	uint32_t ix;
 	int rc;
@@ -232,7 +232,7 @@ on_policy_budget(struct loader *l, const PGresult *res, int row)
 		return 0;
 	rc = on_policy_reset(l, res, row);
 	if (rc == 0 && ag_metertab_find(l->ctl->ctx->shm, def.id, &ix) == 0)
-		ag_metertab_restore(l->ctl->ctx->shm, ix, period, ag_pg_i64(res, row, 11));
+		ag_metertab_restore(l->ctl->ctx->shm, ix, period, ag_pg_i64(res, row, 13));
 	return rc;
 }
 

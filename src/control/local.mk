@@ -30,6 +30,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/routes.c src/control/routes.h \
 	src/control/secret.c src/control/secret.h \
 	src/control/server.c src/control/server.h \
+	src/control/shadow.c src/control/shadow.h src/control/sql_shadow.h \
 	src/control/sql.h \
 	src/control/usage.c \
 	src/control/webhook.c src/control/webhook.h \

@@ -41,10 +41,16 @@ enum ag_take ag_holds_take_each(const struct ag_shm *shm, struct ag_inflight *sl
     const struct ag_ask *ask, uint32_t n, const struct ag_amounts *worst, int64_t now_us,
     uint32_t *out_denied) AG_MUST_CHECK;
 
-/* While SENT: the adaptive holds become what `to` says where that is more, all or none; other
- * holds stay.  DENIED: one has no room, all is as it was.  raise.c. */
-enum ag_take ag_holds_raise(const struct ag_shm *shm, struct ag_inflight *slot,
-    const struct ag_amounts *to) AG_MUST_CHECK;
+/* While SENT: the holds of mask (bits by index, of budgets) become what `to` says where that is
+ * more, all or none; other holds stay.  DENIED: holds[*out_denied] has no room, all is as it was.
+ * raise.c. */
+enum ag_take ag_holds_raise(const struct ag_shm *shm, struct ag_inflight *slot, uint32_t mask,
+    const struct ag_amounts *to, uint32_t *out_denied) AG_MUST_CHECK;
+
+/* By how much the requests in flight can still pass the budget, at most: of a strict one 0.  Of an
+ * adaptive one that finishes streams, the worst case of each less what is held for it; of one that
+ * cuts them, as much again as is held for it, or that if it is less.  Goes through all slots. */
+int64_t ag_holds_bound(const struct ag_shm *shm, uint32_t meter_ix);
 
 /* HELD -> SENT: from here on a death is charged.  The draft must be complete: ag_record_build() into
  * slot->draft, without charges, its length in draft_bytes; from now on it is not touched.  Called
