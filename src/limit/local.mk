@@ -35,3 +35,8 @@ check_PROGRAMS += tests/unit/test_alert
 TESTS += tests/unit/test_alert
 tests_unit_test_alert_SOURCES = tests/unit/test_alert.c tests/unit/tap.h tests/unit/shm_fixture.h
 tests_unit_test_alert_LDADD = $(shm_libs)
+
+check_PROGRAMS += tests/unit/test_enforcement
+TESTS += tests/unit/test_enforcement
+tests_unit_test_enforcement_SOURCES = tests/unit/test_enforcement.c tests/unit/tap.h tests/unit/shm_fixture.h
+tests_unit_test_enforcement_LDADD = $(shm_libs)
