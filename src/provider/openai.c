@@ -382,6 +382,7 @@ ag_openai_on_body(const struct ag_provider *p, struct ag_str body, struct ag_ans
 /* What is around the text in the tersest chunk that anybody sends: it is no output. */
 #define CHUNK_FRAME       "[{\"index\":0,\"delta\":{\"content\":\"\"},\"finish_reason\":null}]"
 #define CHUNK_FRAME_LEAST "[{\"delta\":{\"content\":\"\"}}]"
+#define CHUNK_NO_LOGPROBS ",\"logprobs\":null"
 #define CHUNK_LEAST       2u /* bytes: a chunk is a token, whatever it shows */
 
 static void
@@ -405,6 +406,8 @@ read_chunk(const struct ag_provider *p, struct ag_str data, struct ag_json_value
 	bool is_open = memmem(raw.p, raw.n, "\"finish_reason\":null", 20) != NULL;
 	size_t frame = is_open ? sizeof(CHUNK_FRAME) - 1 : sizeof(CHUNK_FRAME_LEAST) - 1;
 
+	if (is_open && memmem(raw.p, raw.n, CHUNK_NO_LOGPROBS, sizeof(CHUNK_NO_LOGPROBS) - 1))
+		frame += sizeof(CHUNK_NO_LOGPROBS) - 1;
 	a->content_events++;
 	a->content_bytes += raw.n > frame + CHUNK_LEAST ? raw.n - frame : CHUNK_LEAST;
 	if (choices.type == AG_JSON_ARRAY && a->finish_reason[0] == '\0' && !is_open)

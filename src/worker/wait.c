@@ -27,12 +27,12 @@ least_of(const struct ag_req *r, uint32_t meter)
 
 /* Whether only what is held keeps it out. */
 static bool
-would_fit(const struct ag_req *r, uint32_t meter, int64_t least)
+would_fit(const struct ag_req *r, uint32_t meter, int64_t least, int64_t now_us)
 {
 	const struct ag_meter *m = ag_metertab_at(r->w->shm, meter);
 	struct ag_meter_state s;
 
-	ag_meter_read(m, 0, r->admit_at_us, &s);
+	ag_meter_read(m, 0, now_us, &s);
 	switch ((enum ag_meter_kind)ag_a32_get(&m->kind)) {
 	case AG_METER_BUDGET:
 		return s.held > 0 && s.settled <= s.limit && least <= s.limit - s.settled;
@@ -61,7 +61,7 @@ ag_wait_enter(struct ag_req *r, enum ag_verdict v, struct ag_str detail, uint32_
 	if (meter == AG_NONE_IX || w->conf->hold_wait == 0)
 		return false;
 	least = least_of(r, meter);
-	if (!would_fit(r, meter, least) && !r->wait.is_behind)
+	if (!would_fit(r, meter, least, r->admit_at_us) && !r->wait.is_behind)
 		return false;
 	if (!is_in_queue(r)) {
 		if (w->n_waiting >= w->conf->hold_wait_max)
@@ -137,6 +137,12 @@ has_room(const struct ag_req *r, int64_t now_us)
 	return s.remaining >= r->wait.least;
 }
 
+static bool
+can_still_fit(const struct ag_req *r, int64_t now_us)
+{
+	return would_fit(r, r->wait.meter, r->wait.least, now_us);
+}
+
 static void
 time_is_over(struct ag_req *r)
 {
@@ -185,6 +191,8 @@ ag_wait_on_tick(int fd, short what, void *arg)
 				block(&b, meter); /* still waits, perhaps for another now */
 		} else if (mono_us - r->wait.since_us >= w->conf->hold_wait) {
 			time_is_over(r);
+		} else if (!is_blocked(&b, r->wait.meter) && !can_still_fit(r, wall_us)) {
+			time_is_over(r); /* what was held has been spent */
 		} else {
 			block(&b, r->wait.meter);
 		}
