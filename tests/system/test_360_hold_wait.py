@@ -9,7 +9,7 @@ import pytest
 from gateway import chat_body, wait
 from plane import _provider, connections_to_all_workers, mini_cost, plane, provider  # noqa: F401
 
-CONF = {"workers": "4", "fit_min_tokens": "1000", "hold_wait": "20s", "hold_wait_max": "16"}
+CONF = {"workers": "4", "fit_min_tokens": "1000", "hold_wait": "2m", "hold_wait_max": "16"}
 BODY = json.dumps(chat_body(max_tokens=1000), separators=(",", ":"))
 WORST = mini_cost(len(BODY), 1000)
 ROOM = WORST + 40 * mini_cost(20, 10)  # for one at a time, and what a few before it cost
@@ -157,6 +157,26 @@ def test_who_came_first_is_served_first(plane, provider, counters):
     assert order == [200] * 6
     assert seen == sorted(seen), "nobody passed another"
     for c in connections:
+        c.close()
+
+
+def test_a_small_one_does_not_pass_a_large_one_that_waits(plane, provider, counters):
+    """In one worker: else the large one might wait for ever."""
+    first, large, small = connections_to_all_workers(plane, 3)[:3]
+    key = plane.key(budget_usd=usd(WORST * 3 // 2))
+    auth = {"authorization": f"Bearer {key}"}
+    provider.script(times=1, wait="go", prompt_tokens=20, tokens=10)
+    provider.script(prompt_tokens=20, tokens=10)
+    first.request("POST", "/v1/chat/completions", auth, BODY)
+    provider.wait_stat("requests", 1)
+    large.request("POST", "/v1/chat/completions", auth, BODY)
+    wait(lambda: waiting(plane) == 1, "the large one to wait")
+    small.request("POST", "/v1/chat/completions", auth, chat_body(max_tokens=10))
+    wait(lambda: waiting(plane) == 2 or provider.stats()["requests"] > 1, "the small one to wait behind it")
+    assert provider.stats()["requests"] == 1
+    provider.release("go")
+    assert [c.read_answer("POST").status for c in (first, large, small)] == [200] * 3
+    for c in (first, large, small):
         c.close()
 
 
