@@ -23,6 +23,8 @@
 #define AG_SHM_LOCK_PROCS  0
 #define AG_SHM_LOCK_METERS (1 << 20)
 
+#define AG_HIST_BUCKETS    54u  /* of a histogram, see shm/histogram.h; the last one has no bound */
+#define AG_HIST_CELLS      (AG_HIST_BUCKETS + 1u) /* and the sum */
 #define AG_WORKERS_MAX     64u
 #define AG_KEY_METERS_MAX  8u   /* meters of one API key */
 #define AG_HOLDS_MAX       24u  /* meters one request may stand on, all levels together */
@@ -39,7 +41,7 @@ struct ag_shm_sizes {
 	uint32_t keys;           /* key slots, a power of two, twice the number of keys allowed */
 	uint32_t meters;         /* meter slots, a power of two */
 	uint32_t blob_units;     /* 64-byte units of key metadata */
-	uint32_t counters;       /* counters per process: from tbl/counters.h */
+	uint32_t counters;       /* cells per process: tbl/counters.h, then tbl/histograms.h */
 	uint64_t ring_bytes;     /* data bytes of one usage ring, a power of two */
 	uint64_t catalog_bytes;  /* bytes of one of the two catalogue areas */
 };
@@ -213,7 +215,8 @@ struct ag_meter {
 	struct ag_a32 unit;        /* enum ag_unit */
 	struct ag_a32 level;       /* enum ag_scope_kind */
 	struct ag_a32 period_kind; /* enum ag_period_kind */
-	struct ag_a32 period_days;
+	struct ag_a32 days_and_mode; /* bits 0-15 length of a period of kind days, 16-23 enum
+	                                ag_enforcement, 24-31 enum ag_exhaust: see metertab.h */
 	struct ag_a32 anchor_day;  /* days since 1970, for AG_PERIOD_DAYS */
 	struct ag_a32 resets;      /* times the usage was reset: shifts the period number; rates: raised
 	                              also when the window changes, so that old slices count no more */
@@ -251,8 +254,7 @@ struct ag_meter {
 		struct { /* behind that.  Budgets */
 			uint8_t of_others[304];
 			struct ag_a64 would_refuse; /* shadow: requests strict would have refused */
-			struct ag_a32 enforcement;  /* enum ag_enforcement  W: as limit */
-			struct ag_a32 on_exhaust;   /* enum ag_exhaust  W: as limit */
+			uint64_t reserved;
 		} mode;
 	} AG_ALIGNED(64);
 };

@@ -512,7 +512,7 @@ meter_of(struct ag_call *c, const struct ag_limit *l, const PGresult *meters, in
 			continue;
 		if (ag_a32_get(&shm->meters[ix].period_kind) == (uint32_t)l->period_kind &&
 		    (l->period_kind != AG_PERIOD_DAYS ||
-		    ag_a32_get(&shm->meters[ix].period_days) == l->period_days))
+		    ag_meter_period_days(&shm->meters[ix]) == l->period_days))
 			return &shm->meters[ix];
 	}
 	return NULL;

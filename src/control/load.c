@@ -196,7 +196,7 @@ on_budget(struct loader *l, const PGresult *res, int row)
 	m = ag_metertab_at(l->ctl->ctx->shm, ix);
 	/* The account of now, or a later one that was opened before the period was changed. */
 	if (period >= ag_period_number((enum ag_period_kind)ag_a32_get(&m->period_kind),
-	    ag_a32_get(&m->period_days), ag_a32_get(&m->anchor_day), ag_a32_get(&m->resets),
+	    ag_meter_period_days(m), ag_a32_get(&m->anchor_day), ag_a32_get(&m->resets),
 	    l->now_us, &start, &end))
 		ag_metertab_restore(l->ctl->ctx->shm, ix, period, ag_pg_i64(res, row, 2));
 	return 0;

@@ -7,6 +7,7 @@
  * between the two, but a `held` that is wrong until the reconciler comes by. */
 #include "limit/algorithms.h"
 #include "shm/crash_point.h"
+#include "shm/metertab.h"
 
 static int64_t
 number_now(const struct ag_meter *m, int64_t now_us, int64_t *out_end_us)
@@ -14,7 +15,7 @@ number_now(const struct ag_meter *m, int64_t now_us, int64_t *out_end_us)
 	enum ag_period_kind kind = ag_a32_observe(&m->period_kind); /* before what belongs to it */
 	int64_t start;
 
-	return ag_period_number(kind, ag_a32_get(&m->period_days), ag_a32_get(&m->anchor_day),
+	return ag_period_number(kind, ag_meter_period_days(m), ag_a32_get(&m->anchor_day),
 	    ag_a32_get(&m->resets), now_us, &start, out_end_us);
 }
 
@@ -46,7 +47,7 @@ has_room(int64_t used, int64_t limit, int64_t amount)
 static bool
 is_shadow(const struct ag_meter *m)
 {
-	return ag_a32_get(&m->mode.enforcement) == AG_ENFORCE_SHADOW;
+	return ag_meter_enforcement(m) == AG_ENFORCE_SHADOW;
 }
 
 enum ag_take

@@ -87,7 +87,8 @@ has_meter(const struct ag_inflight *slot, uint32_t n, uint32_t meter_ix)
 
 /* Takes one more: intent, meter, certainty. */
 static enum ag_take
-holds_push(const struct ag_shm *shm, struct ag_inflight *slot, const struct ag_ask *ask, int64_t now_us)
+holds_push(const struct ag_shm *shm, struct ag_inflight *slot, const struct ag_ask *ask, int64_t now_us,
+    struct ag_rate_left *out_left)
 {
 	uint32_t i = ag_a32_get(&slot->progress);
 	struct ag_meter *m = ag_metertab_at(shm, ask->meter_ix);
@@ -105,7 +106,7 @@ holds_push(const struct ag_shm *shm, struct ag_inflight *slot, const struct ag_a
 	ag_a32_publish(&slot->n_holds, i + 1);
 	AG_CRASH_POINT();
 	atomic_thread_fence(memory_order_seq_cst);
-	verdict = ag_meter_take_or_note(m, ask->meter_ix, ask->amount, ask->least, now_us, &hold,
+	verdict = ag_meter_take_or_note(m, ask->meter_ix, ask->amount, ask->least, now_us, &hold, out_left,
 	    &would_refuse);
 	if (verdict != AG_TAKE_OK) {
 		ag_a32_publish(&slot->n_holds, i);
@@ -134,13 +135,13 @@ ag_holds_take(const struct ag_shm *shm, struct ag_inflight *slot, uint32_t incar
 
 		ask[i] = (struct ag_ask){ .meter_ix = meters[i], .amount = amount, .least = amount };
 	}
-	return ag_holds_take_each(shm, slot, incarnation, ask, n, amounts, now_us, out_denied);
+	return ag_holds_take_each(shm, slot, incarnation, ask, n, amounts, now_us, out_denied, NULL);
 }
 
 enum ag_take
 ag_holds_take_each(const struct ag_shm *shm, struct ag_inflight *slot, uint32_t incarnation,
     const struct ag_ask *ask, uint32_t n, const struct ag_amounts *worst, int64_t now_us,
-    uint32_t *out_denied)
+    uint32_t *out_denied, struct ag_rate_left out_left[AG_HOLDS_MAX])
 {
 	assert(ag_a32_get(&slot->state) == AG_INFLIGHT_FREE && n <= AG_HOLDS_MAX);
 	ag_a32_set(&slot->progress, 0);
@@ -153,9 +154,13 @@ ag_holds_take_each(const struct ag_shm *shm, struct ag_inflight *slot, uint32_t 
 	ag_a32_set(&slot->raising, 0);
 	ag_holds_goto(slot, AG_INFLIGHT_TAKING);
 	for (uint32_t i = 0; i < n; i++) {
+		struct ag_rate_left *left = out_left ? &out_left[i] : NULL;
+
+		if (left)
+			left->is_rate = false;
 		if (has_meter(slot, ag_a32_get(&slot->progress), ask[i].meter_ix))
 			continue;
-		if (holds_push(shm, slot, &ask[i], now_us) == AG_TAKE_DENIED) {
+		if (holds_push(shm, slot, &ask[i], now_us, left) == AG_TAKE_DENIED) {
 			ag_holds_goto(slot, AG_INFLIGHT_RELEASING);
 			ag_holds_pop_all(shm, slot, NULL, now_us);
 			*out_denied = i;

@@ -36,10 +36,11 @@ struct ag_ask {
 };
 
 /* The same with an amount for each meter; worst: what strict meters hold.  Bits of
- * slot->would_refuse: shadow budgets that strict would have refused. */
+ * slot->would_refuse: shadow budgets that strict would have refused.  out_left[i]: what the rate of
+ * ask[i] has left; NULL: nobody asks. */
 enum ag_take ag_holds_take_each(const struct ag_shm *shm, struct ag_inflight *slot, uint32_t incarnation,
     const struct ag_ask *ask, uint32_t n, const struct ag_amounts *worst, int64_t now_us,
-    uint32_t *out_denied) AG_MUST_CHECK;
+    uint32_t *out_denied, struct ag_rate_left out_left[AG_HOLDS_MAX]) AG_MUST_CHECK;
 
 /* While SENT: the holds of mask (bits by index, of budgets) become what `to` says where that is
  * more, all or none; other holds stay.  DENIED: holds[*out_denied] has no room, all is as it was.

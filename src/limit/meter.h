@@ -16,22 +16,38 @@
 #define AG_LIMIT_METER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "aigated/shm_layout.h"
 
 enum ag_take { AG_TAKE_OK, AG_TAKE_DENIED, AG_TAKE_GONE /* meter no longer exists: do not count it */ };
 
-/* Takes amount (>= 0) and fills out (all fields); on anything but OK takes nothing.  A budget in
- * shadow always lets it; *out_would_refuse: not even `least` was left of it at that moment. */
-enum ag_take ag_meter_take_or_note(struct ag_meter *m, uint32_t meter_ix, int64_t amount, int64_t least,
-    int64_t now_us, struct ag_hold *out, bool *out_would_refuse) AG_MUST_CHECK;
+/* What a rate that was taken from still has: a take that was allowed has counted it anyway. */
+struct ag_rate_left {
+	bool is_rate; /* else the rest means nothing */
+	int64_t limit, remaining, resets_at_us; /* as ag_meter_read() tells them */
+};
 
-static inline AG_MUST_CHECK enum ag_take
-ag_meter_take(struct ag_meter *m, uint32_t meter_ix, int64_t amount, int64_t now_us, struct ag_hold *out)
+/* Takes amount (>= 0) and fills out (all fields); on anything but OK takes nothing.  On OK
+ * *out_left as well (NULL: nobody asks).  A budget in shadow always lets it; *out_would_refuse: not
+ * even `least` was left of it at that moment. */
+enum ag_take ag_meter_take_or_note(struct ag_meter *m, uint32_t meter_ix, int64_t amount, int64_t least,
+    int64_t now_us, struct ag_hold *out, struct ag_rate_left *out_left,
+    bool *out_would_refuse) AG_MUST_CHECK;
+
+static inline enum ag_take AG_MUST_CHECK
+ag_meter_take_telling(struct ag_meter *m, uint32_t meter_ix, int64_t amount, int64_t now_us,
+    struct ag_hold *out, struct ag_rate_left *out_left)
 {
 	bool would_refuse;
 
-	return ag_meter_take_or_note(m, meter_ix, amount, amount, now_us, out, &would_refuse);
+	return ag_meter_take_or_note(m, meter_ix, amount, amount, now_us, out, out_left, &would_refuse);
+}
+
+static inline enum ag_take AG_MUST_CHECK
+ag_meter_take(struct ag_meter *m, uint32_t meter_ix, int64_t amount, int64_t now_us, struct ag_hold *out)
+{
+	return ag_meter_take_telling(m, meter_ix, amount, now_us, out, NULL);
 }
 
 /* Adds to what is held of a budget, in the period of the hold, if its limit allows; lower() gives

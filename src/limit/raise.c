@@ -78,7 +78,7 @@ int64_t
 ag_holds_bound(const struct ag_shm *shm, uint32_t meter_ix)
 {
 	const struct ag_meter *m = ag_metertab_at(shm, meter_ix);
-	enum ag_exhaust policy = ag_a32_get(&m->mode.on_exhaust);
+	enum ag_exhaust policy = ag_meter_on_exhaust(m);
 	int64_t sum = 0, id = ag_a64_observe(&m->id);
 
 	for (uint32_t w = 0; w < shm->hdr->sizes.workers; w++) {

@@ -67,7 +67,7 @@ put_budget(struct ag_buf *b, const struct ag_meter *m)
 		break;
 	case AG_PERIOD_DAYS:
 		ag_buf_printf(b, ",\"period\":\"days\",\"period_days\":%u",
-		    (unsigned)ag_a32_get(&m->period_days));
+		    (unsigned)ag_meter_period_days(m));
 		break;
 	}
 }
@@ -93,7 +93,7 @@ static void
 put_mode(struct readback *r, const struct ag_meter *m, uint32_t unit)
 {
 	static const char *const modes[] = { "strict", "adaptive", "shadow" };
-	enum ag_enforcement mode = ag_a32_get(&m->mode.enforcement);
+	enum ag_enforcement mode = ag_meter_enforcement(m);
 	struct ag_buf *b = r->out;
 
 	ag_buf_printf(b, ",\"enforcement\":\"%s\"", modes[mode]);
@@ -103,7 +103,7 @@ put_mode(struct readback *r, const struct ag_meter *m, uint32_t unit)
 		break;
 	case AG_ENFORCE_ADAPTIVE:
 		ag_buf_printf(b, ",\"on_exhaust\":\"%s\"",
-		    ag_a32_get(&m->mode.on_exhaust) == AG_EXHAUST_CUT ? "cut" : "finish");
+		    ag_meter_on_exhaust(m) == AG_EXHAUST_CUT ? "cut" : "finish");
 		put_amount(b, "bound", ag_holds_bound(r->shm, (uint32_t)(m - r->shm->meters)), unit);
 		break;
 	case AG_ENFORCE_SHADOW:
@@ -137,7 +137,7 @@ put_figures(struct ag_buf *b, const struct ag_meter *m, const struct ag_meter_st
 static bool
 is_shadow(const struct ag_meter *m, uint32_t kind)
 {
-	return kind == AG_METER_BUDGET && ag_a32_get(&m->mode.enforcement) == AG_ENFORCE_SHADOW;
+	return kind == AG_METER_BUDGET && ag_meter_enforcement(m) == AG_ENFORCE_SHADOW;
 }
 
 static enum status

@@ -115,13 +115,12 @@ settings_apply(struct ag_meter *m, const struct ag_meter_def *def)
 	set_if_changed64(&m->limit, def->limit);
 	set_if_changed64(&m->alert_at, def->alert_at);
 	set_if_changed32(&m->level, def->level);
-	set_if_changed32(&m->period_days, def->period_days);
+	set_if_changed32(&m->days_and_mode, (def->period_days & 0xffff) | (uint32_t)def->enforcement << 16 |
+	    (uint32_t)def->on_exhaust << 24);
 	set_if_changed32(&m->anchor_day, def->anchor_day);
 	if (def->resets > ag_a32_get(&m->resets))
 		ag_a32_set(&m->resets, def->resets);
 	window_set(m, def);
-	set_if_changed32(&m->mode.on_exhaust, def->on_exhaust);
-	set_if_changed32(&m->mode.enforcement, def->enforcement);
 	if (ag_a32_get(&m->period_kind) != (uint32_t)def->period_kind)
 		ag_a32_publish(&m->period_kind, def->period_kind); /* after what it needs */
 }
@@ -300,12 +299,26 @@ ag_metertab_next_run(const struct ag_shm *shm, uint32_t ix, uint32_t *out_from, 
 	if (at < 0)
 		return errno != ENXIO; /* behind the last byte written; else it cannot tell: all */
 	end = lseek(shm->fd, at, SEEK_HOLE);
-	at = (at - base) / size;
+	/* Of a slot that begins in front of what was written the number was not: it is left out.  One that
+	 * begins in it counts, whatever of it lies behind. */
+	static_assert(offsetof(struct ag_meter, id) == 0, "the number is what was written first");
+	at = (at - base + size - 1) / size;
 	end = end < 0 ? (off_t)*out_to : (end - base + size - 1) / size;
 	*out_from = at > (off_t)ix ? (uint32_t)at : ix;
 	if (end < (off_t)*out_to)
 		*out_to = (uint32_t)end;
 	return *out_from < *out_to;
+}
+
+bool
+ag_metertab_walk(const struct ag_shm *shm, struct ag_meter_walk *walk, uint32_t *out_ix)
+{
+	if (walk->at >= walk->to && !ag_metertab_next_run(shm, walk->to, &walk->at, &walk->to)) {
+		*walk = (struct ag_meter_walk){ 0 };
+		return false;
+	}
+	*out_ix = walk->at++;
+	return true;
 }
 
 uint8_t *

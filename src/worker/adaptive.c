@@ -43,13 +43,13 @@ static bool
 is_mode(const struct ag_meter *m, enum ag_enforcement mode)
 {
 	return ag_a32_observe(&m->kind) == AG_METER_BUDGET &&
-	    ag_a32_get(&m->mode.enforcement) == (uint32_t)mode;
+	    ag_meter_enforcement(m) == mode;
 }
 
 static bool
 does_cut(const struct ag_meter *m)
 {
-	return ag_a32_get(&m->mode.on_exhaust) == AG_EXHAUST_CUT;
+	return ag_meter_on_exhaust(m) == AG_EXHAUST_CUT;
 }
 
 void

@@ -45,7 +45,7 @@ static bool
 is_shadow(const struct ag_meter *m)
 {
 	return ag_a32_get(&m->kind) == AG_METER_BUDGET &&
-	    ag_a32_get(&m->mode.enforcement) == AG_ENFORCE_SHADOW;
+	    ag_meter_enforcement(m) == AG_ENFORCE_SHADOW;
 }
 
 /* One that binds: a budget in shadow changes nothing. */
@@ -160,22 +160,32 @@ fit(struct ag_req *r, int64_t now_us)
 	return true;
 }
 
+/* The least that is left of each kind is what the client is told. */
 static void
-note_rates(struct ag_req *r, int64_t now_us)
+note_rate(struct ag_req *r, const struct ag_meter *m, const struct ag_rate_left *left, int64_t now_us)
+{
+	struct ag_rate_note *note =
+	    ag_a32_get(&m->unit) == AG_UNIT_TOKENS ? &r->rate_tokens : &r->rate_requests;
+
+	if (note->is_set && note->remaining <= left->remaining)
+		return;
+	*note = (struct ag_rate_note){ .is_set = true, .limit = left->limit, .remaining = left->remaining,
+		.reset_us = left->resets_at_us > now_us ? left->resets_at_us - now_us : 0 };
+}
+
+/* Nothing was taken: what the meters say to whoever looks. */
+static void
+read_rates(struct ag_req *r, int64_t now_us)
 {
 	for (uint32_t i = 0; i < r->n_meters; i++) {
 		const struct ag_meter *m = ag_metertab_at(r->w->shm, r->meters[i]);
-		struct ag_rate_note *note;
 		struct ag_meter_state s;
 
 		if (ag_a32_get(&m->kind) != AG_METER_RATE)
 			continue;
-		note = ag_a32_get(&m->unit) == AG_UNIT_TOKENS ? &r->rate_tokens : &r->rate_requests;
 		ag_meter_read(m, 0, now_us, &s);
-		if (note->is_set && note->remaining <= s.remaining)
-			continue;
-		*note = (struct ag_rate_note){ .is_set = true, .limit = s.limit, .remaining = s.remaining,
-			.reset_us = s.resets_at_us > now_us ? s.resets_at_us - now_us : 0 };
+		note_rate(r, m, &(struct ag_rate_left){ .limit = s.limit, .remaining = s.remaining,
+		    .resets_at_us = s.resets_at_us }, now_us);
 	}
 }
 
@@ -204,20 +214,21 @@ refused_by_meter(struct ag_req *r, uint32_t meter_ix, struct ag_str *out_detail)
 {
 	ag_worker_slot_give(r->w, r->slot_ix);
 	ag_budget_note_refusal(ag_metertab_at(r->w->shm, meter_ix), r->admit_at_us);
-	note_rates(r, r->admit_at_us);
+	read_rates(r, r->admit_at_us);
 	*out_detail = name_of_level(r, meter_ix);
 	return ag_req_verdict_of(ag_metertab_at(r->w->shm, meter_ix));
 }
 
 static enum ag_take
-take_once(struct ag_req *r, struct ag_inflight *slot, int64_t now_us, uint32_t *out_denied)
+take_once(struct ag_req *r, struct ag_inflight *slot, int64_t now_us, uint32_t *out_denied,
+    struct ag_rate_left out_left[AG_HOLDS_MAX])
 {
 	struct ag_ask ask[AG_HOLDS_MAX];
 
 	for (uint32_t i = 0; i < r->n_meters; i++)
 		ask[i] = ag_req_ask(r, r->meters[i]);
 	return ag_holds_take_each(r->w->shm, slot, r->w->ctx->incarnation, ask, r->n_meters, &r->amounts,
-	    now_us, out_denied);
+	    now_us, out_denied, out_left);
 }
 
 static enum ag_verdict
@@ -226,6 +237,7 @@ take_holds(struct ag_req *r, struct ag_str *out_detail, uint32_t *out_meter)
 	struct ag_worker *w = r->w;
 	int64_t slot_ix, now_us = r->admit_at_us;
 	enum ag_verdict v = room_to_record(r, out_detail);
+	struct ag_rate_left left[AG_HOLDS_MAX];
 	bool was_fitted = false, has_moved;
 
 	if (v != AG_ALLOW)
@@ -236,14 +248,16 @@ take_holds(struct ag_req *r, struct ag_str *out_detail, uint32_t *out_meter)
 	for (int tries = 0; tries < 8; tries++) {
 		struct ag_inflight *slot = ag_shm_inflight(w->shm, w->ctx->worker_ix, r->slot_ix);
 		uint32_t denied = 0;
-		bool has_taken = take_once(r, slot, now_us, &denied) == AG_TAKE_OK;
+		bool has_taken = take_once(r, slot, now_us, &denied, left) == AG_TAKE_OK;
 
 		if (has_taken && ag_req_policies_held(r, slot)) {
 			r->slot = slot;
 			ag_req_taken(r);
 			if (was_fitted)
 				ag_count(AG_CNT_req_fitted);
-			note_rates(r, now_us);
+			for (uint32_t i = 0; i < r->n_meters; i++)
+				if (left[i].is_rate)
+					note_rate(r, ag_metertab_at(w->shm, r->meters[i]), &left[i], now_us);
 			return AG_ALLOW;
 		}
 		if (has_taken)

@@ -44,7 +44,7 @@ take(struct ag_inflight *slot, const struct ag_ask *ask, uint32_t n)
 	uint32_t denied;
 
 	ag_a32_set(&ag_shm_proc(&shm, AG_PROC_WORKER(0))->slots_high, 8);
-	return ag_holds_take_each(&shm, slot, 1, ask, n, &worst, NOW, &denied);
+	return ag_holds_take_each(&shm, slot, 1, ask, n, &worst, NOW, &denied, NULL);
 }
 
 static void
@@ -95,10 +95,10 @@ a_shadow_lets_all_through_and_knows_what_strict_had_refused(void)
 	sent(c);
 	finish(c, 90);
 	is_i64(used(ix), 90, "what is used is exact");
-	ag_a32_set(&at(ix)->mode.enforcement, AG_ENFORCE_STRICT);
+	ag_a32_set(&at(ix)->days_and_mode, AG_ENFORCE_STRICT << 16);
 	ag_a64_set(&at(ix)->limit, 500);
 	is_i64(take(a, &ask, 1), AG_TAKE_DENIED, "made strict it refuses at once");
-	ag_a32_set(&at(ix)->mode.enforcement, AG_ENFORCE_SHADOW);
+	ag_a32_set(&at(ix)->days_and_mode, AG_ENFORCE_SHADOW << 16);
 	ag_a64_set(&at(ix)->limit, AG_METER_CLOSED);
 	is_i64(take(a, &ask, 1), AG_TAKE_DENIED, "one that is about to go is taken by nobody");
 	(void)next_record();

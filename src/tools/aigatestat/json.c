@@ -5,6 +5,7 @@
 #include "limit/holds.h"
 #include "limit/meter.h"
 #include "shm/counters.h"
+#include "shm/metertab.h"
 #include "tools/aigatestat/stat.h"
 
 static void
@@ -120,10 +121,11 @@ put_meters(struct ag_buf *b, const struct ag_shm *shm, int64_t now_us)
 			put_member(b, "settled", s.settled);
 			put_member(b, "held", s.held);
 			put_member(b, "period", s.period);
-			put_text(b, "enforcement", ag_str(stat_enforcement_name(ag_a32_get(&m->mode.enforcement))));
-			if (ag_a32_get(&m->mode.enforcement) == AG_ENFORCE_ADAPTIVE)
+			put_text(b, "enforcement", ag_str(stat_enforcement_name(ag_meter_enforcement(m))));
+			if (ag_meter_enforcement(m) == AG_ENFORCE_ADAPTIVE)
 				put_member(b, "bound", ag_holds_bound(shm, i));
-			put_member(b, "would_refuse", ag_a64_get(&m->mode.would_refuse));
+			if (ag_meter_enforcement(m) == AG_ENFORCE_SHADOW)
+				put_member(b, "would_refuse", ag_a64_get(&m->mode.would_refuse));
 		}
 		if (kind == AG_METER_RATE)
 			put_member(b, "window_us", ag_a64_get(&m->window_us));
