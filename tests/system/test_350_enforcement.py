@@ -187,6 +187,24 @@ def test_a_stream_that_cannot_be_paid_for_is_finished_where_the_budget_says_so(p
     assert plane.chat(key, model=SEEN, max_tokens=20).status == 412, "it is used up"
 
 
+def test_a_body_in_place_of_the_stream_is_cut_like_one(plane, provider):
+    """It could not be seen as it came, and may cost what a worst case costs."""
+    limit = cost(200, 1400) + 8 * cost(20, 200) + 17
+    key = plane.key(usage_limits=budget_of(limit))
+    learn(plane, provider, key, model=SEEN, stream=True, max_tokens=220)
+    provider.script(content_type="application/json", body=json.dumps({
+        "id": "x", "object": "chat.completion", "model": "gpt-4.1-mini",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "word " * 5000}}],
+        "usage": {"prompt_tokens": 20, "completion_tokens": 5000, "total_tokens": 5020}}))
+    cut = plane.counter("req_cut")
+    with pytest.raises(Exception):
+        plane.chat(key, model=SEEN, stream=True, max_tokens=5000)
+    plane.wait_idle()
+    m = meter(plane, limit)
+    assert 8 * cost(20, 200) < m["settled"] <= limit and m["held"] == 0
+    assert plane.counter("req_cut") == cut + 1 and row_of(plane, key)[0] == "budget_cut"
+
+
 @pytest.mark.parametrize("policy, salt", [("finish", 6), ("cut", 7)])
 def test_the_published_bound_is_not_passed_by_a_race(plane, provider, policy, salt):
     """All are held back at the provider while the bound is read; then all write as much as they may."""
