@@ -8,17 +8,13 @@
 const char *
 ag_policy_endpoint(enum ag_endpoint e)
 {
-	switch (e) {
-	case AG_EP_CHAT:
-		return "chatComplete";
-	case AG_EP_COMPLETION:
-		return "complete";
-	case AG_EP_EMBEDDING:
-		return "embed";
-	case AG_EP_NONE:
-		break;
-	}
-	return NULL;
+	static const char *const names[AG_EP_RECORDED] = {
+#define X(name, number, text) [number] = text,
+#include "aigated/tbl/endpoints.h"
+#undef X
+	};
+
+	return e < AG_EP_RECORDED ? names[e] : NULL;
 }
 
 /* ---- facts ---- */

@@ -45,7 +45,9 @@ ag_admit_key_of(const struct ag_http_head *head)
 		key = ag_http_header_get(head, AG_STR("x-api-key"));
 	if (key.n == 0)
 		key = ag_http_header_get(head, AG_STR("api-key"));
-	return key;
+	if (key.n == 0)
+		key = ag_http_header_get(head, AG_STR("x-goog-api-key"));
+	return key.n > 0 ? key : ag_inbound_query_key(head);
 }
 
 enum ag_verdict
@@ -257,6 +259,10 @@ find_target(struct ag_req *r, const struct ag_http_head *head, struct ag_str *ou
 		ag_error("cannot use integration \"%.*s\": its credential or host does not open", AG_STR_ARG(name));
 		return AG_DENY_INTERNAL;
 	}
+	r->path = ag_str(r->is_stream && r->target.path->stream_path ? r->target.path->stream_path
+	    : r->target.path->path);
+	if (r->path.p && memchr(r->path.p, '{', r->path.n))
+		return ag_req_expand_path(r, head, out_detail);
 	return AG_ALLOW;
 }
 
@@ -273,16 +279,23 @@ read_count(struct ag_req *r, enum ag_field f, uint64_t *out, struct ag_str *out_
 	return AG_ALLOW;
 }
 
+/* Absent is "auto". A model without a price for priority is not served so. */
+enum ag_service_tier
+ag_req_absent_tier(const struct ag_req *r)
+{
+	const struct ag_cat_price *p = r->target.price;
+
+	return r->w->conf->assumed_service_tier == AG_ASSUME_PRIORITY && p &&
+	    (p->p[AG_PI_PRIO_IN] >= 0 || p->p[AG_PI_PRIO_OUT] >= 0) ? AG_TIER_PRIORITY : AG_TIER_STANDARD;
+}
+
 static enum ag_service_tier
 asked_tier(struct ag_req *r)
 {
 	struct ag_str raw = ag_json_raw(ag_req_body(r), r->field[AG_F_SERVICE_TIER]);
 
-	/* Absent is "auto". A model without a price for it is not served so. */
 	if (!ag_req_is_given(r, AG_F_SERVICE_TIER))
-		return r->w->conf->assumed_service_tier == AG_ASSUME_PRIORITY &&
-		    (r->target.price->p[AG_PI_PRIO_IN] >= 0 || r->target.price->p[AG_PI_PRIO_OUT] >= 0)
-		    ? AG_TIER_PRIORITY : AG_TIER_STANDARD;
+		return ag_req_absent_tier(r);
 	if (r->field[AG_F_SERVICE_TIER].type != AG_JSON_STRING)
 		return AG_TIER_STANDARD;
 	/* "auto" is what the provider's project says, which may be priority. */
@@ -392,10 +405,16 @@ ag_req_admit(struct ag_req *r, const struct ag_http_head *head, struct ag_str *o
 	if (!ag_scopes_has(r->key.scopes, AG_SCOPE_COMPLETIONS_WRITE))
 		return AG_DENY_SCOPE;
 	if ((v = read_headers(r, head, out_detail)) != AG_ALLOW ||
-	    (v = scan_body(r, head, out_detail)) != AG_ALLOW ||
+	    (v = r->endpoint > AG_EP_EMBEDDING ? ag_inbound_scan(r, head, out_detail)
+	            : scan_body(r, head, out_detail)) != AG_ALLOW ||
 	    (v = scan_stream_options(r, out_detail, &usage)) != AG_ALLOW ||
-	    (v = find_target(r, head, out_detail)) != AG_ALLOW ||
-	    (v = estimate(r, out_detail)) != AG_ALLOW)
+	    (v = find_target(r, head, out_detail)) != AG_ALLOW)
+		return v;
+	if (r->target.path->endpoint != r->endpoint)
+		v = ag_xlate_open(r, head, out_detail);
+	else
+		v = r->endpoint > AG_EP_EMBEDDING ? ag_inbound_estimate(r, head, out_detail) : estimate(r, out_detail);
+	if (v != AG_ALLOW)
 		return v;
 	if (ag_metadata_merge(&r->arena, HEADER(head, "metadata"), ag_str_n(blob, blob_bytes),
 	        ag_catalog_text(ag_view_catalog(r->view), r->ws->metadata), &r->metadata) < 0)
@@ -408,7 +427,12 @@ ag_req_admit(struct ag_req *r, const struct ag_http_head *head, struct ag_str *o
 		r->est.must_write_limit = false;
 	if (v != AG_ALLOW)
 		return v;
-	ag_req_edit_body(r, &usage);
+	if (r->xl)
+		return ag_xlate_seal(r, out_detail);
+	if (r->endpoint > AG_EP_EMBEDDING)
+		ag_inbound_edit(r);
+	else
+		ag_req_edit_body(r, &usage);
 	return AG_ALLOW;
 }
 
