@@ -205,6 +205,27 @@ def test_a_body_in_place_of_the_stream_is_cut_like_one(plane, provider):
     assert plane.counter("req_cut") == cut + 1 and row_of(plane, key)[0] == "budget_cut"
 
 
+@pytest.mark.parametrize("path, salt", [
+    ("/v1/messages", 18), ("/v1beta/models/gpt-4.1-mini:streamGenerateContent?alt=sse", 19)])
+def test_other_protocols_are_cut_in_their_own_words(plane, provider, path, salt):
+    limit = cost(200, 1400) + 8 * cost(20, 200) + salt
+    key = plane.key(usage_limits=budget_of(limit))
+    learn(plane, provider, key, model=SEEN, stream=True, max_tokens=220)
+    provider.script(tokens=5000, prompt_tokens=20)
+    cut = plane.counter("req_cut")
+    body = {"model": SEEN, "stream": True, "max_tokens": 5000, "messages": [{"role": "user", "content": "hi"}]} \
+        if path == "/v1/messages" else {"contents": [{"role": "user", "parts": [{"text": "hi"}]}],
+                                        "generationConfig": {"maxOutputTokens": 5000}}
+    answer = plane.post(key, body, path=path, headers={"x-portkey-provider": "@mock"})
+    assert answer.status == 200
+    assert "a budget cannot pay for more" in answer.text and "[DONE]" not in answer.text
+    assert "message_stop" not in answer.text and '"finishReason"' not in answer.text
+    plane.wait_idle()
+    m = meter(plane, limit)
+    assert limit * 3 // 4 < m["settled"] <= limit and m["held"] == 0
+    assert plane.counter("req_cut") == cut + 1 and row_of(plane, key)[0] == "budget_cut"
+
+
 @pytest.mark.parametrize("policy, salt", [("finish", 6), ("cut", 7)])
 def test_the_published_bound_is_not_passed_by_a_race(plane, provider, policy, salt):
     """All are held back at the provider while the bound is read; then all write as much as they may."""

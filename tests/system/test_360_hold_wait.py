@@ -182,6 +182,27 @@ def test_a_key_that_goes_meanwhile_does_not_get_through(plane, provider, counter
     assert provider.stats()["requests"] == 1
 
 
+@pytest.mark.parametrize("path, body", [
+    ("/v1/messages", {"max_tokens": 1000, "messages": [{"role": "user", "content": "hi"}]}),
+    ("/v1beta/models/gpt-4o-mini:generateContent", {
+        "contents": [{"role": "user", "parts": [{"text": "hi"}]}], "generationConfig": {"maxOutputTokens": 1000}})])
+def test_other_protocols_wait_too(plane, provider, counters, path, body):
+    key = plane.key(budget_usd=usd(2 * WORST - 1000))
+    provider.script(times=1, wait="go", prompt_tokens=20, tokens=10)
+    provider.script(prompt_tokens=20, tokens=10)
+    first = plane.post_async(key, BODY)
+    provider.wait_stat("requests", 1)
+    model = {} if "generate" in path else {"model": "@mock/gpt-4o-mini"}
+    pending = plane.post_async(key, {**model, **body}, path=path, headers={"x-portkey-provider": "@mock"})
+    wait(lambda: waiting(plane) == 1, "it to wait")
+    provider.release("go")
+    assert first.answer().status == 200
+    answer = pending.answer()
+    assert answer.status == 200, answer
+    assert counters("req_waited", "req_waited_in_vain") == [1, 0]
+    assert len(json.loads(provider.last()["body"])["messages"]) == 1, "what was asked"
+
+
 def test_a_raised_limit_lets_it_through_at_once(plane, provider, counters):
     key = plane.key(budget_usd=usd(ROOM + 6))
     provider.script(times=1, wait="go", prompt_tokens=20, tokens=10)
