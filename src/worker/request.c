@@ -105,6 +105,7 @@ serve_inference(struct ag_req *r, const struct ag_http_head *head)
 
 	ag_req_goto(r, AG_REQ_ADMIT);
 	v = ag_req_admit(r, head, &detail, &meter);
+	ag_req_explain(r, v, detail, meter);
 	if (v != AG_ALLOW) {
 		ag_reply_verdict(r, v, detail, meter);
 		return;
