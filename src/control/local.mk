@@ -6,6 +6,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/call.c src/control/call.h \
 	src/control/catalog_read.c \
 	src/control/command.c src/control/command.h \
+	src/control/configurations.c src/control/configurations.h \
 	src/control/control.c src/control/control.h \
 	src/control/custom_host.c src/control/custom_host.h \
 	src/control/deliver.c src/control/deliver.h \
