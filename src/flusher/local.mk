@@ -9,6 +9,7 @@ src_flusher_libflusher_a_SOURCES = \
 	src/flusher/params.c src/flusher/params.h \
 	src/flusher/pgbin.h \
 	src/flusher/reconcile.c src/flusher/reconcile.h \
+	src/flusher/retention.c src/flusher/retention.h \
 	src/flusher/rollup.c src/flusher/rollup.h \
 	src/flusher/row.c src/flusher/row.h \
 	src/flusher/sql.h \

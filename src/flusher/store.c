@@ -162,6 +162,7 @@ ag_store_new(struct event_base *base, const char *conninfo, const struct ag_stor
 	st->ops = ops;
 	st->arg = arg;
 	st->backoff_us = BACKOFF_FIRST_US;
+	st->partition_unit = "month";
 	ag_params_init(&st->params);
 	st->ev_timer = event_new(base, -1, 0, store_on_timer, st);
 	if (!st->ev_timer) {
@@ -299,6 +300,12 @@ ag_store_ask_truth(struct ag_store *st, const int64_t *meter_ids, const int64_t 
 		return;
 	}
 	store_start(st, STEP_TRUTH);
+}
+
+void
+ag_store_set_partitions(struct ag_store *st, const char *unit)
+{
+	st->partition_unit = unit;
 }
 
 void
