@@ -6,6 +6,7 @@ aigatectl_SOURCES = \
 	src/tools/aigatectl/ctl.h \
 	src/tools/aigatectl/db.c \
 	src/tools/aigatectl/integration.c \
+	src/tools/aigatectl/journal.c \
 	src/tools/aigatectl/key.c \
 	src/tools/aigatectl/limits.c \
 	src/tools/aigatectl/main.c \
@@ -17,8 +18,9 @@ aigatectl_SOURCES = \
 	src/tools/aigatectl/table.c \
 	src/tools/aigatectl/usage.c \
 	src/tools/aigatectl/workspace.c
-aigatectl_LDADD = src/conf/libconf.a src/base/libbase.a \
-	$(CURL_LIBS) $(JSONC_LIBS) $(PQ_LIBS) $(SSL_LIBS)
+# libflusher: the journal is read and stored by the flusher's own code.
+aigatectl_LDADD = src/conf/libconf.a src/flusher/libflusher.a src/shm/libshm.a \
+	src/base/libbase.a $(EVENT_LIBS) $(CURL_LIBS) $(JSONC_LIBS) $(PQ_LIBS) $(SSL_LIBS)
 pricesdir = $(pkgdatadir)/data
 dist_prices_DATA = data/prices.tsv
 dist_man_MANS += man/aigatectl.8

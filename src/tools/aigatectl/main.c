@@ -50,6 +50,10 @@ static const struct ctl_command commands[] = {
 	{ "prices import", ctl_prices_import, "[FILE] [--force]", "take over a price file" },
 	{ "prices lint", ctl_prices_lint, "[FILE]", "check a price file" },
 	{ "prices list", ctl_prices_list, "[--family F] [--model M] [--all]", "prices in force" },
+	{ "journal status", ctl_journal_status, "[--dir DIR]", "what waits on disk for PostgreSQL" },
+	{ "journal verify", ctl_journal_verify, "[--dir DIR]", "read all of it: damage and holes" },
+	{ "journal replay", ctl_journal_replay, "[--dir DIR]",
+	  "store it in PostgreSQL, the daemon being stopped" },
 	{ "status", ctl_status, "", "whether daemon and database answer, and what they hold" },
 };
 
