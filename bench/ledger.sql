@@ -78,24 +78,22 @@ select date_trunc('hour', received_at), organisation_id, workspace_id, family, r
 	coalesce(error_type, ''), count(*), sum(charged_nusd), max(received_at)
 from aigate.ledger where organisation_id = :org and outcome <> 'answered'
 group by 1, 2, 3, 4, 5, 6, 7, 8;
-create function pg_temp.bucket(us bigint) returns int language sql immutable as $$
-	select case when us < 8 then us::int else 4 * (e - 1) + ((us >> (e - 2)) & 3)::int end
-	from (select floor(log(2, greatest(us, 1)::numeric))::int as e) e $$;
--- The logarithm of each row would take an hour: durations are put in classes of a millisecond first.
-insert into aigate.latency_hour (hour, organisation_id, workspace_id, family, model, bucket, total, first_byte,
+create function pg_temp.bucket(us float8) returns int language sql immutable as $$
+	select case when us < 8 then us::int else
+		4 * (floor(ln(us) / ln(2::float8))::int - 1)
+		+ (floor(us / power(2::float8, floor(ln(us) / ln(2::float8)) - 2))::int & 3) end $$;
+insert into aigate.latency_hour (hour, organisation_id, family, model, bucket, total, first_byte,
 	overhead)
-select c.hour, :org, c.workspace_id, 'openai', c.model, b.bucket, coalesce(sum(c.n) filter (where c.what = 1), 0),
-	coalesce(sum(c.n) filter (where c.what = 2), 0), coalesce(sum(c.n) filter (where c.what = 3), 0)
-from (select date_trunc('hour', received_at) as hour, workspace_id, served_model as model, w.what, w.class,
-			count(*) as n
-		from aigate.ledger, lateral (values
-			(1, (extract(epoch from finished_at - received_at) * 100)::int * 10000),
-			(2, (extract(epoch from first_byte_at - sent_at) * 100)::int * 10000),
-			(3, overhead_us::int)) w(what, class)
-		where organisation_id = :org and outcome = 'answered' group by 1, 2, 3, 4, 5) c
-	join (select class, pg_temp.bucket(class) as bucket from (select generate_series(0, 10000000, 10000) as class
-		union select generate_series(0, 1000)) x) b on b.class = c.class
-group by 1, 3, 5, 6;
+select c.hour, c.organisation_id, c.family, c.model, c.bucket,
+	count(*) filter (where c.what = 1), count(*) filter (where c.what = 2), count(*) filter (where c.what = 3)
+from (select date_trunc('hour', l.received_at) as hour, l.organisation_id, l.family,
+			l.served_model as model, w.what, pg_temp.bucket(w.us) as bucket
+		from aigate.ledger l, lateral (values
+			(1, (extract(epoch from l.finished_at - l.received_at) * 1000000)::float8),
+			(2, (extract(epoch from l.first_byte_at - l.sent_at) * 1000000)::float8),
+			(3, l.overhead_us::float8)) w(what, us)
+		where l.organisation_id = :org and l.outcome = 'answered') c
+group by 1, 2, 3, 4, 5;
 insert into aigate.metadata_hour
 select hour, organisation_id, workspace_id, 'subscription_tier', tier, sum(requests), sum(attempts), sum(errors),
 	sum(input_total), sum(output_total), sum(cost_nusd), sum(charged_nusd)

@@ -58,19 +58,17 @@ comment on column aigate.error_hour.last_at is 'received_at of the last one';
 create table aigate.latency_hour (
 	hour timestamptz not null,
 	organisation_id bigint not null,
-	workspace_id bigint not null,
 	family text not null,
 	model text not null,
 	bucket smallint not null check (bucket between 0 and 255),
 	total bigint not null default 0,
 	first_byte bigint not null default 0,
 	overhead bigint not null default 0,
-	primary key (hour, organisation_id, workspace_id, family, model, bucket)
+	primary key (hour, organisation_id, family, model, bucket)
 );
 comment on table aigate.latency_hour is 'Histograms of answered attempts by hour: how many took as long as the bucket says; W: flusher';
 comment on column aigate.latency_hour.hour is 'Hour of received_at, its start';
 comment on column aigate.latency_hour.organisation_id is 'organisation.id';
-comment on column aigate.latency_hour.workspace_id is 'workspace.id, 0 none';
 comment on column aigate.latency_hour.family is 'Provider family';
 comment on column aigate.latency_hour.model is 'Model served, else requested';
 comment on column aigate.latency_hour.bucket is 'Which span of time: four to a doubling, see latency_bucket_us()';
@@ -131,7 +129,8 @@ select date_trunc('hour', received_at, 'UTC'), organisation_id, coalesce(workspa
 from aigate.ledger where outcome <> 'answered'
 group by 1, 2, 3, 4, 5, 6, 7, 8;
 
--- Partitions of ledger as PostgreSQL has them, and nobody else keeps a list.
+-- Partitions of ledger as PostgreSQL has them, and nobody else keeps a list.  Sizes are those of the last
+-- vacuum or analyze: asking for the present ones would wait for a partition that is being dropped.
 create function aigate.ledger_partitions()
 returns table (name text, from_at timestamptz, until_at timestamptz, is_detaching boolean,
 	rows_estimate bigint, bytes bigint)
@@ -139,7 +138,8 @@ language sql stable security definer set search_path = pg_catalog, pg_temp set t
 as $$
 	select c.relname::text, b[1]::timestamptz, b[2]::timestamptz,
 		coalesce((to_jsonb(i) ->> 'inhdetachpending')::boolean, false), -- not before PostgreSQL 14
-		c.reltuples::bigint, pg_total_relation_size(c.oid)
+		c.reltuples::bigint, 8192::bigint * (c.relpages + (select coalesce(sum(x.relpages), 0)
+			from pg_index n join pg_class x on x.oid = n.indexrelid where n.indrelid = c.oid))
 	from pg_inherits i join pg_class c on c.oid = i.inhrelid,
 		regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \(''(.+)''\) TO \(''(.+)''\)') b
 	where i.inhparent = 'aigate.ledger'::regclass
@@ -154,7 +154,7 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp set time
 as $$
 declare
 	first_at timestamptz := date_trunc(unit, at);
-	until_at timestamptz := date_trunc(unit, at) + ('1 ' || unit)::interval;
+	end_at timestamptz := date_trunc(unit, at) + ('1 ' || unit)::interval;
 	base text;
 	part text;
 	n int := 1;
@@ -168,7 +168,7 @@ begin
 	end if;
 	-- Days stand in this month already: it is completed by days.
 	if exists (select from aigate.ledger_partitions() p
-	    where p.from_at < until_at and p.until_at > first_at) then
+	    where p.from_at < end_at and p.until_at > first_at) then
 		return aigate.make_partition(at, 'day');
 	end if;
 	base := 'ledger_' || to_char(first_at, case unit when 'day' then 'YYYY_MM_DD' else 'YYYY_MM' end);
@@ -183,7 +183,7 @@ begin
 	    to_char(first_at, case unit when 'day' then 'YYYY-MM-DD' else 'YYYY-MM' end) ||
 	    ' (UTC); W: flusher, insert only');
 	execute format('alter table aigate.ledger attach partition aigate.%I for values from (%L) to (%L)',
-	    part, first_at, until_at);
+	    part, first_at, end_at);
 	return true;
 end
 $$;

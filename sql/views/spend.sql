@@ -52,13 +52,16 @@ from aigate.usage_hour u
 group by 1, 2, 3, 4;
 
 create or replace view aigate.v_spend_by_tier as
-select (u.hour at time zone 'UTC')::date as day, u.organisation_id, u.tier,
+select u.day, u.organisation_id, u.tier,
 	sum(u.cost_nusd) / 1000000000::numeric as cost_usd,
 	sum(u.charged_nusd) / 1000000000::numeric as charged_usd,
 	sum(u.requests)::bigint as requests, sum(u.errors)::bigint as errors,
-	sum(u.input_total)::bigint as input_tokens, sum(u.output_total)::bigint as output_tokens,
-	count(distinct u.api_key_id) as api_keys
-from aigate.usage_hour u
+	sum(u.input_tokens)::bigint as input_tokens, sum(u.output_tokens)::bigint as output_tokens,
+	count(*) as api_keys -- each once: counting distinct ones would sort every hour of every key
+from (select (hour at time zone 'UTC')::date as day, organisation_id, tier, api_key_id,
+		sum(cost_nusd) as cost_nusd, sum(charged_nusd) as charged_nusd, sum(requests) as requests,
+		sum(errors) as errors, sum(input_total) as input_tokens, sum(output_total) as output_tokens
+	from aigate.usage_hour group by 1, 2, 3, 4) u
 group by 1, 2, 3;
 
 create or replace view aigate.v_spend_by_provider as

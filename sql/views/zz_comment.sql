@@ -44,7 +44,7 @@ declare
 "attempt": "Attempt, from 1",
 "attempts": "Attempts: ledger rows",
 "burn_per_hour": "Mean of the last 24 hours, in dollars when unit is nusd, else in unit",
-"bytes": "Size with indexes, bytes",
+"bytes": "Size with indexes at the last vacuum or analyze, bytes",
 "cache_hits": "Answers from our own cache",
 "cache_status": "Answer from our own cache, 0 no",
 "cache_written_tokens": "Input tokens written to the provider's cache",

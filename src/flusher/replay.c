@@ -101,9 +101,8 @@ replay_on_next(evutil_socket_t fd, short what, void *arg)
 		r->is_in_flight = true;
 		ag_store_commit(r->store, &r->batch); /* last: may call back */
 	} else {
-		replay_advance(r);
-		if (!ag_journal_pos_is_before(r->pos, ag_journal_end(r->journal)))
-			replay_end(r, 0);
+		replay_advance(r); /* it was read to its end */
+		replay_end(r, 0);
 	}
 }
 

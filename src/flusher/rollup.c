@@ -21,8 +21,8 @@ const struct ag_group_shape ag_group_shapes[AG_RT_COUNT] = {
 	/* hour, organisation, workspace, status; family, model, outcome, error type; attempts,
 	 * charged, last */
 	[AG_RT_ERROR] = { "t884", 4, "88t" },
-	/* hour, organisation, workspace, bucket; family, model; total, first byte, overhead */
-	[AG_RT_LATENCY] = { "t882", 2, "888" },
+	/* hour, organisation, bucket; family, model; total, first byte, overhead */
+	[AG_RT_LATENCY] = { "t82", 2, "888" },
 	/* hour, organisation, workspace; key, value; requests, attempts, errors, input, output, cost,
 	 * charged */
 	[AG_RT_METADATA] = { "t88", 2, "8888888" },
@@ -316,12 +316,12 @@ add_latency(struct ag_rollup *r, const struct ag_record *rec, int64_t hour_us,
 		rec->sent_at_us > 0 ? rec->first_byte_at_us - rec->sent_at_us : -1, rec->overhead_us };
 
 	for (unsigned i = 0; i < AG_ARRAY_LEN(took); i++) {
-		int64_t dim[] = { hour_us, rec->org_id, rec->workspace_id, 0 };
+		int64_t dim[] = { hour_us, rec->org_id, 0 };
 		struct ag_group *g;
 
 		if (took[i] < 0)
 			continue;
-		dim[3] = ag_latency_bucket((uint64_t)took[i]);
+		dim[2] = ag_latency_bucket((uint64_t)took[i]);
 		g = group_get(r, AG_RT_LATENCY, dim, family_and_model);
 		if (!g)
 			return -ENOMEM;

@@ -7,7 +7,7 @@
 #include "flusher/pgbin.h"
 #include "shm/ring.h"
 
-#define ROW_FIELDS 66u
+#define ROW_FIELDS 67u
 /* Fields of fixed size, array heads and the replacement for unreadable metadata. */
 #define ROW_FIXED  2048u
 
@@ -207,6 +207,10 @@ static void
 put_money(struct ag_pgw *w, const struct ag_record *rec)
 {
 	put_id(w, rec->price_id);
+	if (rec->price_ppm)
+		ag_pgw_int4(w, (int32_t)rec->price_ppm);
+	else
+		ag_pgw_null(w);
 	ag_pgw_int8(w, rec->cost_nusd);
 	if (rec->usage.provider_cost_nusd >= 0)
 		ag_pgw_int8(w, rec->usage.provider_cost_nusd);

@@ -30,7 +30,8 @@
 	"error_type, finish_reason, usage_source, service_tier, input_fresh, cache_read, " \
 	"cache_write_5m, cache_write_1h, input_audio, input_image, cache_read_audio, " \
 	"output_total, reasoning, output_audio, output_image, accepted_prediction, " \
-	"rejected_prediction, web_searches, units, geo_num, geo_den, price_id, cost_nusd, " \
+	"rejected_prediction, web_searches, units, geo_num, geo_den, price_id, price_ppm, " \
+	"cost_nusd, " \
 	"provider_cost_nusd, charged_nusd, held_nusd, queue_us, admit_us, connect_us, " \
 	"overhead_us, request_bytes, response_bytes, cache_status, trace_id, span_id, " \
 	"upstream_id, metadata, charge_meter_id, charge_period, charge_amount" \
@@ -102,15 +103,13 @@
 	"excluded.last_at)"
 
 #define AG_SQL_LATENCY \
-	"insert into aigate.latency_hour as u (hour, organisation_id, workspace_id, bucket, " \
-	"family, model, total, first_byte, overhead) select * from unnest($1::timestamptz[], " \
-	"$2::bigint[], $3::bigint[], $4::smallint[], $5::text[], $6::text[], $7::bigint[], " \
-	"$8::bigint[], $9::bigint[]) as t(hour, organisation_id, workspace_id, bucket, " \
-	"family, model, total, first_byte, overhead) order by hour, organisation_id, " \
-	"workspace_id, family, model, bucket on conflict (hour, organisation_id, " \
-	"workspace_id, family, model, bucket) do update set total = u.total + " \
-	"excluded.total, first_byte = u.first_byte + excluded.first_byte, overhead = " \
-	"u.overhead + excluded.overhead"
+	"insert into aigate.latency_hour as u (hour, organisation_id, bucket, family, model, " \
+	"total, first_byte, overhead) select * from unnest($1::timestamptz[], $2::bigint[], " \
+	"$3::smallint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[]) " \
+	"as t(hour, organisation_id, bucket, family, model, total, first_byte, overhead) order " \
+	"by hour, organisation_id, family, model, bucket on conflict (hour, organisation_id, " \
+	"family, model, bucket) do update set total = u.total + excluded.total, first_byte = " \
+	"u.first_byte + excluded.first_byte, overhead = u.overhead + excluded.overhead"
 
 #define AG_SQL_METADATA \
 	"insert into aigate.metadata_hour as u (hour, organisation_id, workspace_id, " \

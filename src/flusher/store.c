@@ -63,9 +63,11 @@ ag_store_lose(struct ag_store *st, const char *why)
 	st->state = STORE_OFF;
 	st->step = STEP_NONE;
 	st->is_copying = false;
-	if (!st->was_told_down)
+	/* The first reason is often not the one that lasts. */
+	if (!st->was_told_down || strcmp(text, st->told) != 0)
 		ag_warn("PostgreSQL is not reachable: %s, keeping records in the journal", text);
 	st->was_told_down = true;
+	ag_str_copy(ag_str(text), st->told, sizeof(st->told));
 	store_arm_timer(st, st->backoff_us);
 	st->backoff_us = st->backoff_us * 2 > BACKOFF_MAX_US ? BACKOFF_MAX_US : st->backoff_us * 2;
 	if (was != STORE_BUSY)

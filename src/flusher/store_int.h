@@ -52,6 +52,7 @@ struct ag_store {
 	size_t preparing;               /* row of prepared[] */
 	int64_t backoff_us, since_us;   /* since_us: start of CONNECTING, SETUP or BUSY */
 	bool wants_partitions, was_told_down;
+	char told[AG_REASON_MAX];       /* why it was not reachable, as told last */
 	const char *partition_unit;     /* static: "month", "day" */
 	bool is_partition_missing;      /* of the batch being stored */
 

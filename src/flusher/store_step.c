@@ -153,6 +153,8 @@ store_batch_done(struct ag_store *st, enum ag_store_result result)
 	char why[AG_REASON_MAX];
 
 	memcpy(why, st->why, sizeof(why));
+	if (result == AG_STORE_STORED) /* not before: what connects may still take nothing */
+		st->backoff_us = BACKOFF_FIRST_US;
 	ag_store_idle(st);
 	st->ops->on_batch(result, why, st->arg);
 }
@@ -264,6 +266,11 @@ store_batch_failed(struct ag_store *st)
 		    memcmp(st->sqlstate, "42P17", 5) == 0 ? AG_STORE_REFUSED : AG_STORE_FAILED);
 		return;
 	}
+	/* A standby, or one that was told to take nothing: where we would connect now may be another. */
+	if (memcmp(st->sqlstate, "25006", 5) == 0) {
+		ag_store_lose(st, st->why);
+		return;
+	}
 	st->is_partition_missing = is_partition_error(st);
 	st->result = is_data_error(st->sqlstate) ? AG_STORE_REFUSED : AG_STORE_FAILED;
 	ag_store_send(st, STEP_ROLLBACK);
@@ -328,7 +335,6 @@ store_setup_step(struct ag_store *st)
 		if (st->was_told_down)
 			ag_notice("PostgreSQL is reachable again");
 		st->was_told_down = false;
-		st->backoff_us = BACKOFF_FIRST_US;
 		ag_store_idle(st);
 		st->ops->on_ready(st->arg);
 	}

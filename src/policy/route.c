@@ -1,5 +1,7 @@
 #include "policy/route.h"
 
+#include "policy/price.h"
+
 /* Cloudflare's model names begin like slugs and are not. */
 static bool
 is_slug_form(struct ag_str model)
@@ -44,6 +46,23 @@ price_of(const struct ag_route_in *in, const struct ag_cat_integration *i, struc
 	if (row && row->base_model.len > 0)
 		model = ag_catalog_text(in->cat, row->base_model);
 	return ag_catalog_price(in->cat, family, model, in->now_us);
+}
+
+const struct ag_cat_price *
+ag_route_price(struct ag_arena *arena, const struct ag_cat_integration *i,
+    const struct ag_cat_price *price, uint32_t *out_ppm)
+{
+	struct ag_cat_price *own;
+
+	*out_ppm = 0;
+	if (!price || i->price_ppm == 0 || price->family.len == 0)
+		return price;
+	own = ag_arena_alloc(arena, sizeof(*own));
+	if (!own)
+		return NULL;
+	ag_price_scale(price, i->price_ppm, own);
+	*out_ppm = i->price_ppm;
+	return own;
 }
 
 /* 0 when the provider may be used at all now. */
@@ -136,7 +155,8 @@ ag_route_resolve(const struct ag_route_in *in, struct ag_target *out, struct ag_
 		*out_detail = slug;
 		return AG_DENY_ENDPOINT_UNSERVED;
 	}
-	t.price = price_of(in, t.integration, t.model);
+	t.price = ag_route_price(in->arena, t.integration, price_of(in, t.integration, t.model),
+	    &t.price_ppm);
 	*out = t;
 	return AG_ALLOW;
 }
