@@ -41,15 +41,15 @@ grant select, insert, update, delete on aigate.organisation, aigate.app_user, ai
 grant select, insert on aigate.audit_log to aigate_control;
 grant select, insert, update on aigate.alert to aigate_control;
 grant select on aigate.schema_migration, aigate.ledger, aigate.usage_hour, aigate.error_hour,
-	aigate.latency_hour, aigate.metadata_hour, aigate.budget_state, aigate.ledger_position, aigate.ledger_quarantine, aigate.ledger_gap to aigate_control;
+	aigate.latency_hour, aigate.metadata_hour, aigate.ledger_adjustment, aigate.budget_state, aigate.ledger_position, aigate.ledger_quarantine, aigate.ledger_gap to aigate_control;
 
 -- operators: read all but hashes and sealed credentials
 grant select on aigate.schema_migration, aigate.organisation, aigate.app_user, aigate.workspace,
 	aigate.integration_model, aigate.integration_workspace, aigate.provider, aigate.meter,
 	aigate.price, aigate.policy, aigate.policy_entity, aigate.audit_log, aigate.alert, aigate.ledger,
 	aigate.usage_hour, aigate.error_hour, aigate.latency_hour, aigate.metadata_hour,
-	aigate.budget_state, aigate.ledger_position, aigate.ledger_quarantine, aigate.ledger_gap
-	to aigate_ops;
+	aigate.budget_state, aigate.ledger_position, aigate.ledger_quarantine, aigate.ledger_gap,
+	aigate.ledger_adjustment to aigate_ops;
 grant select (id, uuid, organisation_id, workspace_id, user_id, kind, name, description, key_mask,
 	scopes, metadata, config_id, allow_config_override, expires_at, usage_limits, rate_limits,
 	alert_emails, creation_mode, status, created_at, updated_at) on aigate.api_key to aigate_ops;

@@ -12,6 +12,7 @@ dist_sqlmigrations_DATA = \
 	sql/migrations/0010_reprice.sql
 sqlviewsdir = $(pkgdatadir)/sql/views
 dist_sqlviews_DATA = \
+	sql/views/adjustment.sql \
 	sql/views/budget.sql \
 	sql/views/customer.sql \
 	sql/views/latency.sql \

@@ -130,7 +130,8 @@ from aigate.ledger where outcome <> 'answered'
 group by 1, 2, 3, 4, 5, 6, 7, 8;
 
 -- Partitions of ledger as PostgreSQL has them, and nobody else keeps a list.  Sizes are those of the last
--- vacuum or analyze: asking for the present ones would wait for a partition that is being dropped.
+-- vacuum or analyze, and the bounds are read without their table: neither waits for a partition that is
+-- being dropped.
 create function aigate.ledger_partitions()
 returns table (name text, from_at timestamptz, until_at timestamptz, is_detaching boolean,
 	rows_estimate bigint, bytes bigint)
@@ -141,7 +142,7 @@ as $$
 		c.reltuples::bigint, 8192::bigint * (c.relpages + (select coalesce(sum(x.relpages), 0)
 			from pg_index n join pg_class x on x.oid = n.indexrelid where n.indrelid = c.oid))
 	from pg_inherits i join pg_class c on c.oid = i.inhrelid,
-		regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \(''(.+)''\) TO \(''(.+)''\)') b
+		regexp_match(pg_get_expr(c.relpartbound, 0), 'FROM \(''(.+)''\) TO \(''(.+)''\)') b
 	where i.inhparent = 'aigate.ledger'::regclass
 $$;
 comment on function aigate.ledger_partitions() is 'Partitions of ledger: what they hold and how much of it';

@@ -7,7 +7,7 @@ select l.received_at, l.request_id, l.attempt, l.attempt - 1 as retries, l.is_fi
 	l.client_status, l.error_type, l.finish_reason, l.usage_source, l.service_tier,
 	l.input_fresh + l.cache_read + l.cache_write_5m + l.cache_write_1h as input_tokens,
 	l.output_total as output_tokens, l.cache_read as cached_tokens, l.reasoning as reasoning_tokens,
-	l.price_id, l.cost_nusd / 1000000000::numeric as cost_usd,
+	l.price_id, l.price_ppm / 1000000::numeric as price_multiplier, l.cost_nusd / 1000000000::numeric as cost_usd,
 	l.provider_cost_nusd / 1000000000::numeric as reported_usd,
 	l.charged_nusd / 1000000000::numeric as charged_usd,
 	l.held_nusd / 1000000000::numeric as held_usd,

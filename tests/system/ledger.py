@@ -110,7 +110,8 @@ class Ledger:
             one.wait()
         if self.flusher:
             self.kill9()
-        self.feeder("unlink", self.shm)
+        if os.path.exists("/dev/shm" + self.shm):
+            self.feeder("unlink", self.shm)
 
     # -- what is seen ----------------------------------------------------------------------
 
