@@ -73,6 +73,21 @@ select date_trunc('hour', received_at), organisation_id, workspace_id, api_key_i
 	sum(extract(epoch from finished_at - received_at) * 1000000)::bigint, sum(overhead_us)
 from aigate.ledger where organisation_id = :org
 group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11;
+insert into aigate.usage_day (day,
+	organisation_id, workspace_id, api_key_id, integration_id, provider_id, status_class,
+	family, model, endpoint, tier, requests, attempts, errors, unknown_usage, estimated_usage,
+	input_total, output_total, cache_read, cache_write, reasoning, cost_nusd, charged_nusd,
+	unknown_nusd, provider_cost_nusd, held_nusd, latency_us, first_byte_us, overhead_us,
+	cache_hits, request_bytes, response_bytes)
+select (hour at time zone 'UTC')::date,
+	organisation_id, workspace_id, api_key_id, integration_id, provider_id, status_class,
+	family, model, endpoint, tier, sum(requests), sum(attempts), sum(errors),
+	sum(unknown_usage), sum(estimated_usage), sum(input_total), sum(output_total),
+	sum(cache_read), sum(cache_write), sum(reasoning), sum(cost_nusd), sum(charged_nusd),
+	sum(unknown_nusd), sum(provider_cost_nusd), sum(held_nusd), sum(latency_us),
+	sum(first_byte_us), sum(overhead_us), sum(cache_hits), sum(request_bytes),
+	sum(response_bytes)
+from aigate.usage_hour where organisation_id = :org group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11;
 insert into aigate.error_hour
 select date_trunc('hour', received_at), organisation_id, workspace_id, family, requested_model, outcome, status,
 	coalesce(error_type, ''), count(*), sum(charged_nusd), max(received_at)
@@ -106,6 +121,7 @@ from aigate.meter m
 where m.organisation_id = :org group by 1, 2;
 vacuum analyze aigate.ledger;
 vacuum analyze aigate.usage_hour;
+vacuum analyze aigate.usage_day;
 vacuum analyze aigate.error_hour;
 vacuum analyze aigate.latency_hour;
 vacuum analyze aigate.metadata_hour;

@@ -26,8 +26,8 @@ grant usage on schema aigate to aigate_flusher, aigate_control, aigate_ops;
 
 -- flusher: adds to the ledger, reads what it must compare
 grant insert on aigate.ledger, aigate.ledger_quarantine, aigate.ledger_gap to aigate_flusher;
-grant select, insert, update on aigate.usage_hour, aigate.error_hour, aigate.latency_hour,
-	aigate.metadata_hour, aigate.budget_state, aigate.ledger_position to aigate_flusher;
+grant select, insert, update on aigate.usage_hour, aigate.usage_day, aigate.error_hour,
+	aigate.latency_hour, aigate.metadata_hour, aigate.budget_state, aigate.ledger_position to aigate_flusher;
 grant select on aigate.meter, aigate.schema_migration to aigate_flusher;
 grant execute on function aigate.ensure_partitions(text, int),
 	aigate.make_partitions_for(timestamptz[], text), aigate.ledger_partitions(),
@@ -40,14 +40,15 @@ grant select, insert, update, delete on aigate.organisation, aigate.app_user, ai
 	to aigate_control;
 grant select, insert on aigate.audit_log to aigate_control;
 grant select, insert, update on aigate.alert to aigate_control;
-grant select on aigate.schema_migration, aigate.ledger, aigate.usage_hour, aigate.error_hour,
-	aigate.latency_hour, aigate.metadata_hour, aigate.ledger_adjustment, aigate.budget_state, aigate.ledger_position, aigate.ledger_quarantine, aigate.ledger_gap to aigate_control;
+grant select on aigate.schema_migration, aigate.ledger, aigate.usage_hour, aigate.usage_day,
+	aigate.error_hour, aigate.latency_hour, aigate.metadata_hour, aigate.ledger_adjustment,
+	aigate.budget_state, aigate.ledger_position, aigate.ledger_quarantine, aigate.ledger_gap to aigate_control;
 
 -- operators: read all but hashes and sealed credentials
 grant select on aigate.schema_migration, aigate.organisation, aigate.app_user, aigate.workspace,
 	aigate.integration_model, aigate.integration_workspace, aigate.provider, aigate.meter,
 	aigate.price, aigate.policy, aigate.policy_entity, aigate.audit_log, aigate.alert, aigate.ledger,
-	aigate.usage_hour, aigate.error_hour, aigate.latency_hour, aigate.metadata_hour,
+	aigate.usage_hour, aigate.usage_day, aigate.error_hour, aigate.latency_hour, aigate.metadata_hour,
 	aigate.budget_state, aigate.ledger_position, aigate.ledger_quarantine, aigate.ledger_gap,
 	aigate.ledger_adjustment to aigate_ops;
 grant select (id, uuid, organisation_id, workspace_id, user_id, kind, name, description, key_mask,

@@ -24,6 +24,76 @@ comment on column aigate.usage_hour.cache_hits is 'Attempts answered from our ow
 comment on column aigate.usage_hour.request_bytes is 'Bytes sent to providers';
 comment on column aigate.usage_hour.response_bytes is 'Bytes received from providers';
 
+-- The same by day: long ranges are answered from a twentieth of the rows.
+create table aigate.usage_day (
+	day date not null,
+	organisation_id bigint not null,
+	workspace_id bigint not null,
+	api_key_id bigint not null,
+	integration_id bigint not null,
+	provider_id bigint not null,
+	status_class smallint not null,
+	family text not null,
+	model text not null,
+	endpoint text not null,
+	tier text not null,
+	requests bigint not null default 0,
+	attempts bigint not null default 0,
+	errors bigint not null default 0,
+	unknown_usage bigint not null default 0,
+	estimated_usage bigint not null default 0,
+	input_total bigint not null default 0,
+	output_total bigint not null default 0,
+	cache_read bigint not null default 0,
+	cache_write bigint not null default 0,
+	reasoning bigint not null default 0,
+	cost_nusd bigint not null default 0 check (cost_nusd >= 0),
+	charged_nusd bigint not null default 0 check (charged_nusd >= 0),
+	unknown_nusd bigint not null default 0 check (unknown_nusd >= 0),
+	provider_cost_nusd bigint not null default 0 check (provider_cost_nusd >= 0),
+	held_nusd bigint not null default 0 check (held_nusd >= 0),
+	latency_us bigint not null default 0,
+	first_byte_us bigint not null default 0,
+	overhead_us bigint not null default 0,
+	cache_hits bigint not null default 0,
+	request_bytes bigint not null default 0,
+	response_bytes bigint not null default 0,
+	primary key (day, organisation_id, workspace_id, api_key_id, integration_id, provider_id, family, model,
+	    endpoint, status_class, tier)
+);
+create index usage_day_workspace_ix on aigate.usage_day (workspace_id, day);
+create index usage_day_api_key_ix on aigate.usage_day (api_key_id, day);
+comment on table aigate.usage_day is 'Roll-up of usage_hour by day (UTC); in a dimension 0 and the empty text stand for none; W: flusher';
+comment on column aigate.usage_day.day is 'Day of received_at, UTC';
+do $$
+declare
+	c record;
+begin
+	for c in select a.attname, col_description(h.attrelid, h.attnum) as words
+		from pg_attribute a join pg_attribute h on h.attrelid = 'aigate.usage_hour'::regclass
+			and h.attname = a.attname
+		where a.attrelid = 'aigate.usage_day'::regclass and a.attnum > 0
+	loop
+		execute format('comment on column aigate.usage_day.%I is %L', c.attname, c.words);
+	end loop;
+end
+$$;
+insert into aigate.usage_day (day,
+	organisation_id, workspace_id, api_key_id, integration_id, provider_id, status_class,
+	family, model, endpoint, tier, requests, attempts, errors, unknown_usage, estimated_usage,
+	input_total, output_total, cache_read, cache_write, reasoning, cost_nusd, charged_nusd,
+	unknown_nusd, provider_cost_nusd, held_nusd, latency_us, first_byte_us, overhead_us,
+	cache_hits, request_bytes, response_bytes)
+select (hour at time zone 'UTC')::date,
+	organisation_id, workspace_id, api_key_id, integration_id, provider_id, status_class,
+	family, model, endpoint, tier, sum(requests), sum(attempts), sum(errors),
+	sum(unknown_usage), sum(estimated_usage), sum(input_total), sum(output_total),
+	sum(cache_read), sum(cache_write), sum(reasoning), sum(cost_nusd), sum(charged_nusd),
+	sum(unknown_nusd), sum(provider_cost_nusd), sum(held_nusd), sum(latency_us),
+	sum(first_byte_us), sum(overhead_us), sum(cache_hits), sum(request_bytes),
+	sum(response_bytes)
+from aigate.usage_hour group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11;
+
 -- ---- attempts that went wrong -------------------------------------------------------------------
 
 create table aigate.error_hour (

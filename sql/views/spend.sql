@@ -1,4 +1,4 @@
--- spend.sql - dollars, requests and tokens from the hourly roll-up.  Days and hours are UTC.
+-- spend.sql - dollars, requests and tokens from the roll-ups.  Days and hours are UTC.
 -- Dollars are numeric: exact to the nano-dollar.  Groups are made of numbers first and get their
 -- names afterwards: joining before would name every hour of every key.
 
@@ -7,11 +7,11 @@ select u.day, u.organisation_id, o.name as organisation,
 	u.cost_nusd / 1000000000::numeric as cost_usd,
 	u.charged_nusd / 1000000000::numeric as charged_usd,
 	u.requests, u.errors, u.input_tokens, u.output_tokens
-from (select (hour at time zone 'UTC')::date as day, organisation_id,
+from (select day, organisation_id,
 		sum(cost_nusd) as cost_nusd, sum(charged_nusd) as charged_nusd,
 		sum(requests)::bigint as requests, sum(errors)::bigint as errors,
 		sum(input_total)::bigint as input_tokens, sum(output_total)::bigint as output_tokens
-	from aigate.usage_hour group by 1, 2) u
+	from aigate.usage_day group by 1, 2) u
 	left join aigate.organisation o on o.id = u.organisation_id;
 
 create or replace view aigate.v_spend_by_key as
@@ -20,11 +20,11 @@ select u.day, u.organisation_id, u.workspace_id,
 	u.cost_nusd / 1000000000::numeric as cost_usd,
 	u.charged_nusd / 1000000000::numeric as charged_usd,
 	u.requests, u.errors, u.input_tokens, u.output_tokens
-from (select (hour at time zone 'UTC')::date as day, organisation_id, workspace_id, api_key_id,
+from (select day, organisation_id, workspace_id, api_key_id,
 		sum(cost_nusd) as cost_nusd, sum(charged_nusd) as charged_nusd,
 		sum(requests)::bigint as requests, sum(errors)::bigint as errors,
 		sum(input_total)::bigint as input_tokens, sum(output_total)::bigint as output_tokens
-	from aigate.usage_hour group by 1, 2, 3, 4) u
+	from aigate.usage_day group by 1, 2, 3, 4) u
 	left join aigate.api_key k on k.id = u.api_key_id
 	left join aigate.workspace w on w.id = u.workspace_id;
 
@@ -33,22 +33,22 @@ select u.day, u.organisation_id, u.workspace_id, w.slug as workspace, w.name,
 	u.cost_nusd / 1000000000::numeric as cost_usd,
 	u.charged_nusd / 1000000000::numeric as charged_usd,
 	u.requests, u.errors, u.input_tokens, u.output_tokens
-from (select (hour at time zone 'UTC')::date as day, organisation_id, workspace_id,
+from (select day, organisation_id, workspace_id,
 		sum(cost_nusd) as cost_nusd, sum(charged_nusd) as charged_nusd,
 		sum(requests)::bigint as requests, sum(errors)::bigint as errors,
 		sum(input_total)::bigint as input_tokens, sum(output_total)::bigint as output_tokens
-	from aigate.usage_hour group by 1, 2, 3) u
+	from aigate.usage_day group by 1, 2, 3) u
 	left join aigate.workspace w on w.id = u.workspace_id;
 
 create or replace view aigate.v_spend_by_model as
-select (u.hour at time zone 'UTC')::date as day, u.organisation_id, u.family, u.model,
+select u.day, u.organisation_id, u.family, u.model,
 	sum(u.cost_nusd) / 1000000000::numeric as cost_usd,
 	sum(u.charged_nusd) / 1000000000::numeric as charged_usd,
 	sum(u.requests)::bigint as requests, sum(u.errors)::bigint as errors,
 	sum(u.input_total)::bigint as input_tokens, sum(u.output_total)::bigint as output_tokens,
 	sum(u.cache_read)::bigint as cached_tokens, sum(u.reasoning)::bigint as reasoning_tokens,
 	round(sum(u.latency_us) / nullif(sum(u.attempts), 0) / 1000, 1) as mean_latency_ms
-from aigate.usage_hour u
+from aigate.usage_day u
 group by 1, 2, 3, 4;
 
 create or replace view aigate.v_spend_by_tier as
@@ -58,10 +58,10 @@ select u.day, u.organisation_id, u.tier,
 	sum(u.requests)::bigint as requests, sum(u.errors)::bigint as errors,
 	sum(u.input_tokens)::bigint as input_tokens, sum(u.output_tokens)::bigint as output_tokens,
 	count(*) as api_keys -- each once: counting distinct ones would sort every hour of every key
-from (select (hour at time zone 'UTC')::date as day, organisation_id, tier, api_key_id,
+from (select day, organisation_id, tier, api_key_id,
 		sum(cost_nusd) as cost_nusd, sum(charged_nusd) as charged_nusd, sum(requests) as requests,
 		sum(errors) as errors, sum(input_total) as input_tokens, sum(output_total) as output_tokens
-	from aigate.usage_hour group by 1, 2, 3, 4) u
+	from aigate.usage_day group by 1, 2, 3, 4) u
 group by 1, 2, 3;
 
 create or replace view aigate.v_spend_by_provider as
@@ -71,12 +71,12 @@ select u.day, u.organisation_id, u.workspace_id, w.slug as workspace, u.integrat
 	u.charged_nusd / 1000000000::numeric as charged_usd,
 	u.reported_nusd / 1000000000::numeric as reported_usd,
 	u.requests, u.errors, u.input_tokens, u.output_tokens
-from (select (hour at time zone 'UTC')::date as day, organisation_id, workspace_id, integration_id,
+from (select day, organisation_id, workspace_id, integration_id,
 		provider_id, family, sum(cost_nusd) as cost_nusd, sum(charged_nusd) as charged_nusd,
 		sum(provider_cost_nusd) as reported_nusd,
 		sum(requests)::bigint as requests, sum(errors)::bigint as errors,
 		sum(input_total)::bigint as input_tokens, sum(output_total)::bigint as output_tokens
-	from aigate.usage_hour group by 1, 2, 3, 4, 5, 6) u
+	from aigate.usage_day group by 1, 2, 3, 4, 5, 6) u
 	left join aigate.workspace w on w.id = u.workspace_id
 	left join aigate.integration i on i.id = u.integration_id
 	left join aigate.provider p on p.id = u.provider_id;
@@ -144,7 +144,7 @@ select m.organisation_id, m.family, m.model, m.requests, m.tokens,
 	m.cost_nusd / 1000000000::numeric / nullif(m.requests, 0) as usd_per_request
 from (select organisation_id, family, model, sum(requests)::bigint as requests,
 		sum(input_total + output_total)::bigint as tokens, sum(cost_nusd) as cost_nusd
-	from aigate.usage_hour where hour >= now() - interval '30 days'
+	from aigate.usage_day where day > (now() at time zone 'UTC')::date - 30
 	group by 1, 2, 3) m
 window w as (partition by m.organisation_id);
 
@@ -170,10 +170,10 @@ select c.day, c.organisation_id, c.family, c.model, c.input_tokens, c.cached_tok
 	c.cache_written_tokens * (coalesce(p.cache_w_5m_pusd, p.in_pusd) - p.in_pusd)
 		/ 1000000000000::numeric as writing_cost_usd,
 	c.cache_hits
-from (select (hour at time zone 'UTC')::date as day, organisation_id, family, model,
+from (select day, organisation_id, family, model,
 		sum(input_total)::bigint as input_tokens, sum(cache_read)::bigint as cached_tokens,
 		sum(cache_write)::bigint as cache_written_tokens, sum(cache_hits)::bigint as cache_hits
-	from aigate.usage_hour where cache_read > 0 or cache_write > 0 or cache_hits > 0
+	from aigate.usage_day where cache_read > 0 or cache_write > 0 or cache_hits > 0
 	group by 1, 2, 3, 4) c
 	left join lateral (select r.in_pusd, r.cached_in_pusd, r.cache_w_5m_pusd from aigate.price r
 		where r.integration_id is null and r.family = c.family and r.model = c.model

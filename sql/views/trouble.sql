@@ -7,13 +7,13 @@ select e.hour, e.organisation_id, e.workspace_id, e.family, e.model, e.outcome, 
 from aigate.error_hour e;
 
 create or replace view aigate.v_error_rate as
-select (u.hour at time zone 'UTC')::date as day, u.organisation_id, u.family, u.model,
+select u.day, u.organisation_id, u.family, u.model,
 	sum(u.attempts)::bigint as attempts, sum(u.errors)::bigint as errors,
 	round(100 * sum(u.errors) / nullif(sum(u.attempts), 0), 2) as error_percent,
 	(sum(u.errors) filter (where u.status_class = 4))::bigint as errors_4xx,
 	(sum(u.errors) filter (where u.status_class = 5))::bigint as errors_5xx,
 	(sum(u.errors) filter (where u.status_class = 0))::bigint as errors_no_answer
-from aigate.usage_hour u group by 1, 2, 3, 4;
+from aigate.usage_day u group by 1, 2, 3, 4;
 
 create or replace view aigate.v_unknown_usage as
 select l.received_at, l.request_id, l.attempt, l.organisation_id, l.workspace_id, l.api_key_id,
@@ -24,13 +24,13 @@ from aigate.ledger l
 where l.usage_source in ('unknown', 'partial', 'estimated');
 
 create or replace view aigate.v_leakage as
-select (u.hour at time zone 'UTC')::date as day, u.organisation_id, u.family, u.model,
+select u.day, u.organisation_id, u.family, u.model,
 	sum(u.attempts)::bigint as attempts, sum(u.unknown_usage)::bigint as unknown_attempts,
 	sum(u.estimated_usage)::bigint as estimated_attempts,
 	round(100 * sum(u.unknown_usage + u.estimated_usage) / nullif(sum(u.attempts), 0), 2)
 		as unreported_percent,
 	sum(u.unknown_nusd) / 1000000000::numeric as unknown_usd
-from aigate.usage_hour u
+from aigate.usage_day u
 where u.unknown_usage > 0 or u.estimated_usage > 0
 group by 1, 2, 3, 4;
 

@@ -52,27 +52,38 @@
 
 /* Roll-ups: columns in the order of ag_group_shapes.  Sorted, so that flushers of several nodes lock
  * rows in one order. */
+/* Hours and, of the same figures, days. */
 #define AG_SQL_USAGE \
-	"insert into aigate.usage_hour as u (hour, organisation_id, workspace_id, " \
-	"api_key_id, integration_id, provider_id, status_class, family, model, endpoint, " \
-	"tier, requests, attempts, errors, unknown_usage, estimated_usage, input_total, " \
-	"output_total, cache_read, cache_write, reasoning, cost_nusd, charged_nusd, " \
-	"unknown_nusd, provider_cost_nusd, held_nusd, latency_us, first_byte_us, " \
-	"overhead_us, cache_hits, request_bytes, response_bytes) select * from " \
-	"unnest($1::timestamptz[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], " \
-	"$6::bigint[], $7::smallint[], $8::text[], $9::text[], $10::text[], $11::text[], " \
-	"$12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], " \
-	"$17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], " \
-	"$22::bigint[], $23::bigint[], $24::bigint[], $25::bigint[], $26::bigint[], " \
-	"$27::bigint[], $28::bigint[], $29::bigint[], $30::bigint[], $31::bigint[], " \
-	"$32::bigint[]) as t(hour, organisation_id, workspace_id, api_key_id, " \
+	"with n as (select * from unnest($1::timestamptz[], $2::bigint[], $3::bigint[], " \
+	"$4::bigint[], $5::bigint[], $6::bigint[], $7::smallint[], $8::text[], $9::text[], " \
+	"$10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], " \
+	"$15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], " \
+	"$20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[], " \
+	"$25::bigint[], $26::bigint[], $27::bigint[], $28::bigint[], $29::bigint[], " \
+	"$30::bigint[], $31::bigint[], $32::bigint[]) as t(hour, organisation_id, " \
+	"workspace_id, api_key_id, integration_id, provider_id, status_class, family, model, " \
+	"endpoint, tier, requests, attempts, errors, unknown_usage, estimated_usage, " \
+	"input_total, output_total, cache_read, cache_write, reasoning, cost_nusd, " \
+	"charged_nusd, unknown_nusd, provider_cost_nusd, held_nusd, latency_us, " \
+	"first_byte_us, overhead_us, cache_hits, request_bytes, response_bytes)), d as " \
+	"(insert into aigate.usage_day as u (day, organisation_id, workspace_id, api_key_id, " \
 	"integration_id, provider_id, status_class, family, model, endpoint, tier, requests, " \
 	"attempts, errors, unknown_usage, estimated_usage, input_total, output_total, " \
 	"cache_read, cache_write, reasoning, cost_nusd, charged_nusd, unknown_nusd, " \
 	"provider_cost_nusd, held_nusd, latency_us, first_byte_us, overhead_us, cache_hits, " \
-	"request_bytes, response_bytes) order by hour, organisation_id, workspace_id, " \
-	"api_key_id, integration_id, provider_id, family, model, endpoint, status_class, " \
-	"tier on conflict (hour, organisation_id, workspace_id, api_key_id, integration_id, " \
+	"request_bytes, response_bytes) select (hour at time zone 'UTC')::date, " \
+	"organisation_id, workspace_id, api_key_id, integration_id, provider_id, " \
+	"status_class, family, model, endpoint, tier, sum(requests)::bigint, " \
+	"sum(attempts)::bigint, sum(errors)::bigint, sum(unknown_usage)::bigint, " \
+	"sum(estimated_usage)::bigint, sum(input_total)::bigint, sum(output_total)::bigint, " \
+	"sum(cache_read)::bigint, sum(cache_write)::bigint, sum(reasoning)::bigint, " \
+	"sum(cost_nusd)::bigint, sum(charged_nusd)::bigint, sum(unknown_nusd)::bigint, " \
+	"sum(provider_cost_nusd)::bigint, sum(held_nusd)::bigint, sum(latency_us)::bigint, " \
+	"sum(first_byte_us)::bigint, sum(overhead_us)::bigint, sum(cache_hits)::bigint, " \
+	"sum(request_bytes)::bigint, sum(response_bytes)::bigint from n group by 1, 2, 3, 4, " \
+	"5, 6, 7, 8, 9, 10, 11 order by 1, organisation_id, workspace_id, api_key_id, " \
+	"integration_id, provider_id, family, model, endpoint, status_class, tier on " \
+	"conflict (day, organisation_id, workspace_id, api_key_id, integration_id, " \
 	"provider_id, family, model, endpoint, status_class, tier) do update set requests = " \
 	"u.requests + excluded.requests, attempts = u.attempts + excluded.attempts, errors = " \
 	"u.errors + excluded.errors, unknown_usage = u.unknown_usage + " \
@@ -83,6 +94,30 @@
 	"= u.reasoning + excluded.reasoning, cost_nusd = u.cost_nusd + excluded.cost_nusd, " \
 	"charged_nusd = u.charged_nusd + excluded.charged_nusd, unknown_nusd = " \
 	"u.unknown_nusd + excluded.unknown_nusd, provider_cost_nusd = u.provider_cost_nusd + " \
+	"excluded.provider_cost_nusd, held_nusd = u.held_nusd + excluded.held_nusd, " \
+	"latency_us = u.latency_us + excluded.latency_us, first_byte_us = u.first_byte_us + " \
+	"excluded.first_byte_us, overhead_us = u.overhead_us + excluded.overhead_us, " \
+	"cache_hits = u.cache_hits + excluded.cache_hits, request_bytes = u.request_bytes + " \
+	"excluded.request_bytes, response_bytes = u.response_bytes + " \
+	"excluded.response_bytes) insert into aigate.usage_hour as u (hour, organisation_id, " \
+	"workspace_id, api_key_id, integration_id, provider_id, status_class, family, model, " \
+	"endpoint, tier, requests, attempts, errors, unknown_usage, estimated_usage, " \
+	"input_total, output_total, cache_read, cache_write, reasoning, cost_nusd, " \
+	"charged_nusd, unknown_nusd, provider_cost_nusd, held_nusd, latency_us, " \
+	"first_byte_us, overhead_us, cache_hits, request_bytes, response_bytes) select * " \
+	"from n order by hour, organisation_id, workspace_id, api_key_id, integration_id, " \
+	"provider_id, family, model, endpoint, status_class, tier on conflict (hour, " \
+	"organisation_id, workspace_id, api_key_id, integration_id, provider_id, family, " \
+	"model, endpoint, status_class, tier) do update set requests = u.requests + " \
+	"excluded.requests, attempts = u.attempts + excluded.attempts, errors = u.errors + " \
+	"excluded.errors, unknown_usage = u.unknown_usage + excluded.unknown_usage, " \
+	"estimated_usage = u.estimated_usage + excluded.estimated_usage, input_total = " \
+	"u.input_total + excluded.input_total, output_total = u.output_total + " \
+	"excluded.output_total, cache_read = u.cache_read + excluded.cache_read, cache_write " \
+	"= u.cache_write + excluded.cache_write, reasoning = u.reasoning + " \
+	"excluded.reasoning, cost_nusd = u.cost_nusd + excluded.cost_nusd, charged_nusd = " \
+	"u.charged_nusd + excluded.charged_nusd, unknown_nusd = u.unknown_nusd + " \
+	"excluded.unknown_nusd, provider_cost_nusd = u.provider_cost_nusd + " \
 	"excluded.provider_cost_nusd, held_nusd = u.held_nusd + excluded.held_nusd, " \
 	"latency_us = u.latency_us + excluded.latency_us, first_byte_us = u.first_byte_us + " \
 	"excluded.first_byte_us, overhead_us = u.overhead_us + excluded.overhead_us, " \

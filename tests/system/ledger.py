@@ -158,6 +158,13 @@ class Ledger:
                 group by 1, 2) l
             full join aigate.ledger_position p using (boot_id, worker)
             where p.seq is distinct from l.seq""") == 0
+        assert self.sql("""select count(*) from
+            (select day, organisation_id, api_key_id, sum(attempts) as n, sum(cost_nusd) as cost
+                from aigate.usage_day group by 1, 2, 3) d
+            full join (select (hour at time zone 'UTC')::date as day, organisation_id, api_key_id,
+                    sum(attempts) as n, sum(cost_nusd) as cost
+                from aigate.usage_hour group by 1, 2, 3) h using (day, organisation_id, api_key_id)
+            where (d.n, d.cost) is distinct from (h.n, h.cost)""") == 0
         if quarantined == 0:
             assert self.sql("""
                 select count(*) from (
