@@ -10,6 +10,7 @@ dist_sqlmigrations_DATA = \
 	sql/migrations/0006_alert.sql \
 	sql/migrations/0009_rollups.sql \
 	sql/migrations/0010_reprice.sql
+	sql/migrations/0008_limits.sql
 sqlviewsdir = $(pkgdatadir)/sql/views
 dist_sqlviews_DATA = \
 	sql/views/adjustment.sql \

@@ -21,7 +21,17 @@ select m.id as meter_id, m.organisation_id, m.level, m.scope_id,
 	round(100 * coalesce(s.settled, 0) / nullif(m.limit_amount, 0)::numeric, 2) as used_percent,
 	coalesce(s.requests, 0) as requests, s.updated_at, m.retired_at
 from aigate.meter m left join aigate.budget_state s on s.meter_id = m.id
-where m.kind = 'budget';
+where m.kind = 'budget'
+union all -- what policies count apart has no row in meter
+select s.meter_id, p.organisation_id, 'policy', p.id,
+	coalesce(p.name, p.uuid::text) || coalesce(' ' || e.value_key, ''),
+	p.unit, p.period_kind, s.period, s.settled, p.limit_amount,
+	case when p.unit = 'nusd' then s.settled / 1000000000::numeric end,
+	case when p.unit = 'nusd' then p.limit_amount / 1000000000::numeric end,
+	round(100 * s.settled / nullif(p.limit_amount, 0)::numeric, 2),
+	s.requests, s.updated_at, case when p.status = 'archived' then p.updated_at end
+from aigate.budget_state s join aigate.policy p on p.id = s.policy_id
+	left join aigate.policy_entity e on e.meter_id = s.meter_id;
 
 -- Budgets in force, in their present period, with how fast they go: the mean of the last 24 hours.
 create or replace view aigate.v_budget_now as
@@ -99,5 +109,5 @@ select a.created_at, a.organisation_id, a.workspace_id, a.level, a.scope_name, a
 		as "limit",
 	case when a.unit = 'nusd' then a.alert_amount / 1000000000::numeric else a.alert_amount end
 		as threshold,
-	a.period_ends_at, a.delivered_at, a.attempts, a.last_error, a.uuid
+	a.period_ends_at, a.delivered_at, a.attempts, a.last_error, a.uuid, a.value_key
 from aigate.alert a;

@@ -5,6 +5,7 @@ aigatectl_SOURCES = \
 	src/tools/aigatectl/bootstrap.c \
 	src/tools/aigatectl/ctl.h \
 	src/tools/aigatectl/db.c \
+	src/tools/aigatectl/explain.c \
 	src/tools/aigatectl/integration.c \
 	src/tools/aigatectl/journal.c \
 	src/tools/aigatectl/key.c \
