@@ -39,7 +39,7 @@ grant select, insert, update, delete on aigate.organisation, aigate.app_user, ai
 	aigate.provider, aigate.meter, aigate.price, aigate.policy, aigate.policy_entity
 	to aigate_control;
 grant select, insert on aigate.audit_log to aigate_control;
-grant select, insert, update on aigate.alert to aigate_control;
+grant select, insert, update on aigate.alert, aigate.shadow_state to aigate_control;
 grant select on aigate.schema_migration, aigate.ledger, aigate.usage_hour, aigate.usage_day,
 	aigate.error_hour, aigate.latency_hour, aigate.metadata_hour, aigate.ledger_adjustment,
 	aigate.budget_state, aigate.ledger_position, aigate.ledger_quarantine, aigate.ledger_gap to aigate_control;
@@ -47,7 +47,8 @@ grant select on aigate.schema_migration, aigate.ledger, aigate.usage_hour, aigat
 -- operators: read all but hashes and sealed credentials
 grant select on aigate.schema_migration, aigate.organisation, aigate.app_user, aigate.workspace,
 	aigate.integration_model, aigate.integration_workspace, aigate.provider, aigate.meter,
-	aigate.price, aigate.policy, aigate.policy_entity, aigate.audit_log, aigate.alert, aigate.ledger,
+	aigate.price, aigate.policy, aigate.policy_entity, aigate.audit_log, aigate.alert, aigate.shadow_state,
+	aigate.ledger,
 	aigate.usage_hour, aigate.usage_day, aigate.error_hour, aigate.latency_hour, aigate.metadata_hour,
 	aigate.budget_state, aigate.ledger_position, aigate.ledger_quarantine, aigate.ledger_gap,
 	aigate.ledger_adjustment to aigate_ops;

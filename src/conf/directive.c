@@ -47,6 +47,8 @@ static const char *const log_levels[] = { "error", "warn", "notice", "info", "de
 static const char *const full_rings[] = { "refuse", "serve", NULL };
 static const char *const partitions[] = { "month", "day", NULL };
 static const char *const unpriceds[] = { "refuse", "flat", NULL };
+static const char *const unknowns[] = { "estimate", "hold", NULL };
+static const char *const tiers[] = { "priority", "standard", NULL };
 
 static const char *const *
 enum_names(enum ag_directive_type type)
@@ -60,6 +62,10 @@ enum_names(enum ag_directive_type type)
 		return unpriceds;
 	case AG_DT_ENUM_PARTITION:
 		return partitions;
+	case AG_DT_ENUM_UNKNOWN:
+		return unknowns;
+	case AG_DT_ENUM_TIER:
+		return tiers;
 	case AG_DT_STRING:
 	case AG_DT_PATH:
 	case AG_DT_LISTEN:
@@ -178,6 +184,8 @@ parse_number(enum ag_directive_type type, struct ag_str text, int64_t *out)
 	case AG_DT_ENUM_FULL_RING:
 	case AG_DT_ENUM_UNPRICED:
 	case AG_DT_ENUM_PARTITION:
+	case AG_DT_ENUM_UNKNOWN:
+	case AG_DT_ENUM_TIER:
 		return parse_name(text, enum_names(type), out);
 	case AG_DT_STRING:
 	case AG_DT_PATH:
@@ -208,6 +216,8 @@ store_number(const struct ag_directive *d, struct ag_conf *conf, int64_t v)
 	case AG_DT_ENUM_FULL_RING:
 	case AG_DT_ENUM_UNPRICED:
 	case AG_DT_ENUM_PARTITION:
+	case AG_DT_ENUM_UNKNOWN:
+	case AG_DT_ENUM_TIER:
 		*(uint32_t *)at = (uint32_t)v;
 		return;
 	case AG_DT_STRING:
@@ -236,6 +246,8 @@ load_number(const struct ag_directive *d, const struct ag_conf *conf)
 	case AG_DT_ENUM_FULL_RING:
 	case AG_DT_ENUM_UNPRICED:
 	case AG_DT_ENUM_PARTITION:
+	case AG_DT_ENUM_UNKNOWN:
+	case AG_DT_ENUM_TIER:
 		return *(const uint32_t *)at;
 	case AG_DT_STRING:
 	case AG_DT_PATH:
@@ -265,8 +277,13 @@ expected(enum ag_directive_type type)
 	case AG_DT_ENUM_FULL_RING:
 		return "refuse or serve";
 	case AG_DT_ENUM_UNPRICED:
-	case AG_DT_ENUM_PARTITION:
 		return "refuse or flat";
+	case AG_DT_ENUM_PARTITION:
+		return "month or day";
+	case AG_DT_ENUM_UNKNOWN:
+		return "estimate or hold";
+	case AG_DT_ENUM_TIER:
+		return "priority or standard";
 	case AG_DT_STRING:
 		return "a text";
 	case AG_DT_PATH:
@@ -496,6 +513,8 @@ ag_directive_put(const struct ag_directive *d, const struct ag_conf *conf, uint3
 	case AG_DT_ENUM_FULL_RING:
 	case AG_DT_ENUM_UNPRICED:
 	case AG_DT_ENUM_PARTITION:
+	case AG_DT_ENUM_UNKNOWN:
+	case AG_DT_ENUM_TIER:
 		ag_buf_puts(out, enum_names(d->type)[load_number(d, conf)]);
 		return;
 	}
@@ -526,8 +545,13 @@ ag_directive_syntax(const struct ag_directive *d)
 	case AG_DT_ENUM_FULL_RING:
 		return "Cm refuse | serve";
 	case AG_DT_ENUM_UNPRICED:
-	case AG_DT_ENUM_PARTITION:
 		return "Cm refuse | flat";
+	case AG_DT_ENUM_PARTITION:
+		return "Cm month | day";
+	case AG_DT_ENUM_UNKNOWN:
+		return "Cm estimate | hold";
+	case AG_DT_ENUM_TIER:
+		return "Cm priority | standard";
 	}
 	return "";
 }
