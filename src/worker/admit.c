@@ -12,7 +12,7 @@
 #include "shm/counters.h"
 #include "shm/keytab.h"
 #include "shm/metertab.h"
-#include "worker/metadata.h"
+#include "policy/metadata.h"
 #include "worker/request.h"
 
 #define TRACE_ID_MAX 128
@@ -356,7 +356,8 @@ estimate(struct ag_req *r, struct ag_str *out_detail)
 		return bad(out_detail, "Setting max_tokens and max_completion_tokens at the same time is not supported");
 	in.client_limit = r->client_limit = limit > 0 ? limit : completion_limit;
 	in.choices = (n > best_of ? n : best_of) * prompts_of(r);
-	if (r->field[AG_F_MESSAGES].type == AG_JSON_ARRAY)
+	/* Messages with nothing nested in them are text alone, the usual kind: nothing to look for. */
+	if (r->field[AG_F_MESSAGES].type == AG_JSON_ARRAY && r->field[AG_F_MESSAGES].depth > 2)
 		in.messages = ag_json_raw(ag_req_body(r), r->field[AG_F_MESSAGES]);
 	if (r->endpoint == AG_EP_EMBEDDING && ag_req_is_given(r, AG_F_INPUT))
 		in.input = ag_json_raw(ag_req_body(r), r->field[AG_F_INPUT]);
@@ -388,6 +389,13 @@ read_headers(struct ag_req *r, const struct ag_http_head *head, struct ag_str *o
 	return AG_ALLOW;
 }
 
+int
+ag_admit_metadata(struct ag_req *r, const struct ag_http_head *head, struct ag_str blob)
+{
+	return ag_metadata_merge(&r->arena, HEADER(head, "metadata"), blob,
+	    ag_catalog_text(ag_view_catalog(r->view), r->ws->metadata), &r->metadata);
+}
+
 enum ag_verdict
 ag_req_admit(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail,
     uint32_t *out_meter)
@@ -416,8 +424,7 @@ ag_req_admit(struct ag_req *r, const struct ag_http_head *head, struct ag_str *o
 		v = r->endpoint > AG_EP_EMBEDDING ? ag_inbound_estimate(r, head, out_detail) : estimate(r, out_detail);
 	if (v != AG_ALLOW)
 		return v;
-	if (ag_metadata_merge(&r->arena, HEADER(head, "metadata"), ag_str_n(blob, blob_bytes),
-	        ag_catalog_text(ag_view_catalog(r->view), r->ws->metadata), &r->metadata) < 0)
+	if (ag_admit_metadata(r, head, ag_str_n(blob, blob_bytes)) < 0)
 		return bad(out_detail, "The metadata of this request, its key and its workspace is larger than 2048 bytes");
 	r->n_meters = r->n_policies = 0;
 	r->is_governed = r->w->conf->govern;

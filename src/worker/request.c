@@ -112,6 +112,7 @@ serve_inference(struct ag_req *r, const struct ag_http_head *head)
 	if (v != AG_ALLOW && ag_wait_enter(r, v, detail, meter))
 		return meter;
 	ag_wait_leave(r);
+	ag_req_explain(r, v, detail, meter);
 	if (v != AG_ALLOW) {
 		ag_reply_verdict(r, v, detail, meter);
 		return AG_NONE_IX;

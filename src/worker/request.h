@@ -98,8 +98,7 @@ struct ag_req {
 	bool is_array;                 /* Gemini's stream without alt=sse */
 	struct ag_xlate *xl;           /* owned; NULL: the provider speaks the client's protocol */
 	struct ag_json_value field[AG_FIELDS_ALL];
-	struct ag_edit edit[AG_REQ_EDITS];
-	uint32_t n_edits;
+	uint32_t n_edits;              /* of edit[], below */
 	uint8_t id[16];
 	struct ag_str trace_id, metadata, requested_model; /* arena */
 	struct ag_str allow;           /* methods the path takes, for an Allow header; n 0: none */
@@ -159,6 +158,7 @@ struct ag_req {
 
 	/* From here on not cleared for a new request: the counts above say what is valid. */
 	uint32_t meters[AG_HOLDS_MAX];
+	struct ag_edit edit[AG_REQ_EDITS];
 	struct ag_req_policy policy[AG_HOLDS_MAX];
 };
 
@@ -203,6 +203,9 @@ enum ag_verdict ag_admit_authenticate(struct ag_req *r, const struct ag_http_hea
     size_t blob_cap, size_t *out_blob_bytes);
 /* Where a key may stand, in order of precedence; n 0: nowhere. */
 struct ag_str ag_admit_key_of(const struct ag_http_head *head);
+/* The request's metadata with its key's (blob) and its workspace's, into r->metadata.  -E2BIG. */
+int ag_admit_metadata(struct ag_req *r, const struct ag_http_head *head,
+    struct ag_str blob) AG_MUST_CHECK;
 struct ag_str ag_admit_trace_id(struct ag_req *r, const struct ag_http_head *head);
 
 /* ---- policies.c ---- */
@@ -290,6 +293,13 @@ void ag_relay_hold_back(struct ag_req *r);
 enum ag_outcome ag_relay_outcome(int status);
 void ag_relay_mask_secret(struct ag_req *r, struct ag_str text);
 
+/* ---- explain.c ---- */
+/* Before a refused request gives up or is fitted: its meters as they stand now; refused: place in
+ * r->meters, AG_NONE_IX none.  The first time counts. */
+void ag_req_explain_meters(struct ag_req *r, uint32_t refused);
+/* The decision, for aigatectl explain; detail and meter_ix as ag_req_admit() gave them. */
+void ag_req_explain(struct ag_req *r, enum ag_verdict v, struct ag_str detail, uint32_t meter_ix);
+
 /* ---- edit.c ---- */
 /* Fills edit[] for the target, the stream and the limit in force; include_usage: as it stands in
  * stream_options. */
@@ -342,6 +352,8 @@ void ag_reply_bad_message(struct ag_client *c, int status, const char *why);
 void ag_reply_stream_error(struct ag_buf *out, const char *type, const char *message);
 
 /* ---- models.c ---- */
+/* A member of the query, decoded, in the arena; n 0: not there. */
+struct ag_str ag_req_query(struct ag_req *r, const struct ag_http_head *head, struct ag_str name);
 void ag_reply_models(struct ag_req *r, const struct ag_http_head *head);
 
 /* ---- limits.c ---- */
