@@ -30,7 +30,7 @@
 /* The offsets of a segment, computed from its sizes alone: the creator stores them, everybody
  * else checks that what is stored is what he would have computed. */
 struct plan {
-	uint64_t procs, counters, keys, blobs, meters, catalog, inflight, rings, learned, explain, total;
+	uint64_t procs, counters, keys, blobs, meters, catalog, inflight, rings, explain, learned, total;
 	uint64_t counters_stride; /* words */
 	uint64_t catalog_stride;
 	uint64_t ring_stride;
@@ -153,8 +153,8 @@ shm_point(struct ag_shm *shm, const struct plan *p)
 	shm->catalog_area[1] = shm->catalog_area[0] + p->catalog_stride;
 	shm->inflight = (void *)(base + p->inflight);
 	shm->rings = base + p->rings;
-	shm->learned = (void *)(base + p->learned);
 	shm->explain = (void *)(base + p->explain);
+	shm->learned = (void *)(base + p->learned);
 	shm->ring_stride = p->ring_stride;
 	shm->counters_stride = p->counters_stride;
 }

@@ -34,6 +34,7 @@ struct ag_xlate {
 	void *reader, *writer, *framing;     /* owned states */
 	bool is_events;                      /* the answer comes as events */
 	bool has_head;                       /* of the answer: sent or pending */
+	bool has_ended;                      /* the reader told the end: the answer is whole */
 	struct ag_buf out;                   /* written and not sent */
 	struct ag_buf passed;                /* header lines of the provider that go through */
 	struct ag_buf acc;                   /* an answer that is read when it is whole */
@@ -296,6 +297,7 @@ on_piece(void *arg, const struct ag_piece *p)
 	struct ag_req *r = arg;
 	struct ag_xlate *x = r->xl;
 
+	x->has_ended = x->has_ended || p->kind == AG_PIECE_END;
 	if (p->kind != AG_PIECE_ERROR)
 		return x->client->writer->piece(x->writer, p, &x->out);
 	(void)ag_str_copy(p->id, x->error_type, sizeof(x->error_type));
@@ -611,7 +613,7 @@ end_stream(struct ag_req *r)
 
 	if (rc == 0 && !r->answer.has_error)
 		rc = x->upstream->reader->eof(x->reader, &r->answer, &x->sink);
-	if (r->answer.has_error || rc < 0 || !r->answer.has_done || x->out.failed) {
+	if (r->answer.has_error || rc < 0 || !x->has_ended || x->out.failed) {
 		break_off(r, AG_OUT_UPSTREAM_BROKE_DURING, "upstream_stream_truncated", "the provider's stream ended too early");
 		return;
 	}
@@ -683,7 +685,7 @@ on_whole(struct ag_req *r, struct ag_str body)
 	if (x->error_type[0]) {
 		/* An error under 200: nothing was made that could be billed, unless it says so. */
 		break_off(r, AG_OUT_UPSTREAM_5XX, "upstream_error", "the provider answered with an error");
-	} else if (rc < 0 || x->out.failed) {
+	} else if (rc < 0 || x->out.failed || (!x->exchange && !x->has_ended)) {
 		break_off(r, AG_OUT_UPSTREAM_BROKE_DURING, "upstream_protocol_error", "the provider's answer could not be read");
 	} else {
 		put_head(r, r->rec.status, r->is_stream ? stream_type(r) : "application/json", (int64_t)x->out.n);
@@ -727,7 +729,7 @@ ag_xlate_on_payload(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool i
 void
 ag_xlate_on_failed(struct ag_req *r, enum ag_outcome outcome, const char *why)
 {
-	if (r->xl->is_events && r->answer.has_done && !r->answer.has_error && r->xl->has_head) {
+	if (r->xl->is_events && r->xl->has_ended && r->xl->has_head) {
 		/* The answer is whole; only the connection did not end as it should. */
 		r->up->may_keep = false;
 		pour(r, AG_OUT_ANSWERED);
