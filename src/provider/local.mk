@@ -5,6 +5,7 @@ src_provider_libprovider_a_SOURCES = \
 	src/provider/figure.c src/provider/figure.h \
 	src/provider/gemini.c \
 	src/provider/jwt.c src/provider/jwt.h \
+	src/provider/media.c \
 	src/provider/openai.c \
 	src/provider/template.c \
 	src/provider/provider.h \

@@ -75,6 +75,7 @@ struct ag_wire {
 };
 
 extern const struct ag_wire ag_wire_openai;    /* chat, completions, embeddings, responses: usage */
+extern const struct ag_wire ag_wire_media;     /* images, speech, transcripts: usage or units */
 extern const struct ag_wire ag_wire_anthropic; /* messages, count_tokens */
 extern const struct ag_wire ag_wire_gemini;    /* generateContent, countTokens */
 
