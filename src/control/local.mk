@@ -24,6 +24,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/organisation.c \
 	src/control/pg.c src/control/pg.h \
 	src/control/plan.c src/control/plan.h \
+	src/control/price_multiplier.c src/control/price_multiplier.h \
 	src/control/policies.c src/control/policies.h \
 	src/control/policy_rules.c src/control/policy_rules.h \
 	src/control/policy_values.c src/control/policy_values.h \
@@ -33,6 +34,8 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/secret.c src/control/secret.h \
 	src/control/server.c src/control/server.h \
 	src/control/sql.h src/control/sql_providers.h \
+	src/control/shadow.c src/control/shadow.h src/control/sql_shadow.h \
+	src/control/sql.h \
 	src/control/usage.c \
 	src/control/virtual_keys.c \
 	src/control/webhook.c src/control/webhook.h \
