@@ -10,6 +10,7 @@ src_provider_libprovider_a_SOURCES = \
 	src/provider/template.c \
 	src/provider/provider.h \
 	src/provider/registry.c \
+	src/provider/responses.c \
 	src/provider/sigv4.c src/provider/sigv4.h
 EXTRA_DIST += src/provider/README.md
 

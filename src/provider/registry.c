@@ -26,7 +26,7 @@
 #define END { AG_EP_NONE, NULL, NULL, NULL }
 
 static const struct ag_provider_path openai_paths[] = { OPENAI_CHAT(""),
-	{ AG_EP_RESPONSES, "/responses", NULL, &ag_wire_openai }, OPENAI_MEDIA(""), PASSED(""), END };
+	{ AG_EP_RESPONSES, "/responses", NULL, &ag_wire_responses }, OPENAI_MEDIA(""), PASSED(""), END };
 static const struct ag_provider_path compatible_paths[] = { OPENAI_CHAT(""), OPENAI_MEDIA(""),
 	{ AG_EP_RERANK, "/rerank", NULL, &ag_wire_openai }, PASSED(""), END };
 static const struct ag_provider_path v1_paths[] = { OPENAI_CHAT("/v1"), OPENAI_MEDIA("/v1"),

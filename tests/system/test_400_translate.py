@@ -438,6 +438,16 @@ def test_responses_pass_and_are_charged(two, mock):
         assert answer.status == 400 and word in answer.message
 
 
+def test_a_stream_of_responses_passes_and_is_charged(two, mock):
+    raw = (FIXTURES / "openai.responses.stream.text.sse").read_bytes()
+    want = json.loads((FIXTURES / "openai.responses.stream.text.expect.json").read_text())["usage"]
+    serve(mock, "openai.responses.stream.text.sse", path="/v1/responses")
+    got = two.post(two.key(budget_usd="5"), {"model": f"@mock/{GPT}", "input": "x", "stream": True}, path="/v1/responses")
+    assert got.status == 200 and got.body == raw
+    assert two.records("outcome, output_total, input_fresh") == [
+        ("answered", want["output_total"], want["input_fresh"])]
+
+
 def test_a_responses_limit_is_written_where_money_is_held(two, mock):
     mock.script(match={"path": "/v1/responses"}, body="{}")
     assert two.post(two.key(budget_usd="1"), {"model": f"@mock/{GPT}", "input": "x"}, path="/v1/responses").status == 200
