@@ -65,6 +65,7 @@ declare
 "delta_usd": "To add to the cost, US dollars; may be negative",
 "delivered_at": "When all receivers had taken it, null waiting or given up",
 "endpoint": "Endpoint: chatComplete, complete, embed, ...",
+"enforcement": "What the budget does with a request that may not fit: strict, adaptive, shadow",
 "error_percent": "Errors of all attempts",
 "error_type": "Type of error, null or empty none",
 "errors": "Attempts that did not end as answered",
@@ -119,6 +120,7 @@ declare
 "most_cost_usd": "Cost of the dearest such hour, US dollars",
 "most_requests": "Requests of the busiest such hour",
 "name": "Name",
+"on_exhaust": "Adaptive budgets: what becomes of a stream for which no more can be held: cut, finish",
 "organisation": "Name of the organisation",
 "organisation_id": "organisation.id",
 "outcome": "How the attempt ended",
@@ -198,6 +200,7 @@ declare
 "weekday": "Day of the week, 1 Monday to 7 Sunday",
 "workspace": "Slug of the workspace",
 "workspace_id": "workspace.id, 0 or null none",
+"would_refuse": "Shadow budgets: requests a strict one would have refused, in all",
 "writing_cost_usd": "What writing to the cache cost above plain input, US dollars"
 }$json$;
 	v record;
