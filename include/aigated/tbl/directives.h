@@ -96,6 +96,8 @@ D(unpriced_model, ENUM_UNPRICED, "refuse", "", "", NEW,
   "What to do with a model without a price under a money budget: refuse, or flat.")
 D(unpriced_flat_usd, USD, "0.10", "0", "1000", NEW,
   "US dollars charged for a request to an unpriced model when unpriced_model is flat.")
+D(guardrail_fail_open, BOOL, "off", "", "", NEW,
+  "Whether a check of a guardrail that cannot be decided (model rules that name no model for a request, for one) counts as passed, unless its parameter failOnError says otherwise.  off: it counts as failed.")
 D(alert_webhook, STRING, "", "", "", NEW,
   "URL (http or https) that budget alerts are posted to as JSON, signed with alert_secret_file.  Tried again with growing pauses for a day.")
 D(alert_secret_file, PATH, "", "", "", NEW,
