@@ -11,10 +11,12 @@ src_worker_libworker_a_SOURCES = \
 	src/worker/relay.c \
 	src/worker/reply.c \
 	src/worker/request.c src/worker/request.h \
+	src/worker/rules.c \
 	src/worker/send.c \
 	src/worker/settle.c \
 	src/worker/status.c \
 	src/worker/take.c \
+	src/worker/tell.c \
 	src/worker/upstream.c src/worker/upstream.h \
 	src/worker/view.c src/worker/view.h \
 	src/worker/worker.c src/worker/worker.h

@@ -12,6 +12,7 @@
 struct filter {
 	struct ag_str provider;   /* slug, n 0: all */
 	struct ag_str family;     /* n 0: all */
+	struct ag_str model;      /* the only one a config leaves, n 0: all */
 	uint64_t limit, offset;
 	uint64_t seen, shown;
 };
@@ -92,9 +93,26 @@ put_model(struct ag_buf *b, struct filter *f, struct ag_str slug, struct ag_str 
 	ag_buf_puts(b, "\"}");
 }
 
+/* Whether guardrails and config of this key would let it through. */
+static bool
+is_open(struct ag_req *r, const struct filter *f, struct ag_str slug, struct ag_str model)
+{
+	struct ag_guard_subject s = ag_req_subject(r);
+
+	if (f->model.n > 0 && !ag_str_eq(f->model, model))
+		return false;
+	s.model = model;
+	s.slug = slug;
+	s.endpoint = AG_EP_NONE;
+	for (uint32_t i = 0; r->rules && i < r->rules->n_guards; i++)
+		if (!ag_guard_allows(&r->rules->guard[i], &s))
+			return false;
+	return true;
+}
+
 /* What the family has a price for and the integration does not disable. */
 static void
-put_family(const struct ag_catalog *cat, struct ag_buf *b, struct filter *f, struct ag_str slug,
+put_family(struct ag_req *r, const struct ag_catalog *cat, struct ag_buf *b, struct filter *f, struct ag_str slug,
     const struct ag_cat_integration *i)
 {
 	struct ag_str family = ag_catalog_text(cat, i->family), last = AG_STR_NONE;
@@ -108,7 +126,8 @@ put_family(const struct ag_catalog *cat, struct ag_buf *b, struct filter *f, str
 		if (ag_str_eq(model, last) || ag_catalog_model(cat, i, model))
 			continue;
 		last = model;
-		put_model(b, f, slug, model, family);
+		if (is_open(r, f, slug, model))
+			put_model(b, f, slug, model, family);
 	}
 }
 
@@ -130,21 +149,64 @@ put_provider(struct ag_req *r, struct ag_buf *b, struct filter *f, const struct 
 		return;
 	m = ag_catalog_models(cat, i, &n);
 	for (uint32_t k = 0; k < n; k++)
-		if (m[k].is_enabled)
+		if (m[k].is_enabled && is_open(r, f, slug, ag_catalog_text(cat, m[k].slug)))
 			put_model(b, f, slug, ag_catalog_text(cat, m[k].slug), family);
 	if (i->allow_all_models)
-		put_family(cat, b, f, slug, i);
+		put_family(r, cat, b, f, slug, i);
+}
+
+/* What a config decides is decided for lists too: its provider alone, its model alone. */
+static void
+apply_config(struct ag_req *r, struct filter *f)
+{
+	const struct ag_config *c = r->rules ? &r->rules->config : NULL;
+	static const struct ag_str name = { "model", 5 };
+	struct ag_json_value v;
+	struct ag_json_fault fault;
+	struct ag_str model;
+	const char *slash;
+
+	if (!c)
+		return;
+	if (c->provider.n > 0)
+		f->provider = c->provider;
+	if (c->overrides.n == 0 || ag_json_scan(c->overrides, &name, 1, &v, &fault) < 0 ||
+	    v.type != AG_JSON_STRING || !ag_json_string_plain(ag_json_raw(c->overrides, v), &model))
+		return;
+	slash = memchr(model.p, '/', model.n);
+	if (model.n > 0 && model.p[0] == '@' && slash) {
+		if (c->provider.n == 0)
+			f->provider = ag_str_n(model.p + 1, (size_t)(slash - model.p) - 1);
+		model = ag_str_skip(model, (size_t)(slash - model.p) + 1);
+	}
+	f->model = model;
+}
+
+static enum ag_verdict
+read_rules(struct ag_req *r, const struct ag_http_head *head, struct ag_str key_metadata,
+    struct ag_str *out_detail)
+{
+	enum ag_verdict v = ag_req_rules(r, head, out_detail);
+
+	if (v == AG_ALLOW && r->rules && ag_metadata_merge(&r->arena, AG_ADMIT_HEADER(head, "metadata"),
+	        key_metadata, ag_catalog_text(ag_view_catalog(r->view), r->ws->metadata), &r->metadata) < 0) {
+		*out_detail = AG_STR("The metadata of this request, its key and its workspace is larger than 2048 bytes");
+		return AG_DENY_BAD_REQUEST;
+	}
+	return v;
 }
 
 void
 ag_reply_models(struct ag_req *r, const struct ag_http_head *head)
 {
 	struct filter f = { .limit = UINT64_MAX };
-	struct ag_str v;
+	struct ag_str v, detail = AG_STR("limit and offset are whole numbers");
 	struct ag_buf list, body;
+	char blob[AG_METADATA_MAX];
+	size_t blob_bytes = 0;
 	uint32_t n;
 	const struct ag_cat_provider *p;
-	enum ag_verdict verdict = ag_admit_authenticate(r, head, NULL, 0, NULL);
+	enum ag_verdict verdict = ag_admit_authenticate(r, head, blob, sizeof(blob), &blob_bytes);
 
 	if (verdict == AG_ALLOW && (!r->ws || (!ag_scopes_has(r->key.scopes, AG_SCOPE_COMPLETIONS_WRITE) &&
 	    !ag_scopes_has(r->key.scopes, AG_SCOPE_VIRTUAL_KEYS_LIST))))
@@ -157,12 +219,15 @@ ag_reply_models(struct ag_req *r, const struct ag_http_head *head)
 		if (v.n > 0 && ag_parse_u64(v, UINT32_MAX, &f.offset) < 0)
 			verdict = AG_DENY_BAD_REQUEST;
 	}
+	if (verdict == AG_ALLOW)
+		verdict = read_rules(r, head, ag_str_n(blob, blob_bytes), &detail);
 	if (verdict != AG_ALLOW) {
-		ag_reply_verdict(r, verdict, AG_STR("limit and offset are whole numbers"), AG_NONE_IX);
+		ag_reply_verdict(r, verdict, detail, AG_NONE_IX);
 		return;
 	}
 	f.provider = asked_provider(r, head);
 	f.family = slug_of(r, query_get(head->query, AG_STR("ai_service")));
+	apply_config(r, &f);
 	ag_buf_init(&list, MODELS_BODY_MAX);
 	ag_buf_init(&body, MODELS_BODY_MAX + 256);
 	p = ag_catalog_providers(ag_view_catalog(r->view), r->ws, &n);

@@ -77,6 +77,7 @@ ag_req_free(struct ag_req *r)
 	ag_buf_fini(&r->acc);
 	ag_req_forget_head(r);
 	ag_buf_fini(&r->msg);
+	ag_buf_fini(&r->merged);
 	ag_view_unref(r->view);
 	ag_mem_wipe(&r->key, sizeof(r->key));
 	r->magic = 0;

@@ -8,10 +8,12 @@
 
 #include "aigated/record.h"
 #include "base/arena.h"
+#include "catalog/guard.h"
 #include "http/json_scan.h"
 #include "http/sse.h"
 #include "limit/holds.h"
 #include "policy/estimate.h"
+#include "policy/guard.h"
 #include "policy/price.h"
 #include "policy/route.h"
 #include "worker/client.h"
@@ -48,6 +50,18 @@ enum ag_relay {
 	AG_RELAY_STREAM, /* SSE: event by event, usage picked out */
 	AG_RELAY_BODY,   /* whole body, kept to read its usage */
 	AG_RELAY_RAW,    /* as it comes: admin answers */
+};
+
+/* What configs and guardrails say of a request; arena.  Most requests have none. */
+struct ag_req_rules {
+	bool has_config;
+	struct ag_config config;
+	struct ag_guard *guard;        /* in order: those of the config, of organisation and workspace */
+	uint32_t n_guards;
+	struct ag_str results;         /* "hook_results":{...}, once they ran; n 0: nothing to tell */
+	bool has_failed;               /* one that does not deny */
+	bool is_strict;                /* streams carry nothing OpenAI does not know */
+	enum { AG_TELL_NOTHING, AG_TELL_AT_BRACE, AG_TELL_BEHIND_BRACE, AG_TELL_EVENT } tell;
 };
 
 /* A policy that applies to a request, and which of its meters. */
@@ -91,6 +105,9 @@ struct ag_req {
 	uint32_t n_edits;
 	uint8_t id[16];
 	struct ag_str trace_id, metadata, requested_model; /* arena */
+	struct ag_req_rules *rules;    /* NULL: none */
+	struct ag_buf merged;          /* the body with the parameters of a config; empty: as it came */
+	struct ag_str refusal;         /* members behind the error of a refusal, each with its comma; arena */
 	struct ag_str allow;           /* methods the path takes, for an Allow header; n 0: none */
 	int64_t timeout_us;            /* to the first byte; 0: the configured one */
 	uint32_t searches;             /* calls of the provider's search, paid by the call */
@@ -140,7 +157,7 @@ void ag_req_goto(struct ag_req *r, enum ag_req_state next);
 static inline struct ag_str
 ag_req_body(const struct ag_req *r)
 {
-	return ag_str_n(r->msg.p + r->head_len, r->body_len);
+	return r->merged.n > 0 ? ag_buf_str(&r->merged) : ag_str_n(r->msg.p + r->head_len, r->body_len);
 }
 
 /* The head holds the caller's key: overwritten before its memory serves something else. */
@@ -164,6 +181,32 @@ enum ag_verdict ag_admit_authenticate(struct ag_req *r, const struct ag_http_hea
 /* Where a key may stand, in order of precedence; n 0: nowhere. */
 struct ag_str ag_admit_key_of(const struct ag_http_head *head);
 struct ag_str ag_admit_trace_id(struct ag_req *r, const struct ag_http_head *head);
+
+/* A header of ours, under either name; n 0: not there. */
+struct ag_str ag_admit_header(const struct ag_http_head *head, struct ag_str portkey, struct ag_str own);
+#define AG_ADMIT_HEADER(head, name) \
+	ag_admit_header(head, AG_STR("x-portkey-" name), AG_STR("x-aigate-" name))
+
+/* ---- rules.c ---- */
+/* Which config and guardrails a request is under, into r->rules. */
+enum ag_verdict ag_req_rules(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail);
+/* Lays the parameters of its config over the body. */
+enum ag_verdict ag_req_params(struct ag_req *r, struct ag_str *out_detail);
+/* Runs the guardrails on a request whose model and metadata are known. */
+enum ag_verdict ag_req_guard(struct ag_req *r, struct ag_str model);
+/* What a guardrail is asked about this request. */
+struct ag_guard_subject ag_req_subject(const struct ag_req *r);
+
+/* ---- tell.c: results of guardrails on their way to the client ---- */
+/* The status of the answer; decides whether and where the results stand in it. */
+int ag_rules_on_head(struct ag_req *r, const struct ag_http_head *head);
+/* Bytes they add to a body. */
+uint64_t ag_rules_extra(const struct ag_req *r);
+/* Whether something goes in before byte *out_at of this run of the body: *out_text, in the arena. */
+bool ag_rules_splice(struct ag_req *r, struct ag_str run, size_t *out_at, struct ag_str *out_text);
+/* What is owed to a body that has ended, n 0 nothing; the event that begins a stream, n 0 none. */
+struct ag_str ag_rules_owed(struct ag_req *r);
+struct ag_str ag_rules_event(struct ag_req *r);
 
 /* ---- policies.c ---- */
 /* The policies that apply, into r->policy, their meters into r->meters; made when they are not

@@ -1,0 +1,105 @@
+/* tell.c - results of guardrails on their way to the client.
+ *
+ * In a body they stand behind its first brace, so that nothing need be held back; in a stream they are
+ * its first event, where the client takes what OpenAI does not know.  The bytes they add are known when
+ * the head goes out, whatever the body turns out to be: where there is no place for them, blanks. */
+#include "worker/request.h"
+
+static bool
+is_json(const struct ag_http_head *head)
+{
+	struct ag_str type = ag_http_header_get(head, AG_STR("content-type"));
+
+	return type.n >= 16 && ag_str_ieq(ag_str_n(type.p, 16), AG_STR("application/json"));
+}
+
+int
+ag_rules_on_head(struct ag_req *r, const struct ag_http_head *head)
+{
+	struct ag_req_rules *rules = r->rules;
+	bool has_body = !r->is_head_method && head->framing != AG_HTTP_BODY_NONE &&
+	    (head->framing != AG_HTTP_BODY_LENGTH || head->content_length > 0);
+
+	rules->tell = AG_TELL_NOTHING;
+	if (head->status != 200 || rules->results.n == 0)
+		return head->status;
+	if (r->relay == AG_RELAY_STREAM)
+		rules->tell = rules->is_strict ? AG_TELL_NOTHING : AG_TELL_EVENT;
+	else if (r->relay == AG_RELAY_BODY && has_body && is_json(head))
+		rules->tell = AG_TELL_AT_BRACE;
+	return rules->has_failed ? 246 : 200;
+}
+
+static bool
+is_in_body(const struct ag_req *r)
+{
+	return r->rules->tell == AG_TELL_AT_BRACE || r->rules->tell == AG_TELL_BEHIND_BRACE;
+}
+
+uint64_t
+ag_rules_extra(const struct ag_req *r)
+{
+	return is_in_body(r) ? r->rules->results.n + 1 : 0;
+}
+
+/* The results and what parts them from the next member; or as many blanks. */
+static struct ag_str
+make_text(struct ag_req *r, bool as_blanks, char behind)
+{
+	size_t n = r->rules->results.n + 1;
+	char *p = ag_arena_alloc(&r->arena, n);
+
+	r->rules->tell = AG_TELL_NOTHING;
+	if (!p)
+		return AG_STR_NONE;
+	if (as_blanks)
+		memset(p, ' ', n);
+	else
+		memcpy(p, r->rules->results.p, n - 1);
+	p[n - 1] = behind;
+	return ag_str_n(p, n);
+}
+
+bool
+ag_rules_splice(struct ag_req *r, struct ag_str run, size_t *out_at, struct ag_str *out_text)
+{
+	if (!is_in_body(r))
+		return false;
+	for (size_t i = 0; i < run.n; i++) {
+		if (run.p[i] == ' ' || run.p[i] == '\n' || run.p[i] == '\r' || run.p[i] == '\t')
+			continue;
+		if (r->rules->tell == AG_TELL_AT_BRACE && run.p[i] == '{') {
+			r->rules->tell = AG_TELL_BEHIND_BRACE;
+			continue;
+		}
+		*out_at = i;
+		*out_text = r->rules->tell == AG_TELL_AT_BRACE ? make_text(r, true, ' ')
+		    : make_text(r, false, run.p[i] == '}' ? ' ' : ',');
+		return out_text->n > 0;
+	}
+	return false;
+}
+
+struct ag_str
+ag_rules_owed(struct ag_req *r)
+{
+	return is_in_body(r) ? make_text(r, true, ' ') : AG_STR_NONE;
+}
+
+struct ag_str
+ag_rules_event(struct ag_req *r)
+{
+	struct ag_str out;
+	struct ag_buf b;
+
+	if (r->rules->tell != AG_TELL_EVENT)
+		return AG_STR_NONE;
+	r->rules->tell = AG_TELL_NOTHING;
+	ag_buf_init(&b, r->rules->results.n + 16);
+	ag_buf_puts(&b, "data: {");
+	ag_buf_put_str(&b, r->rules->results);
+	ag_buf_puts(&b, "}\n\n");
+	out = ag_arena_dup(&r->arena, ag_buf_str(&b));
+	ag_buf_fini(&b);
+	return out;
+}
