@@ -6,12 +6,14 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/call.c src/control/call.h \
 	src/control/catalog_read.c \
 	src/control/command.c src/control/command.h \
+	src/control/configs.c \
 	src/control/control.c src/control/control.h \
 	src/control/custom_host.c src/control/custom_host.h \
 	src/control/deliver.c src/control/deliver.h \
 	src/control/family.c src/control/family.h \
 	src/control/field.c src/control/field.h \
 	src/control/grants.c \
+	src/control/guardrails.c \
 	src/control/handlers.h \
 	src/control/integrations.c \
 	src/control/limits.c src/control/limits.h \
@@ -28,6 +30,9 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/providers.c \
 	src/control/publish.c src/control/publish.h \
 	src/control/routes.c src/control/routes.h \
+	src/control/rule_defaults.c src/control/rules.h \
+	src/control/rules_load.c src/control/rules_load.h \
+	src/control/rules_sql.h \
 	src/control/secret.c src/control/secret.h \
 	src/control/server.c src/control/server.h \
 	src/control/sql.h \
