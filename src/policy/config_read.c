@@ -472,11 +472,11 @@ read_root(struct ag_str json, struct level *l, struct ag_read_fault *f)
 
 	if (rc < 0)
 		return rc;
+	if (l->has_strategy && l->target.n == 0)
+		return ag_read_fail(f, "targets", "is required where there is a strategy");
 	if (!l->has_any)
 		return ag_read_fail(f, "", "must hold at least one of provider, virtual_key, strategy and targets, "
 		    "override_params, default_params, request_timeout, input_guardrails");
-	if (l->has_strategy && l->target.n == 0)
-		return ag_read_fail(f, "targets", "is required where there is a strategy");
 	return l->target.n > 0 ? read_target(l, f) : 0;
 }
 

@@ -3,6 +3,7 @@ POLICY_LIBS = src/policy/libpolicy.a src/provider/libprovider.a src/catalog/libc
 
 check_PROGRAMS += \
 	tests/unit/test_estimate \
+	tests/unit/test_guard \
 	tests/unit/test_metadata \
 	tests/unit/test_policy_match \
 	tests/unit/test_price \
@@ -11,6 +12,7 @@ check_PROGRAMS += \
 	tests/unit/test_settle
 TESTS += \
 	tests/unit/test_estimate \
+	tests/unit/test_guard \
 	tests/unit/test_metadata \
 	tests/unit/test_policy_match \
 	tests/unit/test_price \
@@ -19,6 +21,8 @@ TESTS += \
 	tests/unit/test_settle
 tests_unit_test_estimate_SOURCES = tests/unit/test_estimate.c tests/unit/tap.h
 tests_unit_test_estimate_LDADD = $(POLICY_LIBS)
+tests_unit_test_guard_SOURCES = tests/unit/test_guard.c tests/unit/tap.h
+tests_unit_test_guard_LDADD = $(POLICY_LIBS)
 tests_unit_test_metadata_SOURCES = tests/unit/test_metadata.c tests/unit/tap.h
 tests_unit_test_metadata_LDADD = src/worker/libworker.a $(HTTP_LIBS)
 tests_unit_test_policy_match_SOURCES = tests/unit/test_policy_match.c tests/unit/tap.h
