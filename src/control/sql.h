@@ -534,8 +534,9 @@
 
 #define SQL_PRICE_INSERT                                                                     \
 	"insert into aigate.price (integration_id, family, model, mode, effective_from, in_pusd," \
-	" out_pusd, cached_in_pusd, cache_w_5m_pusd, source)"                                    \
-	" select $1, i.family, $2, 'chat', clock_timestamp(), $3, $4, $5, $6, 'pricing_config'"  \
+	" out_pusd, cached_in_pusd, cache_w_5m_pusd, reasoning_pusd, audio_in_pusd, audio_out_pusd," \
+	" image_in_pusd, image_out_pusd, source) select $1, i.family, $2, 'chat', clock_timestamp(), $3," \
+	" $4, $5, $6, $7, $8, $9, $10, $11, 'pricing_config'"                                    \
 	" from aigate.integration i where i.id = $1"
 
 /* ---- grants and providers ---- */

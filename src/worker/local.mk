@@ -8,6 +8,7 @@ src_worker_libworker_a_SOURCES = \
 	src/worker/models.c \
 	src/worker/policies.c \
 	src/worker/origin.c src/worker/origin.h \
+	src/worker/pricing.c \
 	src/worker/relay.c \
 	src/worker/reply.c \
 	src/worker/request.c src/worker/request.h \

@@ -13,37 +13,18 @@ struct filter {
 	struct ag_str provider;   /* slug, n 0: all */
 	struct ag_str family;     /* n 0: all */
 	struct ag_str model;      /* the only one a config leaves, n 0: all */
+	struct ag_str id;         /* the only one asked for: "@slug/model" or "model"; n 0: all */
 	uint64_t limit, offset;
 	uint64_t seen, shown;
 };
-
-static int
-hex_digit(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
-}
 
 /* The slug of "@slug", whose @ most clients write as %40. */
 static struct ag_str
 slug_of(struct ag_req *r, struct ag_str v)
 {
-	struct ag_str s = ag_arena_dup(&r->arena, v);
-	char *out = (char *)(uintptr_t)s.p;
-	size_t n = 0;
+	struct ag_str s = ag_req_unescape(r, v);
 
-	for (size_t i = 0; i < s.n; i++) {
-		int hi = s.p[i] == '%' && s.n - i > 2 ? hex_digit(s.p[i + 1]) : -1;
-		int lo = hi >= 0 ? hex_digit(s.p[i + 2]) : -1;
-
-		if (lo >= 0) {
-			out[n++] = (char)(hi << 4 | lo);
-			i += 2;
-		} else {
-			out[n++] = s.p[i];
-		}
-	}
-	s.n = n;
-	return n > 0 && s.p[0] == '@' ? ag_str_skip(s, 1) : s;
+	return s.n > 0 && s.p[0] == '@' ? ag_str_skip(s, 1) : s;
 }
 
 /* name=value in a query, as it stands there. */
@@ -93,13 +74,23 @@ put_model(struct ag_buf *b, struct filter *f, struct ag_str slug, struct ag_str 
 	ag_buf_puts(b, "\"}");
 }
 
+static bool
+is_asked(const struct filter *f, struct ag_str slug, struct ag_str model)
+{
+	if (f->id.n == 0 || ag_str_eq(f->id, model))
+		return true;
+	return f->id.n == slug.n + model.n + 2 && f->id.p[0] == '@' &&
+	    ag_str_starts(ag_str_skip(f->id, 1), slug) && f->id.p[slug.n + 1] == '/' &&
+	    ag_str_eq(ag_str_skip(f->id, slug.n + 2), model);
+}
+
 /* Whether guardrails and config of this key would let it through. */
 static bool
 is_open(struct ag_req *r, const struct filter *f, struct ag_str slug, struct ag_str model)
 {
 	struct ag_guard_subject s = ag_req_subject(r);
 
-	if (f->model.n > 0 && !ag_str_eq(f->model, model))
+	if ((f->model.n > 0 && !ag_str_eq(f->model, model)) || !is_asked(f, slug, model))
 		return false;
 	s.model = model;
 	s.slug = slug;
@@ -196,43 +187,59 @@ read_rules(struct ag_req *r, const struct ag_http_head *head, struct ag_str key_
 	return v;
 }
 
+/* Who asks, and what its rules are. */
+static enum ag_verdict
+admit(struct ag_req *r, const struct ag_http_head *head, struct filter *f, struct ag_str *out_detail)
+{
+	char blob[AG_METADATA_MAX];
+	size_t blob_bytes = 0;
+	enum ag_verdict v = ag_admit_authenticate(r, head, blob, sizeof(blob), &blob_bytes);
+	struct ag_str limit = query_get(head->query, AG_STR("limit"));
+	struct ag_str offset = query_get(head->query, AG_STR("offset"));
+
+	if (v != AG_ALLOW)
+		return v;
+	if (!r->ws || (!ag_scopes_has(r->key.scopes, AG_SCOPE_COMPLETIONS_WRITE) &&
+	    !ag_scopes_has(r->key.scopes, AG_SCOPE_VIRTUAL_KEYS_LIST)))
+		return AG_DENY_SCOPE;
+	if ((limit.n > 0 && ag_parse_u64(limit, UINT32_MAX, &f->limit) < 0) ||
+	    (offset.n > 0 && ag_parse_u64(offset, UINT32_MAX, &f->offset) < 0)) {
+		*out_detail = AG_STR("limit and offset are whole numbers");
+		return AG_DENY_BAD_REQUEST;
+	}
+	return read_rules(r, head, ag_str_n(blob, blob_bytes), out_detail);
+}
+
+/* All that pass the filter, as members of an array. */
+static void
+put_models(struct ag_req *r, const struct ag_http_head *head, struct filter *f, struct ag_buf *list)
+{
+	const struct ag_cat_provider *p;
+	uint32_t n;
+
+	f->provider = asked_provider(r, head);
+	f->family = slug_of(r, query_get(head->query, AG_STR("ai_service")));
+	apply_config(r, f);
+	p = ag_catalog_providers(ag_view_catalog(r->view), r->ws, &n);
+	for (uint32_t i = 0; i < n; i++)
+		put_provider(r, list, f, &p[i]);
+}
+
 void
 ag_reply_models(struct ag_req *r, const struct ag_http_head *head)
 {
 	struct filter f = { .limit = UINT64_MAX };
-	struct ag_str v, detail = AG_STR("limit and offset are whole numbers");
+	struct ag_str detail = AG_STR_NONE;
 	struct ag_buf list, body;
-	char blob[AG_METADATA_MAX];
-	size_t blob_bytes = 0;
-	uint32_t n;
-	const struct ag_cat_provider *p;
-	enum ag_verdict verdict = ag_admit_authenticate(r, head, blob, sizeof(blob), &blob_bytes);
+	enum ag_verdict verdict = admit(r, head, &f, &detail);
 
-	if (verdict == AG_ALLOW && (!r->ws || (!ag_scopes_has(r->key.scopes, AG_SCOPE_COMPLETIONS_WRITE) &&
-	    !ag_scopes_has(r->key.scopes, AG_SCOPE_VIRTUAL_KEYS_LIST))))
-		verdict = AG_DENY_SCOPE;
-	if (verdict == AG_ALLOW) {
-		v = query_get(head->query, AG_STR("limit"));
-		if (v.n > 0 && ag_parse_u64(v, UINT32_MAX, &f.limit) < 0)
-			verdict = AG_DENY_BAD_REQUEST;
-		v = query_get(head->query, AG_STR("offset"));
-		if (v.n > 0 && ag_parse_u64(v, UINT32_MAX, &f.offset) < 0)
-			verdict = AG_DENY_BAD_REQUEST;
-	}
-	if (verdict == AG_ALLOW)
-		verdict = read_rules(r, head, ag_str_n(blob, blob_bytes), &detail);
 	if (verdict != AG_ALLOW) {
 		ag_reply_verdict(r, verdict, detail, AG_NONE_IX);
 		return;
 	}
-	f.provider = asked_provider(r, head);
-	f.family = slug_of(r, query_get(head->query, AG_STR("ai_service")));
-	apply_config(r, &f);
 	ag_buf_init(&list, MODELS_BODY_MAX);
 	ag_buf_init(&body, MODELS_BODY_MAX + 256);
-	p = ag_catalog_providers(ag_view_catalog(r->view), r->ws, &n);
-	for (uint32_t i = 0; i < n; i++)
-		put_provider(r, &list, &f, &p[i]);
+	put_models(r, head, &f, &list);
 	ag_buf_printf(&body, "{\"object\":\"list\",\"total\":%llu,\"total_count\":%llu,\"data\":[",
 	    (unsigned long long)f.seen, (unsigned long long)f.seen);
 	ag_buf_put_str(&body, ag_buf_str(&list));
@@ -244,4 +251,30 @@ ag_reply_models(struct ag_req *r, const struct ag_http_head *head)
 		ag_reply_json(r, 200, ag_buf_str(&body));
 	ag_buf_fini(&list);
 	ag_buf_fini(&body);
+}
+
+void
+ag_reply_model(struct ag_req *r, const struct ag_http_head *head)
+{
+	struct filter f = { .limit = 1 };
+	struct ag_str detail = AG_STR_NONE;
+	struct ag_buf one;
+	enum ag_verdict verdict = admit(r, head, &f, &detail);
+
+	f.limit = 1;
+	f.offset = 0;
+	f.id = ag_req_unescape(r, ag_str_skip(head->path, sizeof("/v1/models/") - 1));
+	if (verdict == AG_ALLOW && f.id.n == 0)
+		verdict = AG_DENY_NOT_FOUND;
+	if (verdict != AG_ALLOW) {
+		ag_reply_verdict(r, verdict, detail, AG_NONE_IX);
+		return;
+	}
+	ag_buf_init(&one, 4096);
+	put_models(r, head, &f, &one);
+	if (one.n > 0 && !one.failed)
+		ag_reply_json(r, 200, ag_buf_str(&one));
+	else
+		ag_reply_verdict(r, AG_DENY_MODEL_UNKNOWN, f.id, AG_NONE_IX);
+	ag_buf_fini(&one);
 }

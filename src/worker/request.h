@@ -284,6 +284,13 @@ void ag_reply_stream_error(struct ag_buf *out, const char *type, const char *mes
 
 /* ---- models.c ---- */
 void ag_reply_models(struct ag_req *r, const struct ag_http_head *head);
+/* One of them, named in the path. */
+void ag_reply_model(struct ag_req *r, const struct ag_http_head *head);
+
+/* ---- pricing.c ---- */
+void ag_reply_pricing(struct ag_req *r, const struct ag_http_head *head);
+/* A copy without percent-escapes, in the arena; n 0: no room. */
+struct ag_str ag_req_unescape(struct ag_req *r, struct ag_str v);
 
 /* ---- limits.c ---- */
 void ag_reply_limits(struct ag_req *r, const struct ag_http_head *head);

@@ -40,6 +40,7 @@ X(CONFIG_INLINE, 400, B, "invalid_request_error", "inline_config_blocked", req_b
 X(GUARDRAIL_UNKNOWN, 400, B, "invalid_request_error", NULL, req_bad, false, "Following guardrails are not valid: %s")
 X(GUARDRAIL, 446, C, "hooks_failed", NULL, req_denied_guardrail, false, "The guardrail checks defined in the config failed. You can find more information in the `hook_results` object.")
 X(ENDPOINT_UNSERVED, 400, B, "invalid_request_error", NULL, req_denied_model, false, "The provider \"%s\" does not serve this endpoint")
+X(MODEL_UNKNOWN, 404, C, "model_not_found_error", "model_not_found", req_denied_model, false, "The model \"%s\" does not exist, or this key may not call it")
 X(MODEL_NOT_ALLOWED, 412, C, "model_not_allowed_error", NULL, req_denied_model, false, "Model %s is not allowed for this integration")
 X(MODEL_UNPRICED, 412, C, "model_unpriced_error", NULL, req_denied_model, false, "Model %s has no price and a money budget applies")
 X(CONTEXT_EXCEEDED, 400, B, "invalid_request_error", NULL, req_bad, false, "%s")

@@ -47,6 +47,8 @@ static const struct ctl_command commands[] = {
 	{ "limits", ctl_key_limits, "ID|NAME", "what binds a key: limits of all levels, used and left" },
 	{ "usage", ctl_usage, "[--by day|key|workspace|model|tier] [--since DAY|Nd] [--until DAY]",
 	  "what was spent" },
+	{ "models", ctl_models, "[--workspace W | --family F] [--model M]",
+	  "the catalogue: context window, prices, abilities; or what a workspace may call" },
 	{ "prices import", ctl_prices_import, "[FILE] [--force]", "take over a price file" },
 	{ "prices lint", ctl_prices_lint, "[FILE]", "check a price file" },
 	{ "prices list", ctl_prices_list, "[--family F] [--model M] [--all]", "prices in force" },
