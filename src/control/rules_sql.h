@@ -89,7 +89,8 @@
 	" 'created_at', " SQL_TIME(g ".created_at") ", 'last_updated_at', " SQL_TIME(g ".updated_at") \
 	", 'owner_id', " SQL_KEY_UUID(g ".owner_key_id") ", 'updated_by', " SQL_KEY_UUID(g ".updated_key_id")
 
-/* $1 organisation, $2 workspace, 0 any, -1 those of the organisation, $3 JSON array of ids or null, $4 limit, $5 offset */
+/* $1 organisation, $2 workspace (0 any, -1 those of the organisation), $3 JSON array of ids or null,
+ * $4 limit, $5 offset */
 #define SQL_GUARDRAIL_LIST SQL_PAGE(                                                         \
 	"select * from aigate.guardrail where organisation_id = $1 and status = 'active'"        \
 	" and ($2::bigint = 0 or coalesce(workspace_id, -1) = $2) and ($3::jsonb is null"        \

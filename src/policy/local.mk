@@ -3,6 +3,7 @@ src_policy_libpolicy_a_SOURCES = \
 	src/policy/config_read.c src/policy/config_read.h \
 	src/policy/estimate.c src/policy/estimate.h \
 	src/policy/guard.c src/policy/guard.h \
+	src/policy/guard_params.c src/policy/guard_params.h \
 	src/policy/guard_read.c src/policy/guard_read.h \
 	src/policy/policy_match.c src/policy/policy_match.h \
 	src/policy/price.c src/policy/price.h \

@@ -11,7 +11,7 @@
 #include "worker/request.h"
 
 #define COMPILED_MAX (256u << 10)
-#define RESULTS_MAX  (256u << 10)
+#define RESULTS_MAX  (64u << 10)
 #define BODY_MORE    (4 * AG_CONFIG_BLOCK_MAX)
 
 /* ---- which config ------------------------------------------------------------------------- */

@@ -5,11 +5,15 @@
  * the head goes out, whatever the body turns out to be: where there is no place for them, blanks. */
 #include "worker/request.h"
 
+/* Plain JSON, that is: nobody asked for a coding, but some give one. */
 static bool
 is_json(const struct ag_http_head *head)
 {
 	struct ag_str type = ag_http_header_get(head, AG_STR("content-type"));
+	struct ag_str coding = ag_http_header_get(head, AG_STR("content-encoding"));
 
+	if (coding.n > 0 && !ag_str_ieq(coding, AG_STR("identity")))
+		return false;
 	return type.n >= 16 && ag_str_ieq(ag_str_n(type.p, 16), AG_STR("application/json"));
 }
 
