@@ -6,6 +6,7 @@ import json
 import pytest
 
 from gateway import chat_body
+from liar import Liar, answer
 from plane import _provider, plane, provider  # noqa: F401
 
 TIERS = {"defaults": ["gpt-4.1-nano"],
@@ -321,6 +322,51 @@ def test_feedback_is_told_with_the_verdict(plane, provider, workspace):
         "successfulChecks": "default.modelWhitelist", "failedChecks": "", "erroredChecks": ""}}
     assert (bad["value"], bad["weight"]) == (-5, 0.5)
     assert bad["metadata"]["failedChecks"] == "default.modelWhitelist"
+
+
+PLAIN = '{"id":"x","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}'
+
+
+@pytest.mark.parametrize("body,left", [
+    (PLAIN, json.loads(PLAIN)), ("{}", {}), (" \n{ \r\n } ", {}), ("[1,2]", [1, 2]), ('"text"', "text"), ("  7", 7)])
+@pytest.mark.parametrize("how", ["at once", "byte by byte", "chunked"])
+def test_results_stand_in_an_object_and_leave_all_else_as_it_is(plane, provider, workspace, body, left, how):
+    def say(connection):
+        head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+        head += "transfer-encoding: chunked\r\n\r\n" if how == "chunked" else f"content-length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode())
+        pieces = [body] if how == "at once" else body
+        for piece in pieces:
+            connection.sendall((f"1\r\n{piece}\r\n" if how == "chunked" else piece).encode())
+        if how == "chunked":
+            connection.sendall(b"0\r\n\r\n")
+    liar = Liar(lambda head, asked: say)
+    slug = f"liar-{id(liar)}"
+    plane.admin("POST", "/integrations", {"name": slug, "slug": slug, "ai_provider_id": "openai", "key": "sk-liar",
+                                          "configurations": {"custom_host": liar.url}})
+    plane.grant(slug, workspace)
+    guarded(plane, workspace, whitelist("*"))
+    got = plane.post(plane.key(workspace=workspace), chat_body(model=f"@{slug}/gpt-4o-mini"))
+    liar.close()
+    assert got.status == 200
+    found = got.json
+    if isinstance(left, dict):
+        assert found.pop("hook_results")["before_request_hooks"][0]["verdict"] is True
+    assert found == left
+
+
+@pytest.mark.parametrize("said", [
+    answer(200, b"\x1f\x8b{...", "content-encoding: gzip"), answer(200, b""), answer(500, b'{"error":{"message":"x"}}')])
+def test_nothing_is_put_where_it_does_not_belong(plane, provider, workspace, said):
+    liar = Liar(lambda head, asked: said)
+    slug = f"liar-{id(liar)}"
+    plane.admin("POST", "/integrations", {"name": slug, "slug": slug, "ai_provider_id": "openai", "key": "sk-liar",
+                                          "configurations": {"custom_host": liar.url}})
+    plane.grant(slug, workspace)
+    guarded(plane, workspace, whitelist("*"))
+    got = plane.post(plane.key(workspace=workspace), chat_body(model=f"@{slug}/gpt-4o-mini"))
+    liar.close()
+    assert got.body == said.split(b"\r\n\r\n", 1)[1]
 
 
 # -- errors ------------------------------------------------------------------------------------------
