@@ -23,6 +23,8 @@
 #define AG_SHM_LOCK_PROCS  0
 #define AG_SHM_LOCK_METERS (1 << 20)
 
+#define AG_HIST_BUCKETS    54u  /* of a histogram, see shm/histogram.h; the last one has no bound */
+#define AG_HIST_CELLS      (AG_HIST_BUCKETS + 1u) /* and the sum */
 #define AG_WORKERS_MAX     64u
 #define AG_KEY_METERS_MAX  8u   /* meters of one API key */
 #define AG_HOLDS_MAX       24u  /* meters one request may stand on, all levels together */
@@ -39,7 +41,7 @@ struct ag_shm_sizes {
 	uint32_t keys;           /* key slots, a power of two, twice the number of keys allowed */
 	uint32_t meters;         /* meter slots, a power of two */
 	uint32_t blob_units;     /* 64-byte units of key metadata */
-	uint32_t counters;       /* counters per process: from tbl/counters.h */
+	uint32_t counters;       /* cells per process: tbl/counters.h, then tbl/histograms.h */
 	uint64_t ring_bytes;     /* data bytes of one usage ring, a power of two */
 	uint64_t catalog_bytes;  /* bytes of one of the two catalogue areas */
 };

@@ -19,6 +19,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/limits.c src/control/limits.h \
 	src/control/load.c \
 	src/control/meters.c src/control/meters.h \
+	src/control/metrics.c src/control/metrics.h \
 	src/control/models.c \
 	src/control/org_settings.c \
 	src/control/organisation.c \

@@ -12,6 +12,7 @@
 #include "control/sql.h"
 #include "limit/policy_meter.h"
 #include "shm/counters.h"
+#include "shm/metertab.h"
 
 #define NOTE_MAX  500u /* in one statement */
 #define EVICT_MAX 256u /* in one tick */
@@ -84,7 +85,8 @@ struct notes {
 	uint32_t ix[NOTE_MAX];
 	int64_t id[NOTE_MAX];
 	size_t n;
-	uint32_t next_ix;         /* where the scan goes on */
+	struct ag_meter_walk walk; /* where the scan goes on */
+	bool is_over;
 };
 
 /* Fills rows with meters whose names are not stored yet; false: there are none left. */
@@ -94,11 +96,18 @@ notes_fill(const struct ag_shm *shm, struct notes *o)
 	json_object_put(o->rows);
 	o->rows = json_object_new_array();
 	o->n = 0;
-	for (; o->next_ix < shm->hdr->sizes.meters && o->n < NOTE_MAX; o->next_ix++) {
-		const struct ag_meter *m = &shm->meters[o->next_ix];
-		int64_t id = ag_a64_observe(&m->id);
+	while (!o->is_over && o->n < NOTE_MAX) {
+		const struct ag_meter *m;
 		struct json_object *row;
+		uint32_t ix;
+		int64_t id;
 
+		if (!ag_metertab_walk(shm, &o->walk, &ix)) {
+			o->is_over = true;
+			break;
+		}
+		m = &shm->meters[ix];
+		id = ag_a64_observe(&m->id);
 		if (id < AG_METER_DERIVED || ag_a32_observe(&m->kind) != AG_METER_BUDGET ||
 		    ag_a32_get(&m->policy.is_noted) || ag_a32_observe(&m->budget.name_len) == 0)
 			continue;
@@ -107,7 +116,7 @@ notes_fill(const struct ag_shm *shm, struct notes *o)
 		json_object_object_add(row, "p", json_object_new_int64(ag_a64_get(&m->policy.owner)));
 		json_object_object_add(row, "v", name_of(m));
 		json_object_array_add(o->rows, row);
-		o->ix[o->n] = o->next_ix;
+		o->ix[o->n] = ix;
 		o->id[o->n++] = id;
 	}
 	return o->n > 0;

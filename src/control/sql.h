@@ -32,6 +32,10 @@
 
 /* ---- meters ---- */
 
+#define SQL_METER_OWNERS                                                                     \
+	"select distinct on (meter_id) meter_id, owner from aigate.v_budget"                     \
+	" where meter_id = any ($1::bigint[]) and owner is not null order by meter_id"
+
 #define SQL_METERS_OF                                                                        \
 	"select scope_id, id, kind, unit from aigate.meter"                                      \
 	" where level = $1 and retired_at is null"                                               \

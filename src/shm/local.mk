@@ -4,6 +4,7 @@ src_shm_libshm_a_SOURCES = \
 	src/shm/catalog_area.c src/shm/catalog_area.h \
 	src/shm/counters.c src/shm/counters.h \
 	src/shm/crash_point.h \
+	src/shm/histogram.c src/shm/histogram.h \
 	src/shm/keytab.c src/shm/keytab.h \
 	src/shm/keytab_writer.c \
 	src/shm/metertab.c src/shm/metertab.h \
@@ -30,3 +31,8 @@ tests_unit_test_ring_SOURCES = tests/unit/test_ring.c tests/unit/tap.h tests/uni
 tests_unit_test_ring_LDADD = $(shm_libs)
 tests_unit_test_segment_SOURCES = tests/unit/test_segment.c tests/unit/tap.h tests/unit/shm_fixture.h
 tests_unit_test_segment_LDADD = $(shm_libs)
+
+check_PROGRAMS += tests/unit/test_histogram
+TESTS += tests/unit/test_histogram
+tests_unit_test_histogram_SOURCES = tests/unit/test_histogram.c tests/unit/tap.h
+tests_unit_test_histogram_LDADD = $(shm_libs)

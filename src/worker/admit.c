@@ -102,6 +102,7 @@ const struct ag_str ag_field_names[AG_FIELDS] = {
 	[AG_F_TOOLS] = { "tools", 5 },
 	[AG_F_MODELS] = { "models", 6 },
 };
+static struct ag_json_fields body_fields = AG_JSON_FIELDS(ag_field_names);
 
 static enum ag_verdict
 bad(struct ag_str *out_detail, const char *why)
@@ -160,7 +161,8 @@ is_json_type(struct ag_str v)
 static enum ag_verdict
 scan_stream_options(struct ag_req *r, struct ag_str *out_detail, struct ag_json_value *out_usage)
 {
-	static const struct ag_str name = { "include_usage", 13 };
+	static const struct ag_str names[1] = { { "include_usage", 13 } };
+	static struct ag_json_fields fields = AG_JSON_FIELDS(names);
 	struct ag_json_fault fault;
 	struct ag_str raw = ag_json_raw(ag_req_body(r), r->field[AG_F_STREAM_OPTIONS]);
 
@@ -168,7 +170,7 @@ scan_stream_options(struct ag_req *r, struct ag_str *out_detail, struct ag_json_
 	if (!ag_req_is_given(r, AG_F_STREAM_OPTIONS))
 		return AG_ALLOW;
 	if (r->field[AG_F_STREAM_OPTIONS].type != AG_JSON_OBJECT ||
-	    ag_json_scan(raw, &name, 1, out_usage, &fault) < 0)
+	    ag_json_scan(raw, &fields, out_usage, &fault) < 0)
 		return bad_field(r, out_detail, "not a proper object", AG_F_STREAM_OPTIONS);
 	if (out_usage->type != AG_JSON_ABSENT && out_usage->type != AG_JSON_TRUE &&
 	    out_usage->type != AG_JSON_FALSE && out_usage->type != AG_JSON_NULL)
@@ -187,7 +189,7 @@ scan_body(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_
 		return AG_DENY_BAD_CONTENT_TYPE;
 	if (ag_http_header_get(head, AG_STR("content-encoding")).p)
 		return bad(out_detail, "A content-encoding of the request body is not implemented");
-	if (r->body_len > UINT32_MAX || ag_json_scan(ag_req_body(r), ag_field_names, AG_FIELDS, r->field, &fault) < 0)
+	if (r->body_len > UINT32_MAX || ag_json_scan(ag_req_body(r), &body_fields, r->field, &fault) < 0)
 		return bad_field(r, out_detail, r->body_len > UINT32_MAX ? "too long" : fault.why,
 		    r->body_len > UINT32_MAX ? -1 : fault.field);
 	if (r->field[AG_F_MODEL].type != AG_JSON_STRING)

@@ -97,26 +97,46 @@ find_secret(const struct ag_req *r, struct ag_str s)
 	return secret.n < SECRET_MIN || s.n < secret.n ? NULL : memmem(s.p, s.n, secret.p, secret.n);
 }
 
+/* Ours stand in for the provider's where we have limits of that kind. */
 static bool
-is_dropped(const struct ag_http_head *head, const struct ag_req *r, struct ag_str name, struct ag_str value)
+is_rate_of_ours(const struct ag_req *r, struct ag_str name)
 {
-	if (ag_str_ieq(name, AG_STR("content-length")) || ag_str_ieq(name, AG_STR("set-cookie")) ||
-	    ag_http_is_hop_by_hop(head, name))
-		return true;
-	if (r->is_admin)
+	if (name.n <= 19 || !ag_str_ieq(ag_str_n(name.p, 12), AG_STR("x-ratelimit-")))
 		return false;
-	if (find_secret(r, value))
+	if (r->rate_tokens.is_set && ag_str_ieq(ag_str_skip(name, name.n - 7), AG_STR("-tokens")))
 		return true;
-	if ((name.p[0] | 0x20) != 'x')
+	return r->rate_requests.is_set && name.n > 21 &&
+	    ag_str_ieq(ag_str_skip(name, name.n - 9), AG_STR("-requests"));
+}
+
+static bool
+is_dropped(const struct ag_http_head *head, const struct ag_req *r, const struct ag_http_header *hdr)
+{
+	struct ag_str name = hdr->name;
+
+	if (hdr->id == AG_HN_CONTENT_LENGTH || hdr->id == AG_HN_SET_COOKIE || ag_http_is_hop_by_hop(head, hdr))
+		return true;
+	if (r->is_admin || (name.p[0] | 0x20) != 'x')
 		return false;
-	/* Ours stand in for the provider's where we have limits of that kind. */
-	if (r->rate_requests.is_set && name.n > 21 && ag_str_ieq(ag_str_n(name.p, 12), AG_STR("x-ratelimit-")) &&
-	    ag_str_ieq(ag_str_skip(name, name.n - 9), AG_STR("-requests")))
-		return true;
-	if (r->rate_tokens.is_set && name.n > 19 && ag_str_ieq(ag_str_n(name.p, 12), AG_STR("x-ratelimit-")) &&
-	    ag_str_ieq(ag_str_skip(name, name.n - 7), AG_STR("-tokens")))
-		return true;
-	return name.n > 10 && ag_str_ieq(ag_str_n(name.p, 10), AG_STR("x-portkey-"));
+	return is_rate_of_ours(r, name) ||
+	    (name.n > 10 && ag_str_ieq(ag_str_n(name.p, 10), AG_STR("x-portkey-")));
+}
+
+/* The provider's headers, without those that are not for the client.  Our credential is looked for in all
+ * of them at once: it is hardly ever there. */
+static void
+put_headers(const struct ag_req *r, const struct ag_http_head *head, struct ag_buf *b)
+{
+	const struct ag_http_header *first = head->header, *last = first + head->n_headers - 1;
+	bool has_secret = head->n_headers > 0 &&
+	    find_secret(r, ag_str_n(first->name.p, (size_t)(last->value.p + last->value.n - first->name.p)));
+
+	for (size_t i = 0; i < head->n_headers; i++) {
+		const struct ag_http_header *hdr = &head->header[i];
+
+		if (!is_dropped(head, r, hdr) && !(has_secret && find_secret(r, hdr->value)))
+			ag_http_header_put(b, hdr);
+	}
 }
 
 static void
@@ -207,14 +227,7 @@ ag_req_on_head(struct ag_req *r, const struct ag_http_head *head)
 	ag_buf_putc(b, ' ');
 	ag_buf_puts(b, ag_http_reason(status));
 	ag_buf_put(b, "\r\n", 2);
-	for (size_t i = 0; i < head->n_headers; i++) {
-		if (is_dropped(head, r, head->header[i].name, head->header[i].value))
-			continue;
-		ag_buf_put_str(b, head->header[i].name);
-		ag_buf_put(b, ": ", 2);
-		ag_buf_put_str(b, head->header[i].value);
-		ag_buf_put(b, "\r\n", 2);
-	}
+	put_headers(r, head, b);
 	put_framing(r, head, b);
 	if (!r->is_admin)
 		ag_reply_common_headers(r, b);

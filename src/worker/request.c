@@ -51,7 +51,7 @@ req_new(struct ag_worker *w)
 			return NULL;
 		ag_arena_init(&arena, REQ_ARENA_MAX);
 	}
-	memset(r, 0, sizeof(*r));
+	memset(r, 0, offsetof(struct ag_req, meters));
 	r->magic = AG_REQ_MAGIC;
 	r->arena = arena;
 	r->w = w;

@@ -117,10 +117,7 @@ struct ag_req {
 	uint64_t client_limit; /* max_tokens or max_completion_tokens as they came, 0 none */
 	struct ag_price_bound bound;
 	struct ag_amounts amounts;
-	uint32_t meters[AG_HOLDS_MAX];
-	uint32_t n_meters;
-	struct ag_req_policy policy[AG_HOLDS_MAX];
-	uint32_t n_policies;
+	uint32_t n_meters, n_policies; /* of meters[] and policy[], below */
 	struct ag_inflight *slot;      /* borrowed: segment; NULL: nothing held */
 	uint32_t slot_ix;
 	struct ag_rate_note rate_requests, rate_tokens;
@@ -145,6 +142,10 @@ struct ag_req {
 	bool has_ended;                /* the answer is complete as far as the client is concerned */
 	uint64_t length_out_left;      /* of a Content-Length body still to send */
 	struct ag_buf acc;             /* body kept for its usage when it comes in pieces */
+
+	/* From here on not cleared for a new request: the counts above say what is valid. */
+	uint32_t meters[AG_HOLDS_MAX];
+	struct ag_req_policy policy[AG_HOLDS_MAX];
 };
 
 /* The message stands in msg: serve it.  May end (and free) the request before it returns. */

@@ -34,7 +34,7 @@ write_draft(struct ag_req *r)
 	rec->request_bytes = r->body_len;
 	rec->endpoint = (uint8_t)r->endpoint;
 	rec->is_stream = r->is_stream;
-	rec->sent_at_us = ag_clock_wall_us();
+	rec->sent_at_us = rec->received_at_us + (r->sent_us - r->received_us);
 	rec->usage.provider_cost_nusd = -1;
 	ag_req_strings(r, cat, strs);
 	r->slot->draft_bytes = (uint32_t)ag_record_build(rec, NULL, 0, strs, r->slot->draft,
@@ -57,27 +57,26 @@ ag_req_strings(const struct ag_req *r, const struct ag_catalog *cat, struct ag_s
 }
 
 /* Headers a provider must not see: ours, the caller's credentials, what chooses an account, and
- * what belongs to one connection.  Lower case. */
+ * what belongs to one connection. */
 static bool
-is_withheld(const struct ag_http_head *head, struct ag_str name)
+is_withheld(const struct ag_http_head *head, const struct ag_http_header *hdr)
 {
-	static const struct ag_str withheld[] = {
-		{ "host", 4 }, { "authorization", 13 }, { "x-api-key", 9 }, { "api-key", 7 },
-		{ "cookie", 6 }, { "content-length", 14 }, { "content-type", 12 },
-		{ "accept-encoding", 15 }, { "expect", 6 }, { "openai-organization", 19 },
-		{ "openai-project", 14 }, { "forwarded", 9 }, { "x-forwarded-for", 15 },
-		{ "x-forwarded-host", 16 }, { "x-forwarded-proto", 17 }, { "x-real-ip", 9 },
-		{ "via", 3 }, { "proxy-authorization", 19 }, { "origin", 6 }, { "referer", 7 },
+	static const bool withheld[AG_HN_COUNT] = {
+		[AG_HN_HOST] = true, [AG_HN_AUTHORIZATION] = true, [AG_HN_X_API_KEY] = true,
+		[AG_HN_API_KEY] = true, [AG_HN_COOKIE] = true, [AG_HN_CONTENT_LENGTH] = true,
+		[AG_HN_CONTENT_TYPE] = true, [AG_HN_ACCEPT_ENCODING] = true, [AG_HN_EXPECT] = true,
+		[AG_HN_OPENAI_ORGANIZATION] = true, [AG_HN_OPENAI_PROJECT] = true,
+		[AG_HN_FORWARDED] = true, [AG_HN_X_FORWARDED_FOR] = true, [AG_HN_X_FORWARDED_HOST] = true,
+		[AG_HN_X_FORWARDED_PROTO] = true, [AG_HN_X_REAL_IP] = true, [AG_HN_VIA] = true,
+		[AG_HN_PROXY_AUTHORIZATION] = true, [AG_HN_ORIGIN] = true, [AG_HN_REFERER] = true,
 	};
+	struct ag_str name = hdr->name;
 
 	if ((name.p[0] | 0x20) == 'x' &&
 	    ((name.n > 10 && ag_str_ieq(ag_str_n(name.p, 10), AG_STR("x-portkey-"))) ||
 	        (name.n > 9 && ag_str_ieq(ag_str_n(name.p, 9), AG_STR("x-aigate-")))))
 		return true;
-	for (size_t i = 0; i < AG_ARRAY_LEN(withheld); i++)
-		if (ag_str_ieq(name, withheld[i]))
-			return true;
-	return ag_http_is_hop_by_hop(head, name);
+	return withheld[hdr->id] || ag_http_is_hop_by_hop(head, hdr);
 }
 
 /* What an operator configured is not for a client to repeat: of two, some servers take the last. */
@@ -126,9 +125,9 @@ build_provider_head(struct ag_req *r, const struct ag_http_head *head, struct ag
 	ag_buf_put(b, "\r\n", 2);
 	ag_buf_put_str(b, r->dest->header_lines);
 	for (size_t i = 0; i < head->n_headers; i++)
-		if (!is_withheld(head, head->header[i].name) &&
+		if (!is_withheld(head, &head->header[i]) &&
 		    !is_configured(r->dest->header_lines, head->header[i].name))
-			put_line(b, head->header[i].name, head->header[i].value);
+			ag_http_header_put(b, &head->header[i]);
 }
 
 /* control sees the request as it came, but for what belongs to the connection, with the client's
@@ -136,6 +135,11 @@ build_provider_head(struct ag_req *r, const struct ag_http_head *head, struct ag
 static void
 build_admin_head(struct ag_req *r, const struct ag_http_head *head, struct ag_buf *b)
 {
+	static const bool dropped[AG_HN_COUNT] = {
+		[AG_HN_HOST] = true, [AG_HN_CONTENT_LENGTH] = true, [AG_HN_EXPECT] = true,
+		[AG_HN_X_AIGATE_CLIENT_IP] = true,
+	};
+
 	ag_buf_put_str(b, head->method_str);
 	ag_buf_putc(b, ' ');
 	ag_buf_put_str(b, head->target);
@@ -144,13 +148,10 @@ build_admin_head(struct ag_req *r, const struct ag_http_head *head, struct ag_bu
 	ag_buf_put(b, "\r\n", 2);
 	put_line(b, AG_STR("x-aigate-client-ip"), ag_str(r->client->peer));
 	for (size_t i = 0; i < head->n_headers; i++) {
-		struct ag_str name = head->header[i].name;
+		const struct ag_http_header *hdr = &head->header[i];
 
-		if (ag_str_ieq(name, AG_STR("host")) || ag_str_ieq(name, AG_STR("content-length")) ||
-		    ag_str_ieq(name, AG_STR("expect")) || ag_str_ieq(name, AG_STR("x-aigate-client-ip")) ||
-		    ag_http_is_hop_by_hop(head, name))
-			continue;
-		put_line(b, name, head->header[i].value);
+		if (!dropped[hdr->id] && !ag_http_is_hop_by_hop(head, hdr))
+			ag_http_header_put(b, hdr);
 	}
 }
 
