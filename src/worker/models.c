@@ -151,7 +151,8 @@ static void
 apply_config(struct ag_req *r, struct filter *f)
 {
 	const struct ag_config *c = r->rules ? &r->rules->config : NULL;
-	static const struct ag_str name = { "model", 5 };
+	static const struct ag_str names[] = { { "model", 5 } };
+	static struct ag_json_fields fields = AG_JSON_FIELDS(names);
 	struct ag_json_value v;
 	struct ag_json_fault fault;
 	struct ag_str model;
@@ -161,7 +162,7 @@ apply_config(struct ag_req *r, struct filter *f)
 		return;
 	if (c->provider.n > 0)
 		f->provider = c->provider;
-	if (c->overrides.n == 0 || ag_json_scan(c->overrides, &name, 1, &v, &fault) < 0 ||
+	if (c->overrides.n == 0 || ag_json_scan(c->overrides, &fields, &v, &fault) < 0 ||
 	    v.type != AG_JSON_STRING || !ag_json_string_plain(ag_json_raw(c->overrides, v), &model))
 		return;
 	slash = memchr(model.p, '/', model.n);
