@@ -39,7 +39,7 @@ models_ok(struct ag_str left)
 static bool
 op_ok(struct ag_str *left)
 {
-	uint8_t op;
+	uint8_t op = 0;
 
 	return ag_rule_bytes(left, &op, 1) && op >= AG_CHECK_ALL && op <= AG_CHECK_NONE;
 }
@@ -114,7 +114,7 @@ ag_config_ok(struct ag_str bytes)
 bool
 ag_config_open(struct ag_str bytes, struct ag_config *out)
 {
-	uint8_t flags, strict;
+	uint8_t flags = 0, strict = 0;
 
 	if (!ag_rule_bytes(&bytes, &flags, 1) || flags > AG_CONFIG_HAS_TARGET ||
 	    !ag_rule_bytes(&bytes, &strict, 1) || strict > AG_CONFIG_STRICT_ON ||
@@ -131,7 +131,7 @@ ag_config_open(struct ag_str bytes, struct ag_config *out)
 bool
 ag_config_guard(struct ag_str *left, struct ag_str *out_slug, struct ag_guard *out)
 {
-	uint8_t is_inline;
+	uint8_t is_inline = 0;
 
 	*out_slug = AG_STR_NONE;
 	if (!ag_rule_bytes(left, &is_inline, 1) || is_inline > 1)

@@ -76,7 +76,7 @@ struct ag_config {
 static inline bool
 ag_guard_block(struct ag_str *left, struct ag_str *out)
 {
-	uint32_t n;
+	uint32_t n = 0;
 
 	if (!ag_rule_bytes(left, &n, sizeof(n)) || left->n < n)
 		return false;
@@ -88,7 +88,7 @@ ag_guard_block(struct ag_str *left, struct ag_str *out)
 static inline bool
 ag_guard_count(struct ag_str *left, uint32_t *out)
 {
-	uint16_t n;
+	uint16_t n = 0;
 
 	if (!ag_rule_bytes(left, &n, sizeof(n)))
 		return false;
@@ -99,7 +99,7 @@ ag_guard_count(struct ag_str *left, uint32_t *out)
 static inline bool
 ag_check_next(struct ag_str *left, struct ag_check *out)
 {
-	uint8_t kind, flags;
+	uint8_t kind = 0, flags = 0;
 
 	if (!ag_rule_bytes(left, &kind, 1) || kind == 0 || kind >= AG_CHECK_KINDS ||
 	    !ag_rule_bytes(left, &flags, 1) || flags > AG_CHECK_FLAGS)
