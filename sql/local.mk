@@ -9,6 +9,7 @@ dist_sqlmigrations_DATA = \
 	sql/migrations/0005_policy.sql \
 	sql/migrations/0006_alert.sql \
 	sql/migrations/0013_rules.sql
+	sql/migrations/0008_limits.sql
 sqlviewsdir = $(pkgdatadir)/sql/views
 dist_sqlviews_DATA = \
 	sql/views/budget.sql \

@@ -16,7 +16,7 @@
 #include "base/hash.h"
 
 #define AG_SHM_MAGIC  UINT64_C(0x6169676174656431) /* "aigated1" */
-#define AG_SHM_LAYOUT 2u
+#define AG_SHM_LAYOUT 4u
 
 /* Bytes of the segment's file that are locked as names, not as bytes: one a process slot from 0 on
  * (held while the process lives), and one for insertions into the meter table. */
@@ -64,7 +64,8 @@ struct ag_shm_hdr {
 	uint64_t meters_off;       /* struct ag_meter[meters] */
 	uint64_t catalog_off;      /* struct ag_catalog_hdr, then two areas */
 	uint64_t inflight_off;     /* struct ag_inflight[workers][inflight] */
-	uint64_t rings_off;        /* struct ag_ring_hdr + data, per worker */
+	uint64_t rings_off;        /* struct ag_ring_hdr + data, per worker; behind them, on a page of its
+	                              own, struct ag_explain_ring[workers]: explain.h */
 	uint64_t boot_id;          /* random, > 0, per creation: names the record streams (W: master) */
 	struct ag_a32 state;       /* enum ag_shm_state  W: control  R: all */
 	struct ag_a32 key_epoch;   /* bumped by control on every key change  R: people */

@@ -28,7 +28,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/policies.c src/control/policies.h \
 	src/control/policy_rules.c src/control/policy_rules.h \
 	src/control/policy_values.c src/control/policy_values.h \
-	src/control/providers.c \
+	src/control/providers.c src/control/providers.h \
 	src/control/publish.c src/control/publish.h \
 	src/control/routes.c src/control/routes.h \
 	src/control/rule_defaults.c src/control/rules.h \
@@ -36,8 +36,9 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/rules_sql.h \
 	src/control/secret.c src/control/secret.h \
 	src/control/server.c src/control/server.h \
-	src/control/sql.h \
+	src/control/sql.h src/control/sql_providers.h \
 	src/control/usage.c \
+	src/control/virtual_keys.c \
 	src/control/webhook.c src/control/webhook.h \
 	src/control/workspaces.c
 EXTRA_DIST += src/control/README.md

@@ -287,6 +287,7 @@ member(struct json_object *obj, const char *name)
 
 struct value_state {
 	struct json_object *usage; /* owned */
+	int64_t period;
 	bool is_exhausted;
 };
 
@@ -302,6 +303,7 @@ state_of(struct ag_call *c, struct json_object *policy, int64_t meter_id)
 		ag_meter_read(ag_metertab_at(shm, ix), 0, ag_clock_wall_us(), &st);
 	return (struct value_state){
 		.usage = ag_limits_amount(st.settled, (enum ag_unit)json_object_get_int(member(policy, "_unit"))),
+		.period = st.period,
 		.is_exhausted = st.settled >= limit,
 	};
 }
@@ -314,6 +316,13 @@ read_values(struct ag_call *c, struct json_object *policy, const char *search)
 	ag_pg_arg_i64(&a, json_object_get_int64(member(policy, "_id")));
 	ag_pg_arg_text(&a, search);
 	return ag_call_sql(c, SQL_POLICY_VALUES, &a);
+}
+
+static struct json_object *
+was_raised(const PGresult *res, int row, int col, int64_t period)
+{
+	return json_object_new_boolean(!PQgetisnull(res, row, col) && period != 0 &&
+	    ag_pg_i64(res, row, col) == period);
 }
 
 int
@@ -332,8 +341,8 @@ ag_policy_values_map(struct ag_call *c, struct json_object *policy, struct json_
 		json_object_object_add(one, "current_usage", st.usage);
 		json_object_object_add(one, "status",
 		    json_object_new_string(st.is_exhausted ? "exhausted" : "active"));
-		json_object_object_add(one, "is_threshold_alerts_sent", json_object_new_boolean(0));
-		json_object_object_add(one, "is_exhausted_alerts_sent", json_object_new_boolean(0));
+		json_object_object_add(one, "is_threshold_alerts_sent", was_raised(res, i, 3, st.period));
+		json_object_object_add(one, "is_exhausted_alerts_sent", was_raised(res, i, 4, st.period));
 		json_object_object_add(map, PQgetvalue(res, i, 2), one);
 	}
 	*out = map;

@@ -38,7 +38,16 @@ static const struct ag_route routes[] = {
 	{ "PUT", "/v1/integrations/{}/workspaces", ag_grant_update, NONE, false },
 
 	{ "GET", "/v1/providers", ag_provider_list, AG_SCOPE_PROVIDERS_LIST, false },
+	{ "POST", "/v1/providers", ag_provider_create, AG_SCOPE_PROVIDERS_CREATE, false },
 	{ "GET", "/v1/providers/{}", ag_provider_get, AG_SCOPE_PROVIDERS_READ, false },
+	{ "PUT", "/v1/providers/{}", ag_provider_update, AG_SCOPE_PROVIDERS_UPDATE, false },
+	{ "DELETE", "/v1/providers/{}", ag_provider_delete, AG_SCOPE_PROVIDERS_DELETE, false },
+
+	{ "GET", "/v1/virtual-keys", ag_virtual_key_list, AG_SCOPE_VIRTUAL_KEYS_LIST, false },
+	{ "POST", "/v1/virtual-keys", ag_virtual_key_create, AG_SCOPE_VIRTUAL_KEYS_CREATE, false },
+	{ "GET", "/v1/virtual-keys/{}", ag_virtual_key_get, AG_SCOPE_VIRTUAL_KEYS_READ, false },
+	{ "PUT", "/v1/virtual-keys/{}", ag_virtual_key_update, AG_SCOPE_VIRTUAL_KEYS_UPDATE, false },
+	{ "DELETE", "/v1/virtual-keys/{}", ag_virtual_key_delete, AG_SCOPE_VIRTUAL_KEYS_DELETE, false },
 
 	{ "POST", "/v1/policies/usage-limits", ag_usage_policy_create, AG_SCOPE_POLICIES_CREATE, false },
 	{ "GET", "/v1/policies/usage-limits", ag_usage_policy_list, AG_SCOPE_POLICIES_LIST, false },
@@ -98,12 +107,8 @@ static const struct {
 	const char *what;
 } later[] = {
 	{ "POST", "/v1/api-keys/{}/rotate", "rotating API keys" },
-	{ "POST", "/v1/providers", "making providers by hand" },
-	{ "PUT", "/v1/providers/{}", "changing providers" },
-	{ "DELETE", "/v1/providers/{}", "deleting providers" },
 	{ NULL, "/v1/admin/workspaces/{}/users/*", "members of workspaces" },
 	{ NULL, "/v1/admin/users/*", "users and invites" },
-	{ NULL, "/v1/virtual-keys/*", "virtual keys" },
 	{ NULL, "/v1/prompts/*", "prompts" },
 	{ NULL, "/v1/collections/*", "prompt collections" },
 	{ NULL, "/v1/labels/*", "prompt labels" },

@@ -62,6 +62,24 @@ bytes_skip_name(const char *p, const char *end)
 	return p;
 }
 
+/* The first LF at or behind p; end: none.  For lines of headers, which are short. */
+static inline const char *
+bytes_find_lf(const char *p, const char *end)
+{
+#ifdef __SSE2__
+	for (; end - p >= 16; p += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+		int bits = _mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8('\n')));
+
+		if (bits != 0)
+			return p + __builtin_ctz((unsigned)bits);
+	}
+#endif
+	while (p < end && *p != '\n')
+		p++;
+	return p;
+}
+
 /* The first LF or CR at or behind p; end: none. */
 static inline const char *
 bytes_find_eol(const char *p, const char *end)

@@ -57,14 +57,12 @@ find_end(const char *p, size_t n, size_t start, struct ag_http_head *h)
 	if (h->line_at < start)
 		h->line_at = h->scan_at = start;
 	while (h->scan_at < n) {
-		const char *lf = memchr(p + h->scan_at, '\n', n - h->scan_at);
-		size_t at;
+		size_t at = (size_t)(bytes_find_lf(p + h->scan_at, p + n) - p);
 
-		if (!lf) {
+		if (at == n) {
 			h->scan_at = n;
 			break;
 		}
-		at = (size_t)(lf - p);
 		if (at == h->line_at || p[at - 1] != '\r')
 			return bad(h, 400, "line feed without carriage return");
 		if (at + 1 > h->max)
@@ -502,10 +500,8 @@ ag_http_parse_response(const char *p, size_t n, bool is_answer_to_head, struct a
 /* ---- looking things up ---- */
 
 struct ag_str
-ag_http_header_get(const struct ag_http_head *h, struct ag_str name)
+ag_http_header_find(const struct ag_http_head *h, struct ag_str name)
 {
-	if (!(h->name_lengths >> (name.n < 63 ? name.n : 63) & 1))
-		return AG_STR_NONE;
 	for (size_t i = 0; i < h->n_headers; i++) {
 		const struct ag_http_header *hdr = &h->header[i];
 

@@ -73,6 +73,7 @@ enum ag_http_name {
 	AG_HN_CONTENT_LENGTH,
 	AG_HN_HTTP2_SETTINGS,
 	AG_HN_OPENAI_PROJECT,
+	AG_HN_X_GOOG_API_KEY,
 	AG_HN_ACCEPT_ENCODING,
 	AG_HN_X_FORWARDED_FOR,
 	AG_HN_PROXY_CONNECTION,
@@ -132,8 +133,14 @@ enum ag_parse ag_http_parse_request(const char *p, size_t n, struct ag_http_head
 enum ag_parse ag_http_parse_response(const char *p, size_t n, bool is_answer_to_head,
     struct ag_http_head *h) AG_MUST_CHECK;
 
-/* First header of that name, any case; p NULL: absent.  `name` in lower case. */
-struct ag_str ag_http_header_get(const struct ag_http_head *h, struct ag_str name);
+/* First header of that name, any case; p NULL: absent.  `name` in lower case.  Most of what is asked for
+ * is absent, and told so by its length. */
+struct ag_str ag_http_header_find(const struct ag_http_head *h, struct ag_str name);
+static inline struct ag_str
+ag_http_header_get(const struct ag_http_head *h, struct ag_str name)
+{
+	return h->name_lengths >> (name.n < 63 ? name.n : 63) & 1 ? ag_http_header_find(h, name) : AG_STR_NONE;
+}
 size_t ag_http_header_count(const struct ag_http_head *h, struct ag_str name);
 
 /* Is `token` (lower case) a member of the comma-separated list? */

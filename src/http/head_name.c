@@ -24,6 +24,7 @@ static const struct ag_str texts[AG_HN_COUNT] = {
 	[AG_HN_CONTENT_LENGTH] = { "content-length", 14 },
 	[AG_HN_HTTP2_SETTINGS] = { "http2-settings", 14 },
 	[AG_HN_OPENAI_PROJECT] = { "openai-project", 14 },
+	[AG_HN_X_GOOG_API_KEY] = { "x-goog-api-key", 14 },
 	[AG_HN_ACCEPT_ENCODING] = { "accept-encoding", 15 },
 	[AG_HN_X_FORWARDED_FOR] = { "x-forwarded-for", 15 },
 	[AG_HN_PROXY_CONNECTION] = { "proxy-connection", 16 },

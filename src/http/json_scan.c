@@ -51,26 +51,33 @@ take(struct reader *r, char c)
 	return true;
 }
 
-/* *out_is_plain: ASCII without an escape, for all that was seen of it in passing. */
 static bool
-take_string(struct reader *r, bool *out_is_plain)
+take_long_string(struct reader *r)
 {
 	size_t from = r->at + 1;
-	size_t end = json_short_string(r->p, from, r->n, out_is_plain);
 	bool has_escape;
+	size_t end = r->skip->string(r->p, from, r->n, &has_escape, &r->why);
 
-	if (AG_LIKELY(end > 0)) {
-		r->at = end;
-		return true;
-	}
-	*out_is_plain = false;
-	end = r->skip->string(r->p, from, r->n, &has_escape, &r->why);
 	if (end == 0)
 		return false;
 	if (has_escape && !json_escapes_are_good(ag_str_n(r->p + from, end - 1 - from)))
 		return fail(r, "bad escape in a string");
 	r->at = end;
 	return true;
+}
+
+/* *out_is_plain: ASCII without an escape, for all that was seen of it in passing. */
+static inline bool
+take_string(struct reader *r, bool *out_is_plain)
+{
+	size_t end = json_short_string(r->p, r->at + 1, r->n, out_is_plain);
+
+	if (AG_LIKELY(end > 0)) {
+		r->at = end;
+		return true;
+	}
+	*out_is_plain = false;
+	return take_long_string(r);
 }
 
 static bool
@@ -100,13 +107,15 @@ take_number(struct reader *r)
 }
 
 static bool
-take_nested(struct reader *r, uint32_t *out_n_children)
+take_nested(struct reader *r, struct ag_json_value *v)
 {
-	size_t end = r->skip->nested(r->p, r->at, r->n, AG_JSON_DEPTH_MAX - r->depth, out_n_children,
-	    &r->why);
+	struct json_nested seen;
+	size_t end = r->skip->nested(r->p, r->at, r->n, AG_JSON_DEPTH_MAX - r->depth, &seen, &r->why);
 
 	if (end == 0)
 		return false;
+	v->n_children = seen.n_children;
+	v->depth = seen.depth;
 	r->at = end;
 	return true;
 }
@@ -122,10 +131,10 @@ take_typed(struct reader *r, struct ag_json_value *v)
 		return take_string(r, &is_plain);
 	case '{':
 		v->type = AG_JSON_OBJECT;
-		return take_nested(r, &v->n_children);
+		return take_nested(r, v);
 	case '[':
 		v->type = AG_JSON_ARRAY;
-		return take_nested(r, &v->n_children);
+		return take_nested(r, v);
 	case 't':
 		v->type = AG_JSON_TRUE;
 		return take_literal(r, AG_STR("true"));
@@ -148,7 +157,7 @@ take_value(struct reader *r, struct ag_json_value *v)
 	if (r->at == r->n)
 		return fail(r, "value missing");
 	v->off = (uint32_t)r->at;
-	v->n_children = 0;
+	v->n_children = v->depth = 0;
 	if (!take_typed(r, v))
 		return false;
 	v->len = (uint32_t)(r->at - v->off);
@@ -156,7 +165,7 @@ take_value(struct reader *r, struct ag_json_value *v)
 }
 
 /* "key":  with the value's first byte next. */
-static bool
+static inline bool
 take_key(struct reader *r, struct ag_json_value *v, bool *out_is_plain)
 {
 	if (r->at == r->n || r->p[r->at] != '"')
@@ -223,7 +232,7 @@ fields_index(struct ag_json_fields *f)
 }
 
 /* The name itself, or one that differs in the case of its letters. */
-static int
+static inline int
 field_ascii(const struct ag_json_fields *f, struct ag_str key)
 {
 	int found = NO_FIELD;
@@ -272,7 +281,7 @@ is_plain_text(struct ag_str s)
 
 /* Some readers match names without regard to case, so that a name we know in a case we do not know is
  * somebody else's field: neither ours nor nobody's. */
-static int
+static inline int
 field_of(const struct ag_json_fields *f, struct ag_str key, bool is_plain)
 {
 	return is_plain || is_plain_text(key) ? field_ascii(f, key) : field_written_oddly(f, key);
@@ -281,7 +290,7 @@ field_of(const struct ag_json_fields *f, struct ag_str key, bool is_plain)
 /* ---- scanning for fields ---- */
 
 static bool scan_object(struct reader *r, const struct ag_json_fields *f, struct ag_json_value *out,
-    uint32_t *out_n_children, struct ag_json_fault *fault);
+    struct ag_json_value *v, struct ag_json_fault *fault);
 
 static void
 clear(struct ag_json_value *out, const struct ag_json_fields *f)
@@ -303,11 +312,11 @@ take_inner(struct reader *r, const struct ag_json_inner *inner, struct ag_json_v
 	v->type = AG_JSON_OBJECT;
 	v->off = (uint32_t)r->at;
 	clear(out + inner->at, inner->fields);
-	if (scan_object(&inside, inner->fields, out + inner->at, &v->n_children, &ignored)) {
+	if (scan_object(&inside, inner->fields, out + inner->at, v, &ignored)) {
 		r->at = inside.at;
 	} else {
 		clear(out + inner->at, inner->fields);
-		if (!take_nested(r, &v->n_children))
+		if (!take_nested(r, v))
 			return false;
 	}
 	v->len = (uint32_t)(r->at - v->off);
@@ -343,12 +352,12 @@ scan_member(struct reader *r, const struct ag_json_fields *f, struct ag_json_val
 	return true;
 }
 
-/* From the opening brace to behind the closing one. */
+/* From the opening brace to behind the closing one; into *out_seen what was seen inside. */
 static bool
 scan_object(struct reader *r, const struct ag_json_fields *f, struct ag_json_value *out,
-    uint32_t *out_n_children, struct ag_json_fault *fault)
+    struct ag_json_value *out_seen, struct ag_json_fault *fault)
 {
-	uint32_t n_children = 0;
+	uint32_t n_children = 0, depth = 1;
 
 	if (!take(r, '{'))
 		return fail(r, "not an object");
@@ -358,13 +367,16 @@ scan_object(struct reader *r, const struct ag_json_fields *f, struct ag_json_val
 
 			if (!scan_member(r, f, out, &v, fault))
 				return false;
-			n_children += v.type == AG_JSON_OBJECT || v.type == AG_JSON_ARRAY;
+			n_children += v.depth > 0;
+			if (depth <= v.depth)
+				depth = v.depth + 1;
 		} while (take(r, ','));
 		if (r->at == r->n || r->p[r->at] != '}')
 			return fail(r, "comma or closing brace expected");
 	}
 	r->at++;
-	*out_n_children = n_children;
+	out_seen->n_children = n_children;
+	out_seen->depth = depth;
 	return true;
 }
 
@@ -372,9 +384,9 @@ static bool
 scan_text(struct reader *r, const struct ag_json_fields *f, struct ag_json_value *out,
     struct ag_json_fault *fault)
 {
-	uint32_t n_children;
+	struct ag_json_value seen;
 
-	if (!scan_object(r, f, out, &n_children, fault))
+	if (!scan_object(r, f, out, &seen, fault))
 		return false;
 	skip_blanks(r);
 	return r->at == r->n ? true : fail(r, "bytes behind the object");

@@ -38,6 +38,7 @@ struct ag_json_value {
 	uint32_t off, len;   /* quotes and brackets included */
 	uint32_t n_children; /* of an array or object: objects and arrays directly inside it.
 	                      * The length of an array of objects, for nothing */
+	uint32_t depth;      /* of an array or object: brackets open at once in it, its own included */
 	uint32_t key_off, key_len; /* the key, quotes included; 0, 0 in arrays */
 };
 

@@ -63,7 +63,7 @@ escaped_bits(uint64_t backslash, uint64_t *carry)
 
 struct nest {
 	unsigned depth, max;
-	uint32_t n_children;
+	struct json_nested seen;
 	const char *why;
 	char open[AG_JSON_DEPTH_MAX];
 };
@@ -79,8 +79,10 @@ nest_step(struct nest *nest, char c)
 			nest->why = "nested too deeply";
 			return true;
 		}
-		nest->n_children += nest->depth == 1;
+		nest->seen.n_children += nest->depth == 1;
 		nest->open[nest->depth++] = c;
+		if (nest->seen.depth < nest->depth)
+			nest->seen.depth = nest->depth;
 		return false;
 	}
 	/* '{' ^ '}' and '[' ^ ']' are both 6. */

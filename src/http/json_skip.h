@@ -14,6 +14,12 @@
 #define JSON_HAS_SIMD 0
 #endif
 
+/* What was seen of a bracketed value in passing. */
+struct json_nested {
+	uint32_t n_children; /* brackets opened directly inside it */
+	uint32_t depth;      /* the most that were open at once, its own included */
+};
+
 struct json_skip {
 	/* at: behind the opening quote.  Returns the offset behind the closing one, or 0 with
 	 * *out_why.  *out_has_escape: a backslash stood between them. */
@@ -22,7 +28,7 @@ struct json_skip {
 	/* at: at the opening bracket.  Returns the offset behind its closing one, or 0 with
 	 * *out_why.  max_depth (<= AG_JSON_DEPTH_MAX) counts this bracket. */
 	size_t (*nested)(const char *p, size_t at, size_t n, unsigned max_depth,
-	    uint32_t *out_n_children, const char **out_why);
+	    struct json_nested *out, const char **out_why);
 };
 
 /* The set in use; chosen at the first call. */

@@ -153,7 +153,7 @@ ag_estimate(const struct ag_estimate_in *in, struct ag_estimate *out)
 	const struct ag_cat_price *p = in->price;
 	uint64_t limit = in->client_limit;
 
-	*out = (struct ag_estimate){ .input = in->body_bytes, .text_bytes = in->body_bytes,
+	*out = (struct ag_estimate){ .input = in->body_bytes + in->media, .text_bytes = in->body_bytes,
 		.choices = in->choices > 0 ? in->choices : 1 };
 	if (in->messages.n > 0)
 		out->input += media_of_messages(in->messages);

@@ -120,6 +120,12 @@ check_models(const struct ag_check *c, const struct ag_guard_subject *s)
 		}
 	}
 	f.by_defaults = n_found == 0;
+	/* A path of a provider that names no model: nobody here can tell what it would call. */
+	if (s->model.n == 0 && ((c->flags & AG_CHECK_NOT) || !(f.by_defaults ? in_defaults : in_rules))) {
+		f.result = ERRED;
+		f.error = "Missing model in request";
+		return f;
+	}
 	if (f.by_defaults && n_defaults == 0) {
 		f.result = ERRED;
 		f.error = c->kind == AG_CHECK_MODEL_RULES ? "No allowed models resolved from rules"
@@ -167,8 +173,11 @@ check_metadata(const struct ag_check *c, const struct ag_guard_subject *s)
 static struct ag_str
 stream_name(enum ag_endpoint e)
 {
-	return e == AG_EP_CHAT ? AG_STR("stream-chatComplete") : e == AG_EP_COMPLETION
-	    ? AG_STR("stream-complete") : AG_STR_NONE;
+	if (e == AG_EP_CHAT)
+		return AG_STR("stream-chatComplete");
+	if (e == AG_EP_COMPLETION)
+		return AG_STR("stream-complete");
+	return e == AG_EP_MESSAGES ? AG_STR("stream-messages") : AG_STR_NONE;
 }
 
 /* "a, b" of a member of the metadata as a list like those of the parameters. */
@@ -225,7 +234,7 @@ type_allowed(struct ag_str allowed, struct ag_str blocked, enum ag_endpoint e, b
 static bool
 any_type_allowed(struct ag_str allowed, struct ag_str blocked)
 {
-	for (int e = AG_EP_CHAT; e <= AG_EP_EMBEDDING; e++)
+	for (int e = AG_EP_CHAT; e < AG_EP_RECORDED; e++)
 		if (type_allowed(allowed, blocked, (enum ag_endpoint)e, false) ||
 		    (stream_name((enum ag_endpoint)e).n > 0 &&
 		        type_allowed(allowed, blocked, (enum ag_endpoint)e, true)))

@@ -4,17 +4,18 @@
 
 #include "base/attr.h"
 #include "policy/guard_read.h"
+#include "policy/policy_match.h"
 
 #define PAYLOAD_MAX (1u << 20)
 
-static const char *const request_types[] = { "complete", "chatComplete", "embed", "rerank", "moderate",
-	"stream-complete", "stream-chatComplete", "stream-messages", "proxy", "imageGenerate",
-	"createSpeech", "createTranscription", "createTranslation", "realtime", "uploadFile",
-	"listFiles", "retrieveFile", "deleteFile", "retrieveFileContent", "createBatch",
-	"retrieveBatch", "cancelBatch", "listBatches", "getBatchOutput", "listFinetunes",
-	"createFinetune", "retrieveFinetune", "cancelFinetune", "createModelResponse",
-	"getModelResponse", "deleteModelResponse", "listResponseInputItems", "messages",
-	"messagesCountTokens", "imageEdit" };
+/* Known beside the names of endpoints.  What follows the streams this gateway does not tell apart: it knows
+ * files, batches and proxy. */
+#define STREAMS 3
+static const char *const more_types[] = { "stream-chatComplete", "stream-complete", "stream-messages", "realtime",
+	"uploadFile", "listFiles", "retrieveFile", "deleteFile", "retrieveFileContent", "createBatch",
+	"retrieveBatch", "cancelBatch", "listBatches", "getBatchOutput", "listFinetunes", "createFinetune",
+	"retrieveFinetune", "cancelFinetune", "getModelResponse", "deleteModelResponse",
+	"listResponseInputItems" };
 
 /* ---- what they have in common ---- */
 
@@ -398,15 +399,25 @@ read_metadata(struct ag_read_iter *it, enum ag_check_kind kind, struct ag_buf *p
 static int
 add_type(struct ag_str type, const char *path, struct ag_buf *out, uint32_t *io_n, struct ag_read_fault *f)
 {
-	for (size_t i = 0; i < AG_ARRAY_LEN(request_types); i++)
-		if (ag_str_eq(ag_str(request_types[i]), type)) {
-			if (*io_n == AG_GUARD_LIST_MAX)
-				return ag_read_fail(f, path, "at most %u", AG_GUARD_LIST_MAX);
-			ag_rule_put_text(out, type);
-			(*io_n)++;
-			return 0;
-		}
-	return ag_read_fail(f, path, "\"%.*s\" is not a request type", AG_STR_ARG(type));
+	bool is_known = false;
+
+	for (int e = AG_EP_CHAT; e < AG_EP_RECORDED; e++)
+		is_known = is_known || ag_str_eq(ag_str(ag_policy_endpoint((enum ag_endpoint)e)), type);
+	for (size_t i = 0; i < AG_ARRAY_LEN(more_types); i++) {
+		if (!ag_str_eq(ag_str(more_types[i]), type))
+			continue;
+		if (i >= STREAMS)
+			return ag_read_fail(f, path, "%s is not told apart by this gateway: it knows files, "
+			    "batches and proxy", more_types[i]);
+		is_known = true;
+	}
+	if (!is_known)
+		return ag_read_fail(f, path, "\"%.*s\" is not a request type", AG_STR_ARG(type));
+	if (*io_n == AG_GUARD_LIST_MAX)
+		return ag_read_fail(f, path, "at most %u", AG_GUARD_LIST_MAX);
+	ag_rule_put_text(out, type);
+	(*io_n)++;
+	return 0;
 }
 
 /* An array, or "a, b" in one string. */

@@ -446,12 +446,14 @@ read_chunk(const struct ag_provider *p, struct ag_str data, struct ag_json_value
 }
 
 bool
-ag_openai_on_event(const struct ag_provider *p, struct ag_str data, struct ag_answer *a)
+ag_openai_on_event(const struct ag_provider *p, struct ag_str name, struct ag_str data,
+    struct ag_answer *a)
 {
 	struct ag_json_value f[B_ALL];
 	struct ag_json_fault fault;
 	bool is_bare;
 
+	(void)name;
 	if (ag_str_eq(data, AG_STR("[DONE]"))) {
 		a->has_done = true;
 		return false;
@@ -485,3 +487,7 @@ ag_openai_on_error(const struct ag_provider *p, struct ag_str body, struct ag_an
 	read_common(p, body, f, a); /* an error that reports usage is billed */
 	read_error(body, f[B_ERROR], a);
 }
+
+const struct ag_wire ag_wire_openai = {
+	.on_body = ag_openai_on_body, .on_event = ag_openai_on_event, .on_error = ag_openai_on_error,
+};

@@ -12,7 +12,7 @@
 #include "shm/counters.h"
 #include "shm/keytab.h"
 #include "shm/metertab.h"
-#include "worker/metadata.h"
+#include "policy/metadata.h"
 #include "worker/request.h"
 
 #define TRACE_ID_MAX 128
@@ -45,7 +45,9 @@ ag_admit_key_of(const struct ag_http_head *head)
 		key = ag_http_header_get(head, AG_STR("x-api-key"));
 	if (key.n == 0)
 		key = ag_http_header_get(head, AG_STR("api-key"));
-	return key;
+	if (key.n == 0)
+		key = ag_http_header_get(head, AG_STR("x-goog-api-key"));
+	return key.n > 0 ? key : ag_inbound_query_key(head);
 }
 
 enum ag_verdict
@@ -260,6 +262,10 @@ find_target(struct ag_req *r, const struct ag_http_head *head, struct ag_str *ou
 		ag_error("cannot use integration \"%.*s\": its credential or host does not open", AG_STR_ARG(name));
 		return AG_DENY_INTERNAL;
 	}
+	r->path = ag_str(r->is_stream && r->target.path->stream_path ? r->target.path->stream_path
+	    : r->target.path->path);
+	if (r->path.p && memchr(r->path.p, '{', r->path.n))
+		return ag_req_expand_path(r, head, out_detail);
 	return AG_ALLOW;
 }
 
@@ -354,7 +360,8 @@ estimate(struct ag_req *r, struct ag_str *out_detail)
 		return bad(out_detail, "Setting max_tokens and max_completion_tokens at the same time is not supported");
 	in.client_limit = r->client_limit = limit > 0 ? limit : completion_limit;
 	in.choices = (n > best_of ? n : best_of) * prompts_of(r);
-	if (r->field[AG_F_MESSAGES].type == AG_JSON_ARRAY)
+	/* Messages with nothing nested in them are text alone, the usual kind: nothing to look for. */
+	if (r->field[AG_F_MESSAGES].type == AG_JSON_ARRAY && r->field[AG_F_MESSAGES].depth > 2)
 		in.messages = ag_json_raw(ag_req_body(r), r->field[AG_F_MESSAGES]);
 	if (r->endpoint == AG_EP_EMBEDDING && ag_req_is_given(r, AG_F_INPUT))
 		in.input = ag_json_raw(ag_req_body(r), r->field[AG_F_INPUT]);
@@ -388,6 +395,13 @@ read_headers(struct ag_req *r, const struct ag_http_head *head, struct ag_str *o
 	return AG_ALLOW;
 }
 
+int
+ag_admit_metadata(struct ag_req *r, const struct ag_http_head *head, struct ag_str blob)
+{
+	return ag_metadata_merge(&r->arena, HEADER(head, "metadata"), blob,
+	    ag_catalog_text(ag_view_catalog(r->view), r->ws->metadata), &r->metadata);
+}
+
 enum ag_verdict
 ag_req_admit(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail,
     uint32_t *out_meter)
@@ -406,17 +420,23 @@ ag_req_admit(struct ag_req *r, const struct ag_http_head *head, struct ag_str *o
 		return AG_DENY_SCOPE;
 	if ((v = ag_req_rules(r, head, out_detail)) != AG_ALLOW ||
 	    (v = read_headers(r, head, out_detail)) != AG_ALLOW ||
-	    (r->rules && (v = ag_req_params(r, out_detail)) != AG_ALLOW) ||
-	    (v = scan_body(r, head, out_detail)) != AG_ALLOW ||
+	    (r->rules && (v = ag_req_params(r, head, out_detail)) != AG_ALLOW) ||
+	    (v = r->endpoint > AG_EP_EMBEDDING ? ag_inbound_scan(r, head, out_detail)
+	            : scan_body(r, head, out_detail)) != AG_ALLOW ||
 	    (v = scan_stream_options(r, out_detail, &usage)) != AG_ALLOW)
 		return v;
-	if (ag_metadata_merge(&r->arena, HEADER(head, "metadata"), ag_str_n(blob, blob_bytes),
-	        ag_catalog_text(ag_view_catalog(r->view), r->ws->metadata), &r->metadata) < 0)
+	if (ag_admit_metadata(r, head, ag_str_n(blob, blob_bytes)) < 0)
 		return bad(out_detail, "The metadata of this request, its key and its workspace is larger than 2048 bytes");
 	v = find_target(r, head, out_detail);
 	if (r->rules && r->rules->n_guards > 0)
 		v = guard(r, v, *out_detail);
-	if (v != AG_ALLOW || (v = estimate(r, out_detail)) != AG_ALLOW)
+	if (v != AG_ALLOW)
+		return v;
+	if (r->target.path->endpoint != r->endpoint)
+		v = ag_xlate_open(r, head, out_detail);
+	else
+		v = r->endpoint > AG_EP_EMBEDDING ? ag_inbound_estimate(r, head, out_detail) : estimate(r, out_detail);
+	if (v != AG_ALLOW)
 		return v;
 	r->n_meters = r->n_policies = 0;
 	r->is_governed = r->w->conf->govern;
@@ -426,7 +446,12 @@ ag_req_admit(struct ag_req *r, const struct ag_http_head *head, struct ag_str *o
 		r->est.must_write_limit = false;
 	if (v != AG_ALLOW)
 		return v;
-	ag_req_edit_body(r, &usage);
+	if (r->xl)
+		return ag_xlate_seal(r, out_detail);
+	if (r->endpoint > AG_EP_EMBEDDING)
+		ag_inbound_edit(r);
+	else
+		ag_req_edit_body(r, &usage);
 	return AG_ALLOW;
 }
 

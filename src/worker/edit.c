@@ -123,3 +123,17 @@ ag_req_edit_body(struct ag_req *r, const struct ag_json_value *include_usage)
 	edit_stream_options(r, include_usage);
 	edit_limits(r);
 }
+
+/* ---- for other protocols: endpoints.c ---- */
+
+void
+ag_edit_add(struct ag_req *r, size_t off, size_t len, struct ag_str text)
+{
+	add_edit(r, off, len, text);
+}
+
+void
+ag_edit_model(struct ag_req *r)
+{
+	edit_model(r);
+}

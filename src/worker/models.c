@@ -4,7 +4,7 @@
 #include "base/num.h"
 #include "base/scope.h"
 #include "shm/counters.h"
-#include "worker/metadata.h"
+#include "policy/metadata.h"
 #include "worker/request.h"
 
 #define MODELS_BODY_MAX ((size_t)8 << 20)
@@ -40,6 +40,12 @@ query_get(struct ag_str query, struct ag_str name)
 		query = ag_str_skip(query, pair.n + 1);
 	}
 	return AG_STR_NONE;
+}
+
+struct ag_str
+ag_req_query(struct ag_req *r, const struct ag_http_head *head, struct ag_str name)
+{
+	return ag_req_unescape(r, query_get(head->query, name));
 }
 
 /* A request that names a provider asks for its models alone. */

@@ -178,6 +178,8 @@ choose_relay(struct ag_req *r, const struct ag_http_head *head)
 
 	if (r->is_admin) {
 		r->relay = AG_RELAY_RAW;
+	} else if (r->xl) {
+		r->relay = AG_RELAY_TRANSLATE;
 	} else if (head->status / 100 == 2 && type.n >= 17 &&
 	    ag_str_ieq(ag_str_n(type.p, 17), AG_STR("text/event-stream"))) {
 		r->relay = AG_RELAY_STREAM;
@@ -211,6 +213,11 @@ ag_req_on_head(struct ag_req *r, const struct ag_http_head *head)
 	r->rec.status = (uint16_t)head->status;
 	count_status(r, head->status);
 	choose_relay(r, head);
+	r->rec.client_status = (uint16_t)status;
+	if (r->relay == AG_RELAY_TRANSLATE) {
+		ag_xlate_on_head(r, head);
+		return;
+	}
 	if (r->rules)
 		status = ag_rules_on_head(r, head);
 	r->rec.client_status = (uint16_t)status;
@@ -245,7 +252,7 @@ relay_on_event(void *arg, const struct ag_sse_event *ev)
 	bool may_withhold = false;
 
 	if (ev->has_data)
-		may_withhold = r->target.family->on_event(r->target.family, ev->data, &r->answer);
+		may_withhold = r->target.path->wire->on_event(r->target.family, ev->event, ev->data, &r->answer);
 	if (may_withhold && !r->wants_usage)
 		return 0;
 	if (ev->is_in_piece)
@@ -426,12 +433,12 @@ relay_stream(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_last)
 static void
 read_body(struct ag_req *r, struct ag_str body)
 {
-	const struct ag_provider *f = r->target.family;
+	const struct ag_wire *wire = r->target.path->wire;
 
 	if (r->rec.status / 100 == 2)
-		f->on_body(f, body, &r->answer);
+		wire->on_body(r->target.family, body, &r->answer);
 	else
-		f->on_error(f, body, &r->answer);
+		wire->on_error(r->target.family, body, &r->answer);
 }
 
 /* Keeps a body for its usage.  One that is too large, or finds body_memory used up, goes on without:
@@ -507,6 +514,8 @@ ag_req_on_payload(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_
 	assert(r->magic == AG_REQ_MAGIC && r->state == AG_REQ_STREAM);
 	if (r->relay == AG_RELAY_STREAM)
 		relay_stream(r, runs, n_runs, is_last);
+	else if (r->relay == AG_RELAY_TRANSLATE)
+		ag_xlate_on_payload(r, runs, n_runs, is_last);
 	else
 		relay_body(r, runs, n_runs, is_last);
 }
@@ -591,6 +600,10 @@ ag_req_on_upstream_failed(struct ag_req *r, enum ag_outcome outcome, const char 
 	if (ag_log_allowed(&limit, 20))
 		ag_warn("attempt failed: %s host=%s trace=%.*s", why,
 		    r->is_admin ? "control" : ag_origin_host(r->dest->origin), AG_STR_ARG(r->trace_id));
+	if (r->state == AG_REQ_STREAM && r->relay == AG_RELAY_TRANSLATE) {
+		ag_xlate_on_failed(r, outcome, why);
+		return;
+	}
 	if (r->state == AG_REQ_STREAM && !r->is_head_sent && !r->is_head_pending)
 		assert(!"a streaming request has a head");
 	if (r->state != AG_REQ_STREAM) {
@@ -622,6 +635,8 @@ ag_req_on_client_drained(struct ag_req *r)
 {
 	if (r->up)
 		ag_upstream_resume(r->up);
+	else if (r->xl)
+		ag_xlate_on_drained(r);
 }
 
 void
@@ -644,4 +659,57 @@ ag_req_on_client_gone(struct ag_req *r)
 		ag_req_settle(r, AG_OUT_CLIENT_LEFT_DURING, r->rec.client_status);
 	else
 		ag_req_release(r);
+}
+
+/* ---- what translate.c takes from here ---------------------------------------------------- */
+
+bool
+ag_relay_is_dropped(const struct ag_req *r, const struct ag_http_head *head, size_t header)
+{
+	return is_dropped(head, r, &head->header[header]) || find_secret(r, head->header[header].value) != NULL;
+}
+
+void
+ag_relay_settle(struct ag_req *r, enum ag_outcome outcome)
+{
+	settle_end(r, outcome);
+}
+
+void
+ag_relay_finish(struct ag_req *r)
+{
+	finish(r);
+}
+
+int
+ag_relay_write(struct ag_req *r, struct ag_str payload, bool is_last)
+{
+	struct out o = { .r = r };
+
+	out_add(&o, payload);
+	return write_out(r, &o, is_last);
+}
+
+void
+ag_relay_lose_client(struct ag_req *r)
+{
+	lose_client(r);
+}
+
+void
+ag_relay_hold_back(struct ag_req *r)
+{
+	hold_back(r);
+}
+
+enum ag_outcome
+ag_relay_outcome(int status)
+{
+	return outcome_of_status(status);
+}
+
+void
+ag_relay_mask_secret(struct ag_req *r, struct ag_str text)
+{
+	mask_secret(r, text);
 }

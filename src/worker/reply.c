@@ -7,6 +7,7 @@
 #include "base/money.h"
 #include "shm/counters.h"
 #include "shm/metertab.h"
+#include "translate/protocol.h"
 #include "worker/request.h"
 #include "worker/upstream.h"
 
@@ -235,6 +236,22 @@ put_refusal(struct ag_req *r, const struct ag_verdict_def *d, struct ag_str text
 	ag_buf_fini(&message);
 }
 
+/* Clients of other protocols read errors in their own form alone. */
+static bool
+put_foreign_refusal(struct ag_req *r, const struct ag_verdict_def *d, struct ag_str text, struct ag_buf *b)
+{
+	enum ag_endpoint ep = r->endpoint == AG_EP_COUNT_TOKENS ? AG_EP_MESSAGES
+	    : r->endpoint == AG_EP_GENERATE_COUNT ? AG_EP_GENERATE : r->endpoint;
+	const struct ag_protocol *p = ep == AG_EP_MESSAGES || ep == AG_EP_GENERATE ? ag_protocol_of(ep) : NULL;
+	struct ag_client_error e = { .status = d->status, .type = ag_str(d->type), .code = ag_str(d->code),
+		.message = text, .request_id = r->trace_id };
+
+	if (!p)
+		return false;
+	p->write_error(&e, false, b);
+	return true;
+}
+
 static void
 put_retry_headers(const struct ag_verdict_def *d, uint32_t meter, const struct ag_meter_state *s,
     int64_t now_us, struct ag_buf *b)
@@ -293,7 +310,8 @@ ag_reply_verdict(struct ag_req *r, enum ag_verdict v, struct ag_str detail, uint
 			ag_buf_putc(&text, *p);
 		}
 	}
-	put_refusal(r, d, ag_buf_str(&text), meter, &s, &body);
+	if (!put_foreign_refusal(r, d, ag_buf_str(&text), &body))
+		put_refusal(r, d, ag_buf_str(&text), meter, &s, &body);
 	put_retry_headers(d, meter, &s, now_us, &extra);
 	reply(r, d->status, d->shape == AG_SHAPE_A ? "application/json;charset=UTF-8" : "application/json",
 	    ag_buf_str(&extra), ag_buf_str(&body));

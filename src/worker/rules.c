@@ -207,13 +207,38 @@ lay_over(struct ag_req *r, struct ag_str base, struct ag_str over)
 	return 0;
 }
 
+/* Whether the body is one the parameters can be laid over; what cannot be changed must not pass unchanged. */
+static bool
+takes_params(const struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail)
+{
+	static const struct ag_str json = { "application/json", 16 };
+	const struct ag_config *c = &r->rules->config;
+	struct ag_str type = ag_http_header_get(head, AG_STR("content-type"));
+	bool names_model = memmem(c->overrides.p ? c->overrides.p : "", c->overrides.n, "\"model\"", 7) ||
+	    memmem(c->defaults.p ? c->defaults.p : "", c->defaults.n, "\"model\"", 7);
+
+	if (type.n < json.n || !ag_str_ieq(ag_str_n(type.p, json.n), json)) {
+		*out_detail = AG_STR("The parameters of its config can be laid over a body of application/json alone");
+		return false;
+	}
+	if (names_model && (r->endpoint == AG_EP_GENERATE || r->endpoint == AG_EP_GENERATE_COUNT)) {
+		*out_detail = AG_STR("A config that names the model does not go with a model in the path");
+		return false;
+	}
+	return true;
+}
+
 enum ag_verdict
-ag_req_params(struct ag_req *r, struct ag_str *out_detail)
+ag_req_params(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail)
 {
 	const struct ag_config *c = &r->rules->config;
 	struct ag_buf was;
 	int rc = 0;
 
+	if ((c->defaults.n == 0 && c->overrides.n == 0) || r->body_len == 0)
+		return AG_ALLOW;
+	if (!takes_params(r, head, out_detail))
+		return AG_DENY_BAD_REQUEST;
 	if (c->defaults.n > 0)
 		rc = lay_over(r, c->defaults, ag_req_body(r));
 	if (rc == 0 && c->overrides.n > 0) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "shm/counters.h"
 #include "worker/request.h"
@@ -68,7 +69,7 @@ is_withheld(const struct ag_http_head *head, const struct ag_http_header *hdr)
 		[AG_HN_OPENAI_ORGANIZATION] = true, [AG_HN_OPENAI_PROJECT] = true,
 		[AG_HN_FORWARDED] = true, [AG_HN_X_FORWARDED_FOR] = true, [AG_HN_X_FORWARDED_HOST] = true,
 		[AG_HN_X_FORWARDED_PROTO] = true, [AG_HN_X_REAL_IP] = true, [AG_HN_VIA] = true,
-		[AG_HN_PROXY_AUTHORIZATION] = true, [AG_HN_ORIGIN] = true, [AG_HN_REFERER] = true,
+		[AG_HN_PROXY_AUTHORIZATION] = true, [AG_HN_ORIGIN] = true, [AG_HN_REFERER] = true, [AG_HN_X_GOOG_API_KEY] = true,
 	};
 	struct ag_str name = hdr->name;
 
@@ -96,7 +97,7 @@ is_configured(struct ag_str lines, struct ag_str name)
 static size_t
 edited_length(const struct ag_req *r)
 {
-	size_t n = r->body_len;
+	size_t n = r->xl ? ag_xlate_body(r).n : r->body_len;
 
 	for (uint32_t i = 0; i < r->n_edits; i++)
 		n = n - r->edit[i].len + r->edit[i].text.n;
@@ -113,21 +114,89 @@ put_line(struct ag_buf *b, struct ag_str name, struct ag_str value)
 }
 
 static void
+put_content_type(const struct ag_http_head *head, struct ag_buf *b)
+{
+	struct ag_str type = ag_http_header_get(head, AG_STR("content-type"));
+
+	if (type.n == 0)
+		return;
+	ag_buf_puts(b, "\r\ncontent-type: ");
+	ag_buf_put_str(b, type);
+}
+
+/* What belongs to the client's protocol says nothing in another. */
+static bool
+is_of_protocol(struct ag_str name)
+{
+	static const struct ag_str prefixes[] = { { "anthropic-", 10 }, { "openai-", 7 }, { "x-goog-", 7 },
+		{ "x-stainless-", 12 } };
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(prefixes); i++)
+		if (name.n > prefixes[i].n && ag_str_ieq(ag_str_n(name.p, prefixes[i].n), prefixes[i]))
+			return true;
+	return ag_str_ieq(name, AG_STR("accept"));
+}
+
+static void
+put_default_header(struct ag_req *r, const struct ag_http_head *head, struct ag_buf *b)
+{
+	struct ag_str name = ag_str(r->target.family->header);
+
+	if (is_configured(r->dest->header_lines, name) || (!r->xl && ag_http_header_get(head, name).p))
+		return;
+	put_line(b, name, ag_str(r->target.family->header_value));
+}
+
+/* Signed over the pieces as they will go out; the head is still open. */
+static int
+sign(struct ag_req *r, const struct ag_http_head *head, const struct iovec *body, int n)
+{
+	struct ag_buf *b = &r->w->scratch, target;
+	struct ag_err err = { "" };
+	uint8_t hash[AG_SHA256_LEN];
+	struct ag_sign_in in = {
+		.host = r->dest->host_header, .body_sha256 = hash, .now_s = ag_clock_wall_us() / AG_US_PER_SEC,
+		.method = r->is_passed ? head->method_str : AG_STR("POST"), .secret = r->dest->secret,
+		.content_type = r->is_raw_body ? ag_http_header_get(head, AG_STR("content-type"))
+		    : AG_STR("application/json"), .config = r->dest->config,
+	};
+	int rc;
+
+	ag_sha256_iov(body, n, hash);
+	ag_buf_init(&target, 16384);
+	ag_buf_put_str(&target, r->dest->path_prefix);
+	ag_buf_put_str(&target, r->path);
+	in.target = ag_buf_str(&target);
+	rc = target.failed ? -ENOMEM : r->target.family->sign(&in, b, &err);
+	ag_buf_fini(&target);
+	if (rc < 0)
+		ag_error("could not sign a request to %s: %s", r->target.family->name, err.text);
+	return rc;
+}
+
+static void
 build_provider_head(struct ag_req *r, const struct ag_http_head *head, struct ag_buf *b)
 {
-	ag_buf_put(b, "POST ", 5);
+	ag_buf_put_str(b, r->is_passed ? head->method_str : AG_STR("POST"));
+	ag_buf_putc(b, ' ');
 	ag_buf_put_str(b, r->dest->path_prefix);
-	ag_buf_puts(b, ag_provider_path(r->target.family, r->endpoint));
+	ag_buf_put_str(b, r->path);
 	ag_buf_puts(b, " HTTP/1.1\r\nhost: ");
 	ag_buf_put_str(b, r->dest->host_header);
-	ag_buf_puts(b, "\r\ncontent-type: application/json\r\naccept-encoding: identity\r\ncontent-length: ");
+	if (r->is_raw_body)
+		put_content_type(head, b);
+	else
+		ag_buf_puts(b, "\r\ncontent-type: application/json");
+	ag_buf_puts(b, "\r\naccept-encoding: identity\r\ncontent-length: ");
 	ag_buf_put_u64(b, edited_length(r));
 	ag_buf_put(b, "\r\n", 2);
 	ag_buf_put_str(b, r->dest->header_lines);
 	for (size_t i = 0; i < head->n_headers; i++)
-		if (!is_withheld(head, &head->header[i]) &&
+		if (!is_withheld(head, &head->header[i]) && !(r->xl && is_of_protocol(head->header[i].name)) &&
 		    !is_configured(r->dest->header_lines, head->header[i].name))
 			ag_http_header_put(b, &head->header[i]);
+	if (r->target.family->header)
+		put_default_header(r, head, b);
 }
 
 /* control sees the request as it came, but for what belongs to the connection, with the client's
@@ -162,7 +231,7 @@ build_admin_head(struct ag_req *r, const struct ag_http_head *head, struct ag_bu
 static int
 gather(struct ag_req *r, struct ag_str head, struct iovec iov[PIECES_MAX])
 {
-	struct ag_str body = ag_req_body(r);
+	struct ag_str body = r->xl ? ag_xlate_body(r) : ag_req_body(r);
 	static char head_end[] = "\r\n";
 	size_t at = 0;
 	int n = 0;
@@ -221,6 +290,14 @@ ag_req_write(struct ag_req *r)
 	else
 		build_provider_head(r, head, &w->scratch);
 	n = gather(r, ag_buf_str(&w->scratch), pieces);
+	if (!r->is_admin && r->target.family->sign) {
+		/* Two pieces stand before the body: the head, which grows by this, and its end. */
+		if (sign(r, head, pieces + 2, n - 2) < 0) {
+			ag_req_on_upstream_failed(r, AG_OUT_CONNECT_FAILED, "the request could not be signed");
+			return;
+		}
+		pieces[0] = (struct iovec){ w->scratch.p, w->scratch.n };
+	}
 	for (int i = 0; i < n; i++)
 		total += pieces[i].iov_len;
 	if (total > AG_UPSTREAM_AT_ONCE)

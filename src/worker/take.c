@@ -258,6 +258,7 @@ take_holds(struct ag_req *r, struct ag_str *out_detail, uint32_t *out_meter)
 		if (has_taken || has_moved)
 			continue;
 		*out_meter = r->meters[denied];
+		ag_req_explain_meters(r, denied);
 		if (ag_a32_get(&ag_metertab_at(w->shm, *out_meter)->kind) != AG_METER_BUDGET || !fit(r, now_us))
 			return refused_by_meter(r, *out_meter, out_detail);
 		was_fitted = true;

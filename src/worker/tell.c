@@ -17,6 +17,14 @@ is_json(const struct ag_http_head *head)
 	return type.n >= 16 && ag_str_ieq(ag_str_n(type.p, 16), AG_STR("application/json"));
 }
 
+/* Protocols whose clients let an event pass that they do not know. */
+static bool
+takes_event(const struct ag_req *r)
+{
+	return !r->rules->is_strict && !r->is_array &&
+	    (r->endpoint == AG_EP_CHAT || r->endpoint == AG_EP_COMPLETION || r->endpoint == AG_EP_MESSAGES);
+}
+
 int
 ag_rules_on_head(struct ag_req *r, const struct ag_http_head *head)
 {
@@ -28,7 +36,7 @@ ag_rules_on_head(struct ag_req *r, const struct ag_http_head *head)
 	if (head->status != 200 || rules->results.n == 0)
 		return head->status;
 	if (r->relay == AG_RELAY_STREAM)
-		rules->tell = rules->is_strict ? AG_TELL_NOTHING : AG_TELL_EVENT;
+		rules->tell = takes_event(r) ? AG_TELL_EVENT : AG_TELL_NOTHING;
 	else if (r->relay == AG_RELAY_BODY && has_body && is_json(head))
 		rules->tell = AG_TELL_AT_BRACE;
 	return rules->has_failed ? 246 : 200;
@@ -99,11 +107,50 @@ ag_rules_event(struct ag_req *r)
 	if (r->rules->tell != AG_TELL_EVENT)
 		return AG_STR_NONE;
 	r->rules->tell = AG_TELL_NOTHING;
-	ag_buf_init(&b, r->rules->results.n + 16);
-	ag_buf_puts(&b, "data: {");
+	ag_buf_init(&b, r->rules->results.n + 64);
+	ag_buf_puts(&b, r->endpoint == AG_EP_MESSAGES ? "event: hook_results\ndata: {" : "data: {");
 	ag_buf_put_str(&b, r->rules->results);
 	ag_buf_puts(&b, "}\n\n");
 	out = ag_arena_dup(&r->arena, ag_buf_str(&b));
 	ag_buf_fini(&b);
 	return out;
+}
+
+/* Puts text before byte `at` of out. */
+static void
+insert(struct ag_buf *out, size_t at, struct ag_str text)
+{
+	struct ag_buf rest;
+
+	ag_buf_init(&rest, out->n + 1);
+	ag_buf_put(&rest, out->p + at, out->n - at);
+	if (rest.failed || !ag_buf_reserve(out, text.n)) {
+		out->failed = true;
+	} else {
+		out->n = at;
+		ag_buf_put_str(out, text);
+		ag_buf_put_str(out, ag_buf_str(&rest));
+	}
+	ag_buf_fini(&rest);
+}
+
+int
+ag_rules_write(struct ag_req *r, int status, struct ag_buf *out)
+{
+	struct ag_req_rules *rules = r->rules;
+	struct ag_str text;
+	size_t at = 0;
+
+	if (status != 200 || rules->results.n == 0)
+		return status;
+	rules->tell = !r->is_stream ? AG_TELL_AT_BRACE : takes_event(r) ? AG_TELL_EVENT : AG_TELL_NOTHING;
+	if (rules->tell == AG_TELL_EVENT) {
+		text = ag_rules_event(r);
+		if (text.n > 0)
+			insert(out, 0, text);
+	} else if (ag_rules_splice(r, ag_buf_str(out), &at, &text)) {
+		insert(out, at, text);
+	}
+	rules->tell = AG_TELL_NOTHING;
+	return rules->has_failed ? 246 : 200;
 }

@@ -82,7 +82,7 @@ look_inside(struct ag_str text, int rc, const struct ag_json_value *found)
 	must(ag_json_scan(text, &outer_fields, v, &fault) == rc);
 	for (int i = 0; rc == 0 && i < N_FIELDS; i++)
 		must(found[i].type == v[i].type && found[i].off == v[i].off && found[i].len == v[i].len &&
-		     found[i].n_children == v[i].n_children);
+		     found[i].n_children == v[i].n_children && found[i].depth == v[i].depth);
 	for (size_t k = 0; rc == 0 && k < sizeof(inner) / sizeof(inner[0]); k++) {
 		const struct ag_json_value *outer = &v[inner[k].field], *in = v + inner[k].at;
 		bool is_good;

@@ -60,6 +60,9 @@ fields_are_found_with_type_and_place(void)
 	       "[{\"role\":\"user\",\"content\":\"{[\\\\\"},{},[1]]"),
 	    "an array");
 	is_i64(v[MESSAGES].n_children, 3, "with what stands in it");
+	is_i64(v[MESSAGES].depth, 2, "and how deep");
+	is_i64(v[OPTIONS].depth, 1, "an object of its own");
+	is_i64(v[MODEL].depth, 0, "a string has none");
 	ok(is_raw(t, v[TOOLS], AG_JSON_NULL, "null"), "null");
 	ok(is_raw(t, v[OPTIONS], AG_JSON_OBJECT, "{\"include_usage\":false}"), "an object");
 	ok(v[CONFIG].type == AG_JSON_ABSENT, "an absent field");
@@ -450,6 +453,7 @@ fields_inside_are_found_in_the_same_pass(void)
 	       "{\"tokens\": 7, \"x\":[{\"tokens\":8}], \"details\":{\"cached\":5 } }"),
 	    "the object itself, without the blank behind it");
 	is_i64(v[OUTER_USAGE].n_children, 2, "with what stands in it");
+	is_i64(v[OUTER_USAGE].depth, 3, "and how deep: [{ in it");
 	ok(is_raw(t, u[IN_TOKENS], AG_JSON_NUMBER, "7"), "a field in it");
 	ok(is_raw(t, u[IN_DETAILS], AG_JSON_OBJECT, "{\"cached\":5 }"), "an object in it");
 	ok(is_raw(t, d[0], AG_JSON_NUMBER, "5"), "a field in that");
