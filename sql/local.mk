@@ -10,6 +10,7 @@ dist_sqlmigrations_DATA = \
 	sql/migrations/0006_alert.sql \
 	sql/migrations/0013_rules.sql
 	sql/migrations/0008_limits.sql
+	sql/migrations/0007_enforcement.sql
 sqlviewsdir = $(pkgdatadir)/sql/views
 dist_sqlviews_DATA = \
 	sql/views/budget.sql \

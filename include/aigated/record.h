@@ -45,6 +45,7 @@ enum ag_outcome {
 	AG_OUT_UPSTREAM_BROKE_BEFORE = 10, /* closed or reset before a head came */
 	AG_OUT_UPSTREAM_BROKE_DURING = 11,
 	AG_OUT_WORKER_DIED = 12,
+	AG_OUT_BUDGET_CUT = 13, /* an adaptive budget could not pay for more */
 };
 
 enum ag_record_str {

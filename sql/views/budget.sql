@@ -19,8 +19,11 @@ select m.id as meter_id, m.organisation_id, m.level, m.scope_id,
 	case when m.unit = 'nusd' then coalesce(s.settled, 0) / 1000000000::numeric end as used_usd,
 	case when m.unit = 'nusd' then m.limit_amount / 1000000000::numeric end as limit_usd,
 	round(100 * coalesce(s.settled, 0) / nullif(m.limit_amount, 0)::numeric, 2) as used_percent,
-	coalesce(s.requests, 0) as requests, s.updated_at, m.retired_at
+	coalesce(s.requests, 0) as requests, s.updated_at, m.retired_at,
+	m.enforcement, case m.enforcement when 'adaptive' then m.on_exhaust end as on_exhaust,
+	case m.enforcement when 'shadow' then coalesce(w.would_refuse, 0) end as would_refuse
 from aigate.meter m left join aigate.budget_state s on s.meter_id = m.id
+	left join aigate.shadow_state w on w.meter_id = m.id
 where m.kind = 'budget'
 union all -- what policies count apart has no row in meter
 select s.meter_id, p.organisation_id, 'policy', p.id,
@@ -29,7 +32,10 @@ select s.meter_id, p.organisation_id, 'policy', p.id,
 	case when p.unit = 'nusd' then s.settled / 1000000000::numeric end,
 	case when p.unit = 'nusd' then p.limit_amount / 1000000000::numeric end,
 	round(100 * s.settled / nullif(p.limit_amount, 0)::numeric, 2),
-	s.requests, s.updated_at, case when p.status = 'archived' then p.updated_at end
+	s.requests, s.updated_at, case when p.status = 'archived' then p.updated_at end,
+	p.enforcement, case p.enforcement when 'adaptive' then p.on_exhaust end,
+	case p.enforcement when 'shadow' then coalesce(w.would_refuse, 0) end
 from aigate.budget_state s join aigate.policy p on p.id = s.policy_id
-	left join aigate.policy_entity e on e.meter_id = s.meter_id;
-comment on view aigate.v_budget is 'Budgets and their settled spend, a row per meter and period';
+	left join aigate.policy_entity e on e.meter_id = s.meter_id
+	left join aigate.shadow_state w on w.meter_id = s.meter_id;
+comment on view aigate.v_budget is 'Budgets and their settled spend, a row per meter and period; would_refuse: of a shadow budget, in all';

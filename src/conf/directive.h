@@ -22,6 +22,8 @@ enum ag_directive_type {
 	AG_DT_ENUM_LOG_LEVEL,
 	AG_DT_ENUM_FULL_RING,
 	AG_DT_ENUM_UNPRICED,
+	AG_DT_ENUM_UNKNOWN,
+	AG_DT_ENUM_TIER,
 };
 
 enum ag_reload_class { AG_RELOAD_NOW, AG_RELOAD_NEW, AG_RELOAD_RESTART };

@@ -363,7 +363,9 @@ read_policy(struct reader *r, const PGresult *res, int i)
 		.limit = ag_pg_i64(res, i, 9), .alert_at = ag_pg_i64(res, i, 10),
 		.period_kind = (uint32_t)ag_pg_i64(res, i, 11),
 		.period_days = (uint32_t)ag_pg_i64(res, i, 12),
-		.anchor_day = (uint32_t)ag_pg_i64(res, i, 13) };
+		.anchor_day = (uint32_t)ag_pg_i64(res, i, 13),
+		.enforcement = (uint32_t)ag_pg_i64(res, i, 14),
+		.on_exhaust = (uint32_t)ag_pg_i64(res, i, 15) };
 	struct ag_policy_rules rules;
 	int rc;
 

@@ -4,6 +4,7 @@
 
 #include "aigated/vault.h"
 #include "conf/conf.h"
+#include "control/configurations.h"
 #include "control/custom_host.h"
 #include "control/family.h"
 #include "control/field.h"
@@ -146,6 +147,7 @@ check_configurations(struct ag_call *c, struct json_object *conf, const char **o
 		"openai_project" };
 	struct json_object *headers = NULL;
 	const char *text;
+	int rc;
 
 	*out_host = NULL;
 	json_object_object_foreach(conf, name, value) {
@@ -153,6 +155,11 @@ check_configurations(struct ag_call *c, struct json_object *conf, const char **o
 
 		for (size_t i = 0; i < AG_ARRAY_LEN(known); i++)
 			is_known = is_known || strcmp(known[i], name) == 0;
+		if (!is_known && ag_configurations_knows(c, name, value, &rc)) {
+			if (rc < 0)
+				return rc;
+			is_known = true;
+		}
 		if (!is_known && value)
 			return ag_call_invalid(c, "configurations.%.64s: not a setting of this provider "
 			    "here; known are custom_host, custom_headers, openai_organization, "
@@ -263,7 +270,7 @@ check_family(struct ag_call *c, const char *member, struct integration_body *b)
 		return ag_call_invalid(c, "custom_host: is required for %s", id);
 	if (needs.key && !b->custom_host && (!b->key || !*b->key))
 		return ag_call_invalid(c, "key: is required for %s", id);
-	return 0;
+	return ag_configurations_fit(c, b->family, b->configurations, b->custom_host);
 }
 
 int

@@ -7,6 +7,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/catalog_read.c \
 	src/control/command.c src/control/command.h \
 	src/control/configs.c \
+	src/control/configurations.c src/control/configurations.h \
 	src/control/control.c src/control/control.h \
 	src/control/custom_host.c src/control/custom_host.h \
 	src/control/deliver.c src/control/deliver.h \
@@ -37,6 +38,8 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/secret.c src/control/secret.h \
 	src/control/server.c src/control/server.h \
 	src/control/sql.h src/control/sql_providers.h \
+	src/control/shadow.c src/control/shadow.h src/control/sql_shadow.h \
+	src/control/sql.h \
 	src/control/usage.c \
 	src/control/virtual_keys.c \
 	src/control/webhook.c src/control/webhook.h \

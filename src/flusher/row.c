@@ -31,6 +31,7 @@ static const char *const outcome_names[] = {
 	[AG_OUT_UPSTREAM_BROKE_BEFORE] = "upstream_broke_before",
 	[AG_OUT_UPSTREAM_BROKE_DURING] = "upstream_broke_during",
 	[AG_OUT_WORKER_DIED] = "worker_died",
+	[AG_OUT_BUDGET_CUT] = "budget_cut",
 };
 
 static const char *const source_names[] = {

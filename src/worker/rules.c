@@ -200,6 +200,8 @@ lay_over(struct ag_req *r, struct ag_str base, struct ag_str over)
 		ag_buf_fini(&b);
 		return rc == -EINVAL ? 0 : rc;
 	}
+	if (r->came_len == 0)
+		r->came_len = r->body_len;
 	ag_buf_fini(&r->merged);
 	r->merged = b;
 	r->body_len = b.n;
