@@ -249,6 +249,11 @@ put_foreign_refusal(struct ag_req *r, const struct ag_verdict_def *d, struct ag_
 	if (!p)
 		return false;
 	p->write_error(&e, false, b);
+	if (r->refusal.n > 0 && b->n > 0 && b->p[b->n - 1] == '}') {
+		b->n--;
+		ag_buf_put_str(b, r->refusal);
+		ag_buf_putc(b, '}');
+	}
 	return true;
 }
 
