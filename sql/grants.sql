@@ -36,6 +36,7 @@ grant select, insert, update, delete on aigate.organisation, aigate.app_user, ai
 	aigate.api_key, aigate.integration, aigate.integration_model, aigate.integration_workspace,
 	aigate.provider, aigate.meter, aigate.price, aigate.policy, aigate.policy_entity
 	to aigate_control;
+grant select, insert, update, delete on aigate.workspace_user, aigate.invite to aigate_control;
 grant select, insert on aigate.audit_log to aigate_control;
 grant select, insert, update on aigate.alert to aigate_control;
 grant select on aigate.schema_migration, aigate.ledger, aigate.usage_hour, aigate.budget_state,
@@ -49,10 +50,13 @@ grant select on aigate.schema_migration, aigate.organisation, aigate.app_user, a
 	aigate.integration_model, aigate.integration_workspace, aigate.provider, aigate.meter,
 	aigate.price, aigate.policy, aigate.policy_entity, aigate.audit_log, aigate.alert, aigate.ledger,
 	aigate.usage_hour, aigate.budget_state, aigate.ledger_position, aigate.ledger_quarantine,
-	aigate.ledger_gap to aigate_ops;
+	aigate.ledger_gap, aigate.workspace_user to aigate_ops;
+grant select (id, uuid, organisation_id, email, role, workspaces, key_scopes, status, invited_by_key_id,
+	user_id, created_at, expires_at, accepted_at, updated_at) on aigate.invite to aigate_ops;
 grant select (id, uuid, organisation_id, workspace_id, user_id, kind, name, description, key_mask,
 	scopes, metadata, config_id, allow_config_override, expires_at, usage_limits, rate_limits,
-	alert_emails, creation_mode, status, created_at, updated_at) on aigate.api_key to aigate_ops;
+	alert_emails, creation_mode, status, created_at, updated_at, former_expires_at, rotated_at)
+	on aigate.api_key to aigate_ops;
 grant select (id, uuid, organisation_id, workspace_id, slug, name, family, description, key_mask,
 	configurations, custom_host, allow_all_models, global_access, status, created_at, updated_at)
 	on aigate.integration to aigate_ops;

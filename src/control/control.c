@@ -16,6 +16,7 @@
 #include "control/policy_values.h"
 #include "control/publish.h"
 #include "control/server.h"
+#include "control/throttle.h"
 #include "shm/counters.h"
 #include "shm/keytab.h"
 
@@ -253,8 +254,9 @@ role_start(struct role *r, struct ag_err *err)
 	ctl->base = event_base_new();
 	ctl->pg = ag_pg_new(ctl->ctx->conf->database ? ctl->ctx->conf->database : "");
 	ctl->keys = ag_keytab_writer_new(ctl->ctx->shm, &repaired);
+	ctl->throttle = ag_throttle_new();
 	ctl->alerts = ctl->base ? ag_alerts_new(ctl) : NULL;
-	if (!ctl->base || !ctl->pg || !ctl->keys || !ctl->alerts)
+	if (!ctl->base || !ctl->pg || !ctl->keys || !ctl->alerts || !ctl->throttle)
 		return ag_err_set(err, -ENOMEM, "could not start: out of memory");
 	ag_pg_on_wait(ctl->pg, role_beat, r);
 	if (repaired > 0)
@@ -284,6 +286,7 @@ role_stop(struct role *r)
 		if (r->signal[i])
 			event_free(r->signal[i]);
 	ag_alerts_free(r->ctl.alerts);
+	ag_throttle_free(r->ctl.throttle);
 	ag_pg_free(r->ctl.pg);
 	if (r->ctl.keys)
 		ag_keytab_writer_free(r->ctl.keys);

@@ -17,6 +17,7 @@ struct evhttp;
 struct ag_alerts;
 struct ag_keytab_writer;
 struct ag_pg;
+struct ag_throttle;
 
 struct ag_control {
 	struct ag_role_ctx *ctx;          /* borrowed */
@@ -24,6 +25,7 @@ struct ag_control {
 	struct ag_pg *pg;                 /* owned */
 	struct ag_keytab_writer *keys;    /* owned */
 	struct ag_alerts *alerts;         /* owned */
+	struct ag_throttle *throttle;     /* owned */
 	struct evhttp *workers;           /* owned: requests forwarded by workers */
 	struct evhttp *operators;         /* owned: aigatectl */
 	struct event *tick;               /* owned: once a second */

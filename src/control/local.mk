@@ -14,12 +14,18 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/grants.c \
 	src/control/handlers.h \
 	src/control/integrations.c \
+	src/control/invites.c \
+	src/control/key_read.c \
+	src/control/key_rotate.c src/control/keys.h \
 	src/control/limits.c src/control/limits.h \
 	src/control/load.c \
+	src/control/members.c \
 	src/control/meters.c src/control/meters.h \
 	src/control/models.c \
+	src/control/org_defaults.c \
 	src/control/org_settings.c \
 	src/control/organisation.c \
+	src/control/people.c src/control/people.h \
 	src/control/pg.c src/control/pg.h \
 	src/control/plan.c src/control/plan.h \
 	src/control/policies.c src/control/policies.h \
@@ -27,11 +33,16 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/policy_values.c src/control/policy_values.h \
 	src/control/providers.c \
 	src/control/publish.c src/control/publish.h \
+	src/control/roles.c src/control/roles.h \
 	src/control/routes.c src/control/routes.h \
+	src/control/schema.c src/control/schema.h \
 	src/control/secret.c src/control/secret.h \
 	src/control/server.c src/control/server.h \
-	src/control/sql.h \
+	src/control/settings.c src/control/settings.h \
+	src/control/sql.h src/control/sql_keys.h src/control/sql_people.h src/control/sql_settings.h \
+	src/control/throttle.c src/control/throttle.h \
 	src/control/usage.c \
+	src/control/users.c \
 	src/control/webhook.c src/control/webhook.h \
 	src/control/workspaces.c
 EXTRA_DIST += src/control/README.md

@@ -14,12 +14,35 @@ static const struct ag_route routes[] = {
 	{ "PUT", "/v1/admin/workspaces/{}", ag_workspace_update, AG_SCOPE_WORKSPACES_UPDATE, false },
 	{ "DELETE", "/v1/admin/workspaces/{}", ag_workspace_delete, AG_SCOPE_WORKSPACES_DELETE, false },
 
+	{ "POST", "/v1/admin/workspaces/{}/users", ag_member_add, AG_SCOPE_WORKSPACE_USERS_CREATE, false },
+	{ "GET", "/v1/admin/workspaces/{}/users", ag_member_list, AG_SCOPE_WORKSPACE_USERS_LIST, false },
+	{ "GET", "/v1/admin/workspaces/{}/users/{}", ag_member_get, AG_SCOPE_WORKSPACE_USERS_READ, false },
+	{ "PUT", "/v1/admin/workspaces/{}/users/{}", ag_member_update, AG_SCOPE_WORKSPACE_USERS_UPDATE,
+	    false },
+	{ "DELETE", "/v1/admin/workspaces/{}/users/{}", ag_member_remove,
+	    AG_SCOPE_WORKSPACE_USERS_DELETE, false },
+
+	{ "POST", "/v1/admin/users/invites", ag_invite_create, AG_SCOPE_ORGANISATION_USERS_CREATE, false },
+	{ "GET", "/v1/admin/users/invites", ag_invite_list, AG_SCOPE_ORGANISATION_USERS_LIST, false },
+	{ "GET", "/v1/admin/users/invites/{}", ag_invite_get, AG_SCOPE_ORGANISATION_USERS_READ, false },
+	{ "DELETE", "/v1/admin/users/invites/{}", ag_invite_cancel, AG_SCOPE_ORGANISATION_USERS_DELETE,
+	    false },
+	{ "POST", "/v1/admin/users/invites/{}/resend", ag_invite_resend,
+	    AG_SCOPE_ORGANISATION_USERS_CREATE, false },
+	{ "POST", "/v1/invites/accept", ag_invite_accept, NONE, false },
+	{ "GET", "/v1/admin/users", ag_user_list, AG_SCOPE_ORGANISATION_USERS_LIST, false },
+	{ "GET", "/v1/admin/users/{}", ag_user_get, AG_SCOPE_ORGANISATION_USERS_READ, false },
+	{ "PUT", "/v1/admin/users/{}", ag_user_update, AG_SCOPE_ORGANISATION_USERS_UPDATE, false },
+	{ "DELETE", "/v1/admin/users/{}", ag_user_delete, AG_SCOPE_ORGANISATION_USERS_DELETE, false },
+
 	{ "GET", "/v1/api-keys", ag_api_key_list, NONE, false },
+	{ "POST", "/v1/api-keys/{}/rotate", ag_api_key_rotate, NONE, false },
 	{ "POST", "/v1/api-keys/{}/{}", ag_api_key_create, NONE, false },
 	{ "GET", "/v1/api-keys/{}", ag_api_key_get, NONE, false },
 	{ "GET", "/v1/api-keys/{}/limits", ag_api_key_limits, NONE, false },
 	{ "PUT", "/v1/api-keys/{}", ag_api_key_update, NONE, false },
 	{ "DELETE", "/v1/api-keys/{}", ag_api_key_delete, NONE, false },
+	{ "DELETE", "/v1/api-keys/{}/former-secret", ag_api_key_forget, NONE, false },
 
 	{ "GET", "/v1/usage", ag_usage_get, NONE, false },
 
@@ -60,6 +83,19 @@ static const struct ag_route routes[] = {
 	{ "PUT", "/v1/admin/organisation/settings", ag_org_settings_update,
 	    AG_SCOPE_ORGANISATION_SETTINGS_UPDATE, false },
 
+	{ "GET", "/v1/admin/organisation/properties", ag_org_settings_get,
+	    AG_SCOPE_ORGANISATION_SETTINGS_READ, false },
+	{ "PUT", "/v1/admin/organisation/properties", ag_org_settings_update,
+	    AG_SCOPE_ORGANISATION_SETTINGS_UPDATE, false },
+	{ "GET", "/v1/admin/organisation/defaults", ag_org_defaults_get,
+	    AG_SCOPE_ORGANISATION_SETTINGS_READ, false },
+	{ "PUT", "/v1/admin/organisation/defaults", ag_org_defaults_update,
+	    AG_SCOPE_ORGANISATION_SETTINGS_UPDATE, false },
+	{ "GET", "/v1/workspace-exclusions/{}", ag_exclusions_list, AG_SCOPE_ORGANISATION_EXCLUSIONS_LIST,
+	    false },
+	{ "PUT", "/v1/workspace-exclusions/{}", ag_exclusions_update,
+	    AG_SCOPE_ORGANISATION_EXCLUSIONS_UPDATE, false },
+
 	{ "POST", "/v1/operator/bootstrap", ag_operator_bootstrap, NONE, true },
 	{ "GET", "/v1/operator/status", ag_operator_status, NONE, true },
 	{ "POST", "/v1/operator/reload", ag_operator_reload, NONE, true },
@@ -71,14 +107,9 @@ static const struct {
 	const char *path;   /* a last segment "*" stands for any rest, the empty one included */
 	const char *what;
 } later[] = {
-	{ "POST", "/v1/api-keys/{}/rotate", "rotating API keys" },
 	{ "POST", "/v1/providers", "making providers by hand" },
 	{ "PUT", "/v1/providers/{}", "changing providers" },
 	{ "DELETE", "/v1/providers/{}", "deleting providers" },
-	{ NULL, "/v1/admin/workspaces/{}/users/*", "members of workspaces" },
-	{ NULL, "/v1/admin/users/*", "users and invites" },
-	{ NULL, "/v1/admin/organisation/defaults/*", "organisation defaults" },
-	{ NULL, "/v1/workspace-exclusions/*", "guardrail exclusions" },
 	{ NULL, "/v1/virtual-keys/*", "virtual keys" },
 	{ NULL, "/v1/configs/*", "configs" },
 	{ NULL, "/v1/guardrails/*", "guardrails" },
@@ -93,6 +124,12 @@ static const struct {
 	{ NULL, "/v1/mcp-integrations/*", "MCP integrations" },
 	{ NULL, "/v1/mcp-servers/*", "MCP servers" },
 };
+
+bool
+ag_route_is_open(const struct ag_route *route)
+{
+	return route->answer == ag_invite_accept;
+}
 
 /* One segment of path, without the slash before it; empty at the end. */
 static struct ag_str

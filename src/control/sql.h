@@ -147,7 +147,7 @@
 /* ---- workspaces ---- */
 
 #define SQL_WORKSPACE_OBJECT(w)                                                              \
-	"json_build_object('_id', " w ".id, 'id', " w ".uuid, 'slug', " SQL_SLUG(w ".slug")      \
+	"json_build_object('_id', " w ".id, '_version', " w ".xmin::text, 'id', " w ".uuid, 'slug', " SQL_SLUG(w ".slug")      \
 	", 'name', " w ".name, 'icon', " w ".icon, 'description', " w ".description,"            \
 	" 'created_at', " SQL_TIME(w ".created_at") ", 'last_updated_at', " SQL_TIME(w ".updated_at") \
 	", 'defaults', case when " w ".metadata is null then null else json_build_object("       \
@@ -159,7 +159,7 @@
 
 /* $1 organisation, $2 name contains, $3 exact name, $4 JSON array of states, $5 only this id, $6 limit, $7 offset */
 #define SQL_WORKSPACE_LIST SQL_PAGE(                                                         \
-	"select * from aigate.workspace where organisation_id = $1"                              \
+	"select *, xmin from aigate.workspace where organisation_id = $1"                              \
 	" and ($2::text is null or position($2 in name) > 0) and ($3::text is null or name = $3)" \
 	" and $4::jsonb ? status and ($5::bigint = 0 or id = $5)",                               \
 	SQL_WORKSPACE_OBJECT("p"), "$6", "$7")
@@ -177,7 +177,12 @@
 	" 'created_by', null, 'creation_source', 'api', 'settings', json_build_object("          \
 	"'debug_log', 0, 'user_api_key_ttl', null, 'user_key_metadata', null,"                   \
 	" 'user_api_key_count', null, 'user_api_key_max_ttl', null,"                             \
-	" 'user_key_metadata_override', null), 'users', '[]'::json)"                             \
+	" 'user_key_metadata_override', null), 'users', coalesce((select json_agg(json_build_object(" \
+	"'object', 'workspace-user', 'id', u.uuid, 'first_name', u.first_name, 'last_name', u.last_name," \
+	" 'email', u.email, 'org_role', u.role, 'role', m.role, 'created_at', " SQL_TIME("m.created_at") \
+	", 'last_updated_at', " SQL_TIME("m.updated_at") ", 'status', u.status, 'workspace_id', w.uuid)" \
+	" order by m.id) from (select * from aigate.workspace_user where workspace_id = w.id order by id limit 1000) m" \
+	" join aigate.app_user u on u.id = m.user_id and u.status = 'active'), '[]'))"           \
 	" from aigate.workspace w join aigate.organisation o on o.id = w.organisation_id where w.id = $1"
 
 #define SQL_WORKSPACE_INSERT                                                                 \
@@ -214,8 +219,13 @@
 /* ---- organisation ---- */
 
 #define SQL_ORG_SETTINGS_GET                                                                 \
-	"select json_build_object('_id', id, 'organisation_id', uuid, 'name', name,"             \
+	"select json_build_object('_id', id, '_version', xmin::text, 'organisation_id', uuid, 'name', name," \
 	" 'usage_limits', usage_limits, 'rate_limits', rate_limits,"                             \
+	" 'api_key_metadata_schema', settings -> 'api_key_metadata_schema',"                     \
+	" 'workspace_metadata_schema', settings -> 'workspace_metadata_schema',"                 \
+	" 'saved_configs_only', coalesce((settings ->> 'saved_configs_only')::boolean, false),"  \
+	" 'api_key_max_lifetime_days', settings -> 'api_key_max_lifetime_days',"                 \
+	" 'user_api_key_max_lifetime_days', settings -> 'user_api_key_max_lifetime_days',"       \
 	" 'last_updated_at', " SQL_TIME("updated_at") ", 'object', 'organisation-settings')"     \
 	" from aigate.organisation where id = $1"
 
@@ -321,7 +331,9 @@
 /* ---- API keys ---- */
 
 #define SQL_KEY_OBJECT(k)                                                                    \
-	"json_build_object('_id', " k ".id, '_status', " k ".status, '_expired',"                \
+	"json_build_object('_id', " k ".id, '_status', " k ".status, '_user_id', " k ".user_id," \
+	" '_workspace_id', " k ".workspace_id, '_since_us', (extract(epoch from"                 \
+	" coalesce(" k ".rotated_at, " k ".created_at)) * 1000000)::bigint, '_expired',"         \
 	" coalesce(" k ".expires_at <= now(), false), 'id', " k ".uuid, 'key', " k ".key_mask,"  \
 	" 'name', " k ".name, 'description', coalesce(" k ".description, ''), 'type', " k ".kind," \
 	" 'organisation_id', (select uuid from aigate.organisation where id = " k ".organisation_id)," \
@@ -333,13 +345,16 @@
 	" 'reset_usage', null, 'expires_at', " SQL_TIME(k ".expires_at") ", 'last_reset_at', null," \
 	" 'next_usage_reset_at', null, 'alert_emails', to_json(" k ".alert_emails),"             \
 	" 'expiry_enforced', 0, 'allow_config_override', " k ".allow_config_override::int,"      \
+	" 'last_rotated_at', " SQL_TIME(k ".rotated_at") ", 'rotation_policy', null,"            \
+	" 'key_transition_expires_at', case when " k ".former_expires_at > now() then "          \
+	SQL_TIME(k ".former_expires_at") " end, '_version', " k ".xmin::text,"                   \
 	" 'api_key_defaults_id', null, 'scopes', to_json(" k ".scopes),"                         \
 	" 'defaults', json_build_object('metadata', " k ".metadata, 'config_id', " k ".config_id," \
 	" 'allow_config_override', coalesce(" k ".allow_config_override, true)), 'object', 'api-key')"
 
 /* $1 organisation, $2 workspace or 0, $3 JSON array of kinds, $4 JSON array of uuids or null, $5 limit, $6 offset */
 #define SQL_KEY_LIST SQL_PAGE(                                                               \
-	"select * from aigate.api_key where organisation_id = $1 and status <> 'deleted'"        \
+	"select *, xmin from aigate.api_key where organisation_id = $1 and status <> 'deleted'"  \
 	" and ($2::bigint = 0 or workspace_id = $2) and $3::jsonb ? kind"                        \
 	" and ($4::jsonb is null or $4::jsonb ? uuid::text)", SQL_KEY_OBJECT("p"), "$5", "$6")
 
@@ -410,19 +425,28 @@
 	" and status = 'active'"
 
 /* What a key slot holds.  Columns: id, uuid, organisation, workspace, user, kind, hash, scopes,
- * metadata, expiry, whether it is shut, ids of its meters. */
+ * metadata, expiry, whether it is shut, ids of its meters, whether requests may not bring a config, role of its
+ * user in its workspace, hash of the former secret while it works, its end. */
 #define SQL_KEY_SLOTS(ids)                                                                   \
 	"select k.id, k.uuid, k.organisation_id, coalesce(k.workspace_id, 0), coalesce(k.user_id, 0)," \
 	" k.kind, k.key_hash, k.scopes, k.metadata, " SQL_EPOCH_US("k.expires_at") ","           \
 	" k.status <> 'active' or o.status <> 'active' or coalesce(w.status <> 'active', false)," \
-	" " ids " from aigate.api_key k join aigate.organisation o on o.id = k.organisation_id"  \
-	" left join aigate.workspace w on w.id = k.workspace_id"
+	" " ids ", k.allow_config_override is false,"                                            \
+	" case when u.role in ('owner', 'admin') then 'admin' else m.role end,"                  \
+	" case when k.former_expires_at > now() then k.former_hash end, "                        \
+	SQL_EPOCH_US("k.former_expires_at") " from aigate.api_key k"                             \
+	" join aigate.organisation o on o.id = k.organisation_id"                                \
+	" left join aigate.workspace w on w.id = k.workspace_id"                                 \
+	" left join aigate.app_user u on u.id = k.user_id and u.status = 'active'"               \
+	" left join aigate.workspace_user m on m.user_id = u.id and m.workspace_id = k.workspace_id"
 /* The loader has their meters already. */
 #define SQL_KEY_SLOTS_ALL SQL_KEY_SLOTS("null") " where k.status <> 'deleted' order by k.id"
-#define SQL_KEY_SLOT_ONE                                                                     \
+/* $1 JSON array of ids */
+#define SQL_KEY_SLOTS_OF                                                                     \
 	SQL_KEY_SLOTS("(select array_agg(id order by id) from aigate.meter"                      \
-	" where level = 'key' and scope_id = $1 and retired_at is null)")                        \
-	" where k.id = $1 and k.status <> 'deleted'"
+	" where level = 'key' and scope_id = k.id and retired_at is null)")                      \
+	" where k.id = any (array(select jsonb_array_elements_text($1::jsonb)::bigint))"         \
+	" and k.status <> 'deleted' order by k.id"
 
 /* ---- integrations ---- */
 
