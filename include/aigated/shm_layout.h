@@ -120,8 +120,7 @@ enum ag_key_kind {
 /* flags of a key.  While a rotation is in transition a key stands in two slots that differ in hash,
  * expiry and this: the former secret, which works until its own expires_at_us.  All else, id and
  * meters above all, is the same. */
-#define AG_KEY_F_FORMER        (1u << 0)
-#define AG_KEY_F_CONFIG_LOCKED (1u << 1) /* defaults.allow_config_override is false */
+#define AG_KEY_FLAG_FORMER 2u
 
 struct ag_key {
 	uint8_t hash[AG_SHA256_LEN]; /* SHA-256 of the key's bytes */
@@ -138,10 +137,10 @@ struct ag_key {
 	uint32_t blob_bytes;         /* its length, 0 = none */
 	uint32_t n_meters;
 	uint32_t meters[AG_KEY_METERS_MAX]; /* indices into the meter table */
-	uint32_t flags;              /* AG_KEY_F_... */
+	uint32_t flags;              /* AG_KEY_FLAG_... */
 	int64_t config_id;           /* default config, 0 = none */
 	uint64_t serial;             /* order of writing, set by keytab.c: of two slots with one id and
-	                                AG_KEY_F_FORMER alike (control died while a key changed its hash)
+	                                AG_KEY_FLAG_FORMER alike (control died while a key changed its hash)
 	                                the later stands */
 };
 static_assert(sizeof(struct ag_key) % 8 == 0, "a key is copied by words");

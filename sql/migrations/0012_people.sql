@@ -1,4 +1,4 @@
--- 0012_people.sql - members of workspaces, invites, two secrets of a key, guardrail exclusions.
+-- 0012_people.sql - members of workspaces, invites and two secrets of a key.
 -- Writer: control.
 
 create table aigate.workspace_user (
@@ -65,9 +65,3 @@ comment on column aigate.api_key.former_hash is 'SHA-256 of the secret before th
 comment on column aigate.api_key.former_expires_at is 'From then on the former secret answers 401';
 comment on column aigate.api_key.rotated_at is 'Last rotation, null never';
 create index api_key_user_ix on aigate.api_key (user_id) where user_id is not null;
-
-alter table aigate.workspace
-	add column skips_input_guardrails boolean not null default false,
-	add column skips_output_guardrails boolean not null default false;
-comment on column aigate.workspace.skips_input_guardrails is 'Exempt from the organisation''s default input guardrails';
-comment on column aigate.workspace.skips_output_guardrails is 'Exempt from the organisation''s default output guardrails';

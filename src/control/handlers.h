@@ -38,11 +38,6 @@ void ag_invite_cancel(struct ag_call *c);
 void ag_invite_resend(struct ag_call *c);
 void ag_invite_accept(struct ag_call *c);
 
-void ag_org_defaults_get(struct ag_call *c);
-void ag_org_defaults_update(struct ag_call *c);
-void ag_exclusions_list(struct ag_call *c);
-void ag_exclusions_update(struct ag_call *c);
-
 void ag_usage_get(struct ag_call *c);
 /* Answers with what binds a key the caller was found to be allowed to read. */
 void ag_limits_of_key(struct ag_call *c, int64_t key_id);

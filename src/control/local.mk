@@ -22,7 +22,6 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/members.c \
 	src/control/meters.c src/control/meters.h \
 	src/control/models.c \
-	src/control/org_defaults.c \
 	src/control/org_settings.c \
 	src/control/organisation.c \
 	src/control/people.c src/control/people.h \

@@ -98,7 +98,7 @@ ag_plan_key(struct ag_plan *p, struct ag_control *ctl, const struct ag_key *key,
     struct ag_str metadata, struct ag_err *err)
 {
 	struct ag_plan_key k = { .key = *key };
-	bool is_former = (key->flags & AG_KEY_F_FORMER) != 0;
+	bool is_former = (key->flags & AG_KEY_FLAG_FORMER) != 0;
 	struct ag_key standing;
 	uint32_t room = ctl->ctx->shm->hdr->sizes.keys / 2;
 

@@ -55,9 +55,8 @@ ag_publish_key_row(struct ag_control *ctl, const PGresult *res, int row, struct 
 	struct ag_key k = { .id = ag_pg_i64(res, row, 0), .org_id = ag_pg_i64(res, row, 2),
 		.workspace_id = ag_pg_i64(res, row, 3), .user_id = ag_pg_i64(res, row, 4),
 		.kind = key_kind(ag_pg_text(res, row, 5)), .expires_at_us = ag_pg_i64(res, row, 9),
-		.state = ag_pg_bool(res, row, 10) ? AG_KEY_DISABLED : AG_KEY_ACTIVE,
-		.flags = ag_pg_bool(res, row, 12) ? AG_KEY_F_CONFIG_LOCKED : 0 };
-	enum ag_role_in role = ag_role_find(ag_pg_text(res, row, 13));
+		.state = ag_pg_bool(res, row, 10) ? AG_KEY_DISABLED : AG_KEY_ACTIVE };
+	enum ag_role_in role = ag_role_find(ag_pg_text(res, row, KEY_COL_ROLE));
 	size_t n;
 	int rc;
 
@@ -87,11 +86,11 @@ ag_publish_former(const PGresult *res, int row, const struct ag_key *key, struct
 	size_t n;
 
 	*out = *key;
-	if (PQgetisnull(res, row, 14) ||
-	    ag_pg_bytea(res, row, 14, out->hash, sizeof(out->hash), &n) < 0 || n != sizeof(out->hash))
+	if (PQgetisnull(res, row, KEY_COL_FORMER_HASH) ||
+	    ag_pg_bytea(res, row, KEY_COL_FORMER_HASH, out->hash, sizeof(out->hash), &n) < 0 || n != sizeof(out->hash))
 		return false;
-	out->flags |= AG_KEY_F_FORMER;
-	out->expires_at_us = ag_pg_i64(res, row, 15);
+	out->flags |= AG_KEY_FLAG_FORMER;
+	out->expires_at_us = ag_pg_i64(res, row, KEY_COL_FORMER_EXPIRY);
 	if (out->expires_at_us > key->expires_at_us)
 		out->expires_at_us = key->expires_at_us;
 	return true;

@@ -6,7 +6,7 @@
 
 #define AG_SETTING_KEY_SCHEMA       "api_key_metadata_schema"
 #define AG_SETTING_WORKSPACE_SCHEMA "workspace_metadata_schema"
-#define AG_SETTING_SAVED_ONLY       "saved_configs_only"
+#define AG_SETTING_SAVED_ONLY       "saved_only"
 #define AG_SETTING_KEY_DAYS         "api_key_max_lifetime_days"
 #define AG_SETTING_USER_KEY_DAYS    "user_api_key_max_lifetime_days"
 

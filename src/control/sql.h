@@ -223,7 +223,7 @@
 	" 'usage_limits', usage_limits, 'rate_limits', rate_limits,"                             \
 	" 'api_key_metadata_schema', settings -> 'api_key_metadata_schema',"                     \
 	" 'workspace_metadata_schema', settings -> 'workspace_metadata_schema',"                 \
-	" 'saved_configs_only', coalesce((settings ->> 'saved_configs_only')::boolean, false),"  \
+	" 'saved_only', coalesce((settings ->> 'saved_only')::boolean, false),"  \
 	" 'api_key_max_lifetime_days', settings -> 'api_key_max_lifetime_days',"                 \
 	" 'user_api_key_max_lifetime_days', settings -> 'user_api_key_max_lifetime_days',"       \
 	" 'last_updated_at', " SQL_TIME("updated_at") ", 'object', 'organisation-settings')"     \
@@ -425,13 +425,15 @@
 	" and status = 'active'"
 
 /* What a key slot holds.  Columns: id, uuid, organisation, workspace, user, kind, hash, scopes,
- * metadata, expiry, whether it is shut, ids of its meters, whether requests may not bring a config, role of its
- * user in its workspace, hash of the former secret while it works, its end. */
+ * metadata, expiry, whether it is shut, ids of its meters; then those that have names. */
+#define KEY_COL_ROLE          12 /* of its user in its workspace */
+#define KEY_COL_FORMER_HASH   13 /* of the former secret while it works */
+#define KEY_COL_FORMER_EXPIRY 14
 #define SQL_KEY_SLOTS(ids)                                                                   \
 	"select k.id, k.uuid, k.organisation_id, coalesce(k.workspace_id, 0), coalesce(k.user_id, 0)," \
 	" k.kind, k.key_hash, k.scopes, k.metadata, " SQL_EPOCH_US("k.expires_at") ","           \
 	" k.status <> 'active' or o.status <> 'active' or coalesce(w.status <> 'active', false)," \
-	" " ids ", k.allow_config_override is false,"                                            \
+	" " ids ","                                                                              \
 	" case when u.role in ('owner', 'admin') then 'admin' else m.role end,"                  \
 	" case when k.former_expires_at > now() then k.former_hash end, "                        \
 	SQL_EPOCH_US("k.former_expires_at") " from aigate.api_key k"                             \

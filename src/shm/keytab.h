@@ -25,7 +25,7 @@ struct ag_keytab_writer;
 struct ag_keytab_writer *ag_keytab_writer_new(const struct ag_shm *shm, unsigned *out_repaired);
 void ag_keytab_writer_free(struct ag_keytab_writer *w);
 
-/* Inserts, or replaces what stands for the same id and AG_KEY_F_FORMER (also when its hash changed: the
+/* Inserts, or replaces what stands for the same id and AG_KEY_FLAG_FORMER (also when its hash changed: the
  * new slot is published before the old one goes).  To rotate, put the former secret first: its slot
  * becomes that in place, so there is no moment at which neither works.  blob_unit and blob_bytes of key are ignored: metadata is
  * copied into the segment.  Visible to every process when it returns.

@@ -126,7 +126,7 @@ name_of(int64_t id, bool is_former)
 static uint64_t
 key_name(const struct ag_key *key)
 {
-	return name_of(key->id, (key->flags & AG_KEY_F_FORMER) != 0);
+	return name_of(key->id, (key->flags & AG_KEY_FLAG_FORMER) != 0);
 }
 
 static uint64_t
@@ -139,7 +139,7 @@ name_at(const struct ag_keytab_writer *w, uint32_t place)
 	static_assert(offsetof(struct ag_key, flags) % 8 == 4, "flags end a word");
 	memcpy(&word, &v, sizeof(word));
 	return name_of(ag_a64_get(&s->word[offsetof(struct ag_key, id) / 8]),
-	    (word.flags & AG_KEY_F_FORMER) != 0);
+	    (word.flags & AG_KEY_FLAG_FORMER) != 0);
 }
 
 /* Place of the name in by_id, or of the empty one that ends its chain. */
@@ -409,6 +409,6 @@ ag_keytab_each(struct ag_keytab_writer *w,
 
 		slot_get(w, ix, &key);
 		if (key.state == AG_KEY_ACTIVE || key.state == AG_KEY_DISABLED)
-			fn(key.id, (key.flags & AG_KEY_F_FORMER) != 0, arg);
+			fn(key.id, (key.flags & AG_KEY_FLAG_FORMER) != 0, arg);
 	}
 }

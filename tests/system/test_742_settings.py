@@ -172,44 +172,13 @@ def test_keys_live_no_longer_than_the_ceiling(gateway):
 # -- the rest -------------------------------------------------------------------------------------
 
 def test_settings_stand_together_and_are_the_organisations(gateway):
-    gateway.admin("PUT", SETTINGS, {"saved_configs_only": True, "api_key_max_lifetime_days": 90})
+    gateway.admin("PUT", SETTINGS, {"saved_only": True, "api_key_max_lifetime_days": 90})
     gateway.admin("PUT", SETTINGS, {"rate_limits": [{"type": "requests", "unit": "rpm", "value": 5}]})
     seen = gateway.admin("GET", SETTINGS)
-    assert seen["saved_configs_only"] is True and seen["api_key_max_lifetime_days"] == 90
+    assert seen["saved_only"] is True and seen["api_key_max_lifetime_days"] == 90
     assert seen["rate_limits"][0]["value"] == 5 and seen["user_api_key_max_lifetime_days"] is None
-    gateway.admin("PUT", SETTINGS, {"saved_configs_only": False})
-    assert gateway.admin("GET", SETTINGS)["saved_configs_only"] is False
-    refused(gateway.admin_ask("PUT", SETTINGS, {"saved_configs_only": "yes"}), 400, "AB01",
-            "saved_configs_only")
+    gateway.admin("PUT", SETTINGS, {"saved_only": False})
+    assert gateway.admin("GET", SETTINGS)["saved_only"] is False
+    refused(gateway.admin_ask("PUT", SETTINGS, {"saved_only": "yes"}), 400, "AB01",
+            "saved_only")
     refused(gateway.admin_ask("PUT", SETTINGS, {"jwks_url": "https://x/y"}), 400, "AB01", "jwks_url")
-
-
-def test_organisation_defaults_have_the_documented_shape(gateway):
-    url = "/admin/organisation/defaults"
-    seen = gateway.admin("GET", url)
-    assert seen["input_guardrails"] == [] and seen["output_guardrails"] == []
-    assert gateway.admin("PUT", url, {"input_guardrails": [], "output_guardrails": None}) == {}
-    for body, word in (({"input_guardrails": "x"}, "input_guardrails"),
-                       ({"output_guardrails": [5]}, "output_guardrails[0]"),
-                       ({"input_guardrails": ["pg-none"]}, "pg-none")):
-        refused(gateway.admin_ask("PUT", url, body), 400, "AB01", word)
-
-
-def test_workspaces_are_excluded_from_guardrails(gateway):
-    one, two = gateway.workspace("one"), gateway.workspace("two")
-    into, out = "/workspace-exclusions/input-guardrails", "/workspace-exclusions/output-guardrails"
-    assert gateway.admin("PUT", into, {"workspaces": [
-        {"workspace_id": one["slug"], "excluded": True},
-        {"workspace_id": two["id"], "excluded": True}]}) == {}
-    seen = gateway.admin("GET", into)
-    assert seen["total"] == 2 and seen["workspaces"] == seen["data"]
-    assert {w["workspace_id"] for w in seen["data"]} == {one["id"], two["id"]}
-    assert gateway.admin("GET", out)["total"] == 0
-    gateway.admin("PUT", into, {"workspaces": [{"workspace_id": one["id"], "excluded": False}]})
-    assert [w["workspace_id"] for w in gateway.admin("GET", into)["data"]] == [two["id"]]
-    gateway.admin("PUT", into, {"workspaces": [{"workspace_id": one["id"], "excluded": True}],
-                                "override_existing": True})
-    assert [w["workspace_id"] for w in gateway.admin("GET", into)["data"]] == [one["id"]]
-    refused(gateway.admin_ask("PUT", into, {}), 400, "AB01", "workspaces")
-    refused(gateway.admin_ask("PUT", into, {"workspaces": [{"workspace_id": "none"}]}), 404, "AB08")
-    refused(gateway.admin_ask("GET", "/workspace-exclusions/other"), 404, "AB08")

@@ -19,8 +19,7 @@ def test_a_change_of_what_somebody_else_changed_is_refused(gateway):
     made = call(gateway, "POST", "/admin/users/invites", {"email": "a@b.c", "role": "member"}).json
     for url, body in ((f"/api-keys/{key.id}", {"name": "n"}),
                       (f"/admin/workspaces/{workspace['slug']}", {"description": "d"}),
-                      ("/admin/organisation/settings", {"saved_configs_only": True}),
-                      ("/admin/organisation/defaults", {"input_guardrails": []})):
+                      ("/admin/organisation/settings", {"saved_only": True})):
         first = etag(call(gateway, "GET", url))
         assert first == etag(call(gateway, "GET", url)), "reading changes nothing"
         second = etag(call(gateway, "PUT", url, body, if_match=first))

@@ -103,7 +103,7 @@ a_rotated_key_stands_twice(void)
 	unsigned repaired = 9;
 
 	is_i64(ag_keytab_put(w, &old, AG_STR("{}")), 0, "a key");
-	old.flags = AG_KEY_F_FORMER;
+	old.flags = AG_KEY_FLAG_FORMER;
 	old.expires_at_us = 5000;
 	is_i64(ag_keytab_put(w, &old, AG_STR("{}")), 0, "its secret becomes the former one");
 	is_i64(ag_keytab_count(w), 1, "in the slot it had");
