@@ -401,9 +401,11 @@ ag_integration_get(struct ag_call *c)
 	struct ag_integration_ref ref;
 	struct json_object *obj;
 
-	if (ag_integration_find(c, c->arg[0], AG_VERB_READ, &ref) == 0 &&
-	    read_detail(c, ref.id, &obj) == 0)
-		ag_call_ok(c, obj);
+	if (ag_integration_find(c, c->arg[0], AG_VERB_READ, &ref) < 0 || read_detail(c, ref.id, &obj) < 0)
+		return;
+	ag_call_tag(c, obj);
+	ag_call_strip(obj);
+	ag_call_ok(c, obj);
 }
 
 /* ---- changing ---- */
@@ -442,11 +444,13 @@ ag_integration_update(struct ag_call *c)
 	struct ag_integration_ref ref;
 
 	if (ag_integration_find(c, c->arg[0], AG_VERB_UPDATE, &ref) == 0 && body_read(c, &b) == 0 &&
-	    read_detail(c, ref.id, &before) == 0 && update_row(c, &b, &ref) == 0 &&
-	    read_detail(c, ref.id, &after) == 0 &&
+	    read_detail(c, ref.id, &before) == 0 && ag_call_match(c, before) == 0 &&
+	    update_row(c, &b, &ref) == 0 && read_detail(c, ref.id, &after) == 0 &&
 	    ag_call_audit(c, "update", "integration", ref.uuid, before, after) == 0 &&
-	    ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0)
+	    ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0) {
+		ag_call_tag(c, after);
 		ag_call_ok(c, NULL);
+	}
 	json_object_put(before);
 	json_object_put(after);
 }

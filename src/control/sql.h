@@ -262,7 +262,7 @@
 	" when 1000000 then 'rps' when 60000000 then 'rpm' when 3600000000 then 'rph'"           \
 	" when 86400000000 then 'rpd' when 604800000000 then 'rpw' else 'concurrent' end,"       \
 	" 'value', " p ".limit_amount, 'target', 'llm', 'object', 'policy_rate_limits') end"     \
-	" || jsonb_build_object('_id', " p ".id, '_unit', " SQL_UNIT_NO(p) ", '_limit', " p ".limit_amount," \
+	" || jsonb_build_object('_id', " p ".id, '_version', " p ".xmin::text, '_unit', " SQL_UNIT_NO(p) ", '_limit', " p ".limit_amount," \
 	" 'id', " p ".uuid, 'name', " p ".name, 'description', " p ".description,"               \
 	" 'conditions', " p ".conditions, 'group_by', " p ".group_by, 'status', " p ".status,"   \
 	" 'workspace_id', (select uuid from aigate.workspace where id = " p ".workspace_id),"    \
@@ -271,7 +271,7 @@
 
 /* $1 organisation, $2 workspace or 0, $3 kind, $4 status, $5 unit or null, $6 window or -1, $7 limit, $8 offset */
 #define SQL_POLICY_LIST SQL_PAGE(                                                            \
-	"select * from aigate.policy where organisation_id = $1 and ($2::bigint = 0 or workspace_id = $2)" \
+	"select *, xmin from aigate.policy where organisation_id = $1 and ($2::bigint = 0 or workspace_id = $2)" \
 	" and kind = $3 and status = $4 and ($5::text is null or unit = $5)"                     \
 	" and ($6::bigint = -1 or coalesce(window_us, 0) = $6)", SQL_POLICY_OBJECT("p"), "$7", "$8")
 
@@ -479,7 +479,7 @@
 
 #define SQL_INTEGRATION_DETAIL                                                               \
 	"select (" SQL_INTEGRATION_SUMMARY("i") ")::jsonb || jsonb_build_object("                \
-	"'masked_key', key_mask, 'configurations', configurations,"                              \
+	"'_version', i.xmin::text, 'masked_key', key_mask, 'configurations', configurations,"    \
 	" 'global_workspace_access_settings', global_access, 'global_workspace_access', global_access," \
 	" 'allow_all_models', allow_all_models, 'workspace_count', (select count(*)"             \
 	" from aigate.integration_workspace g where g.integration_id = i.id and g.is_enabled),"  \

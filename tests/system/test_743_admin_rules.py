@@ -32,6 +32,17 @@ def test_a_change_of_what_somebody_else_changed_is_refused(gateway):
                 412, "AB07")
         refused(call(gateway, "PUT", url, body, if_match='"' + "x" * 300 + '"'), 400, "AB01", "If-Match")
     refused(call(gateway, "DELETE", f"/api-keys/{key.id}", if_match='"1"'), 412, "AB07")
+    refused(call(gateway, "PUT", "/integrations/mock", {"name": "n"}, if_match='"1"'), 412, "AB07")
+    seen = etag(call(gateway, "GET", "/integrations/mock"))
+    assert call(gateway, "PUT", "/integrations/mock", {"name": "n"}, if_match=seen).status == 200
+    policy = gateway.admin("POST", "/policies/rate-limits", {
+        "name": "p", "workspace_id": workspace["slug"], "type": "requests", "unit": "rpm", "value": 9,
+        "conditions": [{"key": "model", "value": "*"}], "group_by": [{"key": "api_key"}]})["id"]
+    seen = etag(call(gateway, "GET", f"/policies/rate-limits/{policy}"))
+    url = f"/policies/rate-limits/{policy}"
+    assert call(gateway, "PUT", url, {"value": 8}, if_match=seen).status == 200
+    refused(call(gateway, "PUT", url, {"value": 7}, if_match=seen), 412, "AB07")
+    refused(call(gateway, "DELETE", url, if_match=seen), 412, "AB07")
     refused(call(gateway, "DELETE", f"/admin/users/invites/{made['id']}", if_match='"1"'), 412, "AB07")
     assert gateway.chat(key).status == 200
 
