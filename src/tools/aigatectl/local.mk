@@ -17,6 +17,7 @@ aigatectl_SOURCES = \
 	src/tools/aigatectl/table.c \
 	src/tools/aigatectl/usage.c \
 	src/tools/aigatectl/user.c \
+	src/tools/aigatectl/vault.c \
 	src/tools/aigatectl/workspace.c
 aigatectl_LDADD = src/conf/libconf.a src/base/libbase.a \
 	$(CURL_LIBS) $(JSONC_LIBS) $(PQ_LIBS) $(SSL_LIBS)

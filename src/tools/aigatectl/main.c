@@ -54,6 +54,7 @@ static const struct ctl_command commands[] = {
 	{ "limits", ctl_key_limits, "ID|NAME", "what binds a key: limits of all levels, used and left" },
 	{ "usage", ctl_usage, "[--by day|key|workspace|model|tier] [--since DAY|Nd] [--until DAY]",
 	  "what was spent" },
+	{ "vault rekey", ctl_vault_rekey, "", "seal all credentials under a new master key; the daemon is stopped" },
 	{ "prices import", ctl_prices_import, "[FILE] [--force]", "take over a price file" },
 	{ "prices lint", ctl_prices_lint, "[FILE]", "check a price file" },
 	{ "prices list", ctl_prices_list, "[--family F] [--model M] [--all]", "prices in force" },
