@@ -26,6 +26,7 @@
 #define SWEEP_TICKS    5
 #define SWEEP_SHARE    64  /* of the table must have been freed */
 #define SWEEPS_IDLE_MAX 12 /* what is left is held by long requests, or was no slot at all */
+#define FORMERS_TICKS 600  /* slots of ended secrets wait that long: nobody is hurried by them */
 #define LINGER_US      (100 * AG_US_PER_MS)
 
 static const int watched_signals[] = { SIGTERM, SIGQUIT, SIGINT, SIGHUP, SIGUSR1 };
@@ -158,6 +159,8 @@ role_on_tick(evutil_socket_t fd, short what, void *arg)
 	role_beat(r);
 	r->ticks++;
 	ag_policy_values_tick(&r->ctl, r->ticks % SWEEP_TICKS == 0);
+	if (r->ticks % FORMERS_TICKS == 0)
+		(void)ag_keytab_sweep_formers(r->ctl.keys, ag_clock_wall_us());
 	if (r->ticks % SWEEP_TICKS == 0)
 		sweep_meters(&r->ctl);
 	ag_alerts_tick(r->ctl.alerts);

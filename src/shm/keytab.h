@@ -37,6 +37,8 @@ int ag_keytab_del_former(struct ag_keytab_writer *w, int64_t key_id); /* its for
 /* Borrowed view of what stands for this id, its former secret apart; -ENOENT. */
 int ag_keytab_get_by_id(struct ag_keytab_writer *w, int64_t key_id, struct ag_key *out) AG_MUST_CHECK;
 int ag_keytab_get_former(struct ag_keytab_writer *w, int64_t key_id, struct ag_key *out) AG_MUST_CHECK;
+/* Gives back the slots of former secrets that ended; returns how many.  Costs a walk when there are any. */
+unsigned ag_keytab_sweep_formers(struct ag_keytab_writer *w, int64_t now_us);
 uint32_t ag_keytab_count(const struct ag_keytab_writer *w); /* slots in use */
 /* Calls fn for each slot in use, for the comparison with PostgreSQL after a restart. */
 void ag_keytab_each(struct ag_keytab_writer *w,

@@ -20,6 +20,7 @@ struct ag_keytab_writer {
 	uint32_t *by_id;            /* owned; slot + 1, 0 = empty; linear probing by ag_mix64(name) */
 	uint32_t mask;              /* of the slots and of by_id: both have as many places */
 	uint32_t count;
+	uint32_t n_formers;         /* of count: slots of former secrets */
 	uint64_t serial;
 };
 
@@ -161,6 +162,14 @@ name_find(const struct ag_keytab_writer *w, uint64_t name)
 	return w->by_id[place] != 0 ? w->by_id[place] - 1 : NONE;
 }
 
+static void
+count_name(struct ag_keytab_writer *w, uint64_t name, int more)
+{
+	w->count += (uint32_t)more;
+	if (name & 1)
+		w->n_formers += (uint32_t)more;
+}
+
 /* Must be called while the slot still holds the key; closes the gap by moving later ones up. */
 static void
 name_remove(struct ag_keytab_writer *w, uint64_t name)
@@ -182,7 +191,7 @@ name_remove(struct ag_keytab_writer *w, uint64_t name)
 		}
 	}
 	w->by_id[gap] = 0;
-	w->count--;
+	count_name(w, name, -1);
 }
 
 /* ---- rebuilding ---- */
@@ -200,7 +209,7 @@ writer_adopt(struct ag_keytab_writer *w, uint32_t ix, const struct ag_key *key)
 	place = name_place(w, key_name(key));
 	assert(w->by_id[place] == 0);
 	w->by_id[place] = ix + 1;
-	w->count++;
+	count_name(w, key_name(key), 1);
 	if (key->serial > w->serial)
 		w->serial = key->serial;
 	return true;
@@ -339,7 +348,7 @@ ag_keytab_put(struct ag_keytab_writer *w, const struct ag_key *key, struct ag_st
 		writer_drop(w, same); /* the hash changed: the old key works until here */
 	place = name_place(w, key_name(key));
 	w->by_id[place] = ix + 1;
-	w->count++;
+	count_name(w, key_name(key), 1);
 	ag_a32_add(&w->shm->hdr->key_epoch, 1);
 	return 0;
 }
@@ -392,6 +401,25 @@ int
 ag_keytab_get_former(struct ag_keytab_writer *w, int64_t key_id, struct ag_key *out)
 {
 	return get_named(w, name_of(key_id, true), out);
+}
+
+unsigned
+ag_keytab_sweep_formers(struct ag_keytab_writer *w, int64_t now_us)
+{
+	unsigned swept = 0;
+
+	for (uint32_t ix = 0; w->n_formers > 0 && ix <= w->mask; ix++) {
+		struct ag_key key;
+
+		slot_get(w, ix, &key);
+		if (key.state != AG_KEY_ACTIVE && key.state != AG_KEY_DISABLED)
+			continue;
+		if (!(key.flags & AG_KEY_FLAG_FORMER) || key.expires_at_us > now_us)
+			continue;
+		writer_drop(w, ix);
+		swept++;
+	}
+	return swept;
 }
 
 uint32_t

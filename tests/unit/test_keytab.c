@@ -123,6 +123,11 @@ a_rotated_key_stands_twice(void)
 	is_i64(find(&old, &out, NULL, 0, NULL), -ENOENT, "it works no more");
 	is_i64(find(&fresh, &out, NULL, 0, NULL), 0, "the other does");
 	is_i64(ag_keytab_put(w, &old, AG_STR("{}")), 0, "with both again");
+	is_i64(ag_keytab_sweep_formers(w, 4999), 0, "it is not over before its time");
+	is_i64(ag_keytab_sweep_formers(w, 5000), 1, "then its slot is given back");
+	is_i64(ag_keytab_sweep_formers(w, 9000), 0, "once");
+	is_i64(ag_keytab_count(w), 1, "the key itself stays");
+	is_i64(ag_keytab_put(w, &old, AG_STR("{}")), 0, "and once more");
 	is_i64(ag_keytab_del(w, 1), 0, "the key is deleted");
 	is_i64(ag_keytab_count(w), 0, "with both its secrets");
 }

@@ -96,9 +96,9 @@ D(unpriced_model, ENUM_UNPRICED, "refuse", "", "", NEW,
   "What to do with a model without a price under a money budget: refuse, or flat.")
 D(unpriced_flat_usd, USD, "0.10", "0", "1000", NEW,
   "US dollars charged for a request to an unpriced model when unpriced_model is flat.")
-D(admin_rate, UINT, "6000", "0", "1000000", NEW,
+D(admin_rate, UINT, "30000", "0", "1000000", NEW,
   "Admin calls a minute one key may make in the long run; more are refused with 429.  0: any number.")
-D(admin_burst, UINT, "600", "1", "1000000", NEW,
+D(admin_burst, UINT, "3000", "1", "1000000", NEW,
   "Admin calls one key may make at once.")
 D(admin_timeout, DURATION, "30s", "1s", "10m", NEW,
   "Longest time an admin call waits for PostgreSQL before it is refused with 503.")
