@@ -36,7 +36,9 @@ grant select, insert, update, delete on aigate.organisation, aigate.app_user, ai
 	aigate.api_key, aigate.integration, aigate.integration_model, aigate.integration_workspace,
 	aigate.provider, aigate.meter, aigate.price, aigate.policy, aigate.policy_entity
 	to aigate_control;
-grant select, insert, update, delete on aigate.workspace_user, aigate.invite to aigate_control;
+grant select, insert, update, delete on aigate.workspace_user, aigate.invite,
+	aigate.secret_reference, aigate.secret_reference_workspace, aigate.integration_secret
+	to aigate_control;
 grant select, insert on aigate.audit_log to aigate_control;
 grant select, insert, update on aigate.alert to aigate_control;
 grant select on aigate.schema_migration, aigate.ledger, aigate.usage_hour, aigate.budget_state,
@@ -50,7 +52,11 @@ grant select on aigate.schema_migration, aigate.organisation, aigate.app_user, a
 	aigate.integration_model, aigate.integration_workspace, aigate.provider, aigate.meter,
 	aigate.price, aigate.policy, aigate.policy_entity, aigate.audit_log, aigate.alert, aigate.ledger,
 	aigate.usage_hour, aigate.budget_state, aigate.ledger_position, aigate.ledger_quarantine,
-	aigate.ledger_gap, aigate.workspace_user to aigate_ops;
+	aigate.ledger_gap, aigate.workspace_user, aigate.secret_reference_workspace,
+	aigate.integration_secret to aigate_ops;
+grant select (id, uuid, organisation_id, slug, name, description, manager_type, auth_config, secret_path,
+	secret_key, allow_all_workspaces, tags, checked_at, last_error, status, created_at, updated_at)
+	on aigate.secret_reference to aigate_ops;
 grant select (id, uuid, organisation_id, email, role, workspaces, key_scopes, status, invited_by_key_id,
 	user_id, created_at, expires_at, accepted_at, updated_at) on aigate.invite to aigate_ops;
 grant select (id, uuid, organisation_id, workspace_id, user_id, kind, name, description, key_mask,

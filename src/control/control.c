@@ -15,6 +15,7 @@
 #include "control/pg.h"
 #include "control/policy_values.h"
 #include "control/publish.h"
+#include "control/secret_maps.h"
 #include "control/server.h"
 #include "control/throttle.h"
 #include "shm/counters.h"
@@ -164,6 +165,7 @@ role_on_tick(evutil_socket_t fd, short what, void *arg)
 	if (r->ticks % SWEEP_TICKS == 0)
 		sweep_meters(&r->ctl);
 	ag_alerts_tick(r->ctl.alerts);
+	ag_secrets_tick(&r->ctl);
 }
 
 static void

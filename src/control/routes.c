@@ -88,6 +88,13 @@ static const struct ag_route routes[] = {
 	{ "PUT", "/v1/admin/organisation/properties", ag_org_settings_update,
 	    AG_SCOPE_ORGANISATION_SETTINGS_UPDATE, false },
 
+	{ "POST", "/v1/secret-references", ag_secret_ref_create, AG_SCOPE_SECRET_REFERENCES_CREATE, false },
+	{ "GET", "/v1/secret-references", ag_secret_ref_list, AG_SCOPE_SECRET_REFERENCES_LIST, false },
+	{ "GET", "/v1/secret-references/{}", ag_secret_ref_get, AG_SCOPE_SECRET_REFERENCES_READ, false },
+	{ "PUT", "/v1/secret-references/{}", ag_secret_ref_update, AG_SCOPE_SECRET_REFERENCES_UPDATE, false },
+	{ "DELETE", "/v1/secret-references/{}", ag_secret_ref_delete, AG_SCOPE_SECRET_REFERENCES_DELETE,
+	    false },
+
 	{ "POST", "/v1/operator/bootstrap", ag_operator_bootstrap, NONE, true },
 	{ "GET", "/v1/operator/status", ag_operator_status, NONE, true },
 	{ "POST", "/v1/operator/reload", ag_operator_reload, NONE, true },
@@ -114,7 +121,6 @@ static const struct {
 	{ NULL, "/v1/analytics/*", "analytics" },
 	{ NULL, "/v1/feedback/*", "feedback" },
 	{ NULL, "/v1/audit-logs/*", "reading the audit log" },
-	{ NULL, "/v1/secret-references/*", "secret references" },
 	{ NULL, "/v1/mcp-integrations/*", "MCP integrations" },
 	{ NULL, "/v1/mcp-servers/*", "MCP servers" },
 };

@@ -256,7 +256,8 @@ wipe_text(struct json_object *v)
 static void
 wipe_keys(struct json_object *v)
 {
-	static const char *const secret[] = { "key", "token", "invite_link", "inviteLink" };
+	static const char *const secret[] = { "key", "token", "invite_link", "inviteLink",
+		"vault_token", "secret_id", "vault_secret_id" };
 	struct json_object *one;
 
 	for (size_t i = 0; json_object_is_type(v, json_type_array) && i < json_object_array_length(v); i++)

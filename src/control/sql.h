@@ -483,7 +483,10 @@
 	" 'global_workspace_access_settings', global_access, 'global_workspace_access', global_access," \
 	" 'allow_all_models', allow_all_models, 'workspace_count', (select count(*)"             \
 	" from aigate.integration_workspace g where g.integration_id = i.id and g.is_enabled),"  \
-	" 'secret_mappings', '[]'::jsonb, 'pricing_adjustments', null)"                          \
+	" 'secret_mappings', coalesce((select jsonb_agg(jsonb_build_object('target_field', 'key',"  \
+	" 'secret_reference_id', s.uuid, 'secret_key', m.secret_key, 'value_format', m.value_format))" \
+	" from aigate.integration_secret m join aigate.secret_reference s on s.id = m.secret_reference_id" \
+	" where m.integration_id = i.id), '[]'), 'pricing_adjustments', null)"                          \
 	" from aigate.integration i where id = $1"
 
 #define SQL_UUID_NEW "select gen_random_uuid()"

@@ -67,6 +67,7 @@ ENDPOINTS = [
     ("POST", "/api-keys/workspace/user", f"{USER}.create"),
     ("GET", "/api-keys", f"{ORG}.list", f"{SERVICE}.list", f"{USER}.list"),
     *key_verbs("{org_key}", ORG), *key_verbs("{service_key}", SERVICE), *key_verbs("{user_key}", USER),
+    *crud("/secret-references", "secret_references"),
     ("GET", "/usage", "completions.write", "logs.view"),
     ("GET", "/integrations", "organisation_integrations.list", "workspace_integrations.list"),
     *integration_verbs("{org_integration}", "organisation_integrations"),

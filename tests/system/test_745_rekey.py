@@ -23,7 +23,8 @@ def key_path(gateway):
 def sealed_ids(gateway):
     """Which master keys the rows are under."""
     return {row[0] for row in gateway.rows(
-        "SELECT encode(substring(sealed_key from 2 for 4), 'hex') FROM aigate.integration")}
+        "SELECT encode(substring(sealed from 2 for 4), 'hex') FROM (SELECT sealed_key AS sealed"
+        " FROM aigate.integration UNION ALL SELECT sealed_auth FROM aigate.secret_reference) s")}
 
 
 def serves(gateway, mock, key):
@@ -34,10 +35,13 @@ def serves(gateway, mock, key):
 
 @pytest.fixture
 def stopped(gateway):
-    """A gateway with two credentials; not running."""
+    """A gateway with two keys of providers and one of a vault; not running."""
     gateway.spent = gateway.key()
     gateway.admin("POST", "/integrations", {"name": "s", "slug": "second", "key": "sk-second-secret",
                                             "ai_provider_id": "openai"})
+    gateway.admin("POST", "/secret-references", {
+        "name": "r", "slug": "ref", "manager_type": "hashicorp_vault", "secret_path": "kv/data/x",
+        "auth_config": {"vault_addr": "http://127.0.0.1:1", "vault_token": "hvs.vault-secret"}})
     gateway.wait_flushed()
     gateway.stop()
     return gateway
@@ -47,16 +51,17 @@ def test_all_credentials_go_under_a_new_key(stopped, mock):
     path = key_path(stopped)
     before, ids = read(path), sealed_ids(stopped)
     done = stopped.ctl("vault", "rekey")
-    assert "2 credentials" in done.stderr
+    assert "3 credentials" in done.stderr
     assert read(path) != before == read(path + ".old") and not os.path.exists(path + ".new")
     assert len(sealed_ids(stopped)) == 1 and sealed_ids(stopped) != ids
     old, new = os.stat(path + ".old"), os.stat(path)
     assert (new.st_mode & 0o777, new.st_uid) == (0o600, old.st_uid)
     assert stopped.rows("SELECT action FROM aigate.audit_log ORDER BY id DESC LIMIT 1") == [("rekey",)]
-    for secret in (before.strip(), read(path).strip(), SECRET):
+    for secret in (before.strip(), read(path).strip(), SECRET, "hvs.vault-secret"):
         assert secret not in done.stdout + done.stderr
     stopped.start()
     serves(stopped, mock, stopped.spent)
+    stopped.admin("PUT", "/secret-references/ref", {"name": "opened and sealed"})
 
 
 def test_a_running_daemon_is_not_pulled_the_rug_from_under(gateway, mock):
@@ -104,7 +109,7 @@ def test_killed_behind_its_commit_it_is_finished_by_the_next_run(stopped, mock):
     os.rename(path + ".old", path)
     assert read(path) == before
     done = stopped.ctl("vault", "rekey")
-    assert "0 credentials sealed anew, 2 were already" in done.stderr
+    assert "0 credentials sealed anew, 3 were already" in done.stderr
     assert sealed_ids(stopped) == ids and read(path + ".old") == before
     stopped.start()
     serves(stopped, mock, stopped.spent)

@@ -102,6 +102,10 @@ D(admin_burst, UINT, "3000", "1", "1000000", NEW,
   "Admin calls one key may make at once.")
 D(admin_timeout, DURATION, "30s", "1s", "10m", NEW,
   "Longest time an admin call waits for PostgreSQL before it is refused with 503.")
+D(secret_dir, PATH, "", "", "", NEW,
+  "Directory whose files secret references may read, of which the gateway's account must be able to; empty: none.")
+D(secret_refresh, DURATION, "5m", "1s", "1d", NEW,
+  "How often credentials that are kept elsewhere are read anew.")
 D(public_url, STRING, "", "", "", NEW,
   "How clients reach this gateway, such as https://ai.example.com: what the links in invites begin with.")
 D(alert_webhook, STRING, "", "", "", NEW,

@@ -85,21 +85,43 @@ is_under(struct ag_str sealed, const struct ag_master_key *mk)
 }
 
 static enum ctl_exit
-store(struct rekey *r, const char *id, const struct ag_buf *sealed)
+store(struct rekey *r, const char *sql, const char *id, const struct ag_buf *sealed)
 {
 	const char *values[] = { id, sealed->p };
 	int lengths[] = { 0, (int)sealed->n }, formats[] = { 0, 1 };
-	PGresult *res = PQexecParams(r->ctl->db, "UPDATE aigate.integration SET sealed_key = $2::bytea"
-	                             " WHERE id = $1::bigint", 2, NULL, values, lengths, formats, 0);
+	PGresult *res = PQexecParams(r->ctl->db, sql, 2, NULL, values, lengths, formats, 0);
 	enum ctl_exit status = ctl_db_check(r->ctl->db, res, "store a credential");
 
 	PQclear(res);
 	return status;
 }
 
-/* One row: id, uuid, name, sealed_key. */
+/* "before:%s:after" with the uuid in it. */
+static void
+put_aad(char *out, size_t cap, const char *form, const char *uuid)
+{
+	const char *hole = strstr(form, "%s");
+
+	snprintf(out, cap, "%.*s%s%s", (int)(hole - form), form, uuid, hole + 2);
+}
+
+/* What is sealed, for what: one row a column. */
+static const struct sealed {
+	const char *what, *aad, *lock, *select, *update;
+} sealed_columns[] = {
+	{ "integration", "integration:%s:key", "LOCK TABLE aigate.integration IN EXCLUSIVE MODE",
+	  "SELECT id::text, uuid::text, name, sealed_key FROM aigate.integration"
+	  " WHERE sealed_key IS NOT NULL ORDER BY id",
+	  "UPDATE aigate.integration SET sealed_key = $2::bytea WHERE id = $1::bigint" },
+	{ "secret reference", "secret_reference:%s:auth", "LOCK TABLE aigate.secret_reference IN EXCLUSIVE MODE",
+	  "SELECT id::text, uuid::text, name, sealed_auth FROM aigate.secret_reference"
+	  " WHERE status = 'active' ORDER BY id",
+	  "UPDATE aigate.secret_reference SET sealed_auth = $2::bytea WHERE id = $1::bigint" },
+};
+
+/* One row: id, uuid, name, what is sealed. */
 static enum ctl_exit
-seal_anew(struct rekey *r, const PGresult *res, int row)
+seal_anew(struct rekey *r, const struct sealed *what, const PGresult *res, int row)
 {
 	struct ag_str sealed = ag_str_n(PQgetvalue(res, row, 3), (size_t)PQgetlength(res, row, 3));
 	bool is_done = is_under(sealed, &r->fresh);
@@ -107,18 +129,18 @@ seal_anew(struct rekey *r, const PGresult *res, int row)
 	struct ag_buf plain, anew;
 	char aad[96];
 
-	snprintf(aad, sizeof(aad), "integration:%s:key", PQgetvalue(res, row, 1));
+	put_aad(aad, sizeof(aad), what->aad, PQgetvalue(res, row, 1));
 	ag_buf_init(&plain, SEALED_MAX);
 	ag_buf_init(&anew, SEALED_MAX);
 	if (ag_vault_open(is_done ? &r->fresh : &r->old, ag_str(aad), sealed, &plain) < 0)
-		status = ctl_fail(CTL_FAILED, "the credential of integration \"%s\" (%s) opens with neither key; nothing "
-		                  "was changed", PQgetvalue(res, row, 2), PQgetvalue(res, row, 1));
+		status = ctl_fail(CTL_FAILED, "the credential of %s \"%s\" (%s) opens with neither key; nothing "
+		                  "was changed", what->what, PQgetvalue(res, row, 2), PQgetvalue(res, row, 1));
 	else if (is_done)
 		r->already++;
 	else if (ag_vault_seal(&r->fresh, ag_str(aad), ag_buf_str(&plain), &anew) < 0)
 		status = ctl_fail(CTL_FAILED, "could not seal a credential; nothing was changed");
 	else
-		status = store(r, PQgetvalue(res, row, 0), &anew);
+		status = store(r, what->update, PQgetvalue(res, row, 0), &anew);
 	if (status == CTL_OK && !is_done)
 		r->sealed++;
 	ag_mem_wipe(plain.p, plain.n);
@@ -128,21 +150,30 @@ seal_anew(struct rekey *r, const PGresult *res, int row)
 }
 
 static enum ctl_exit
-seal_all(struct rekey *r)
+seal_column(struct rekey *r, const struct sealed *what)
 {
-	enum ctl_exit status = ctl_db_open(r->ctl);
+	enum ctl_exit status = ctl_db_exec(r->ctl->db, what->lock, "lock the credentials");
 	PGresult *res = NULL;
 
-	if (status == CTL_OK)
-		status = ctl_db_exec(r->ctl->db, "BEGIN; LOCK TABLE aigate.integration IN EXCLUSIVE MODE", "begin");
 	if (status == CTL_OK) {
-		res = PQexecParams(r->ctl->db, "SELECT id::text, uuid::text, name, sealed_key FROM aigate.integration"
-		                   " WHERE sealed_key IS NOT NULL ORDER BY id", 0, NULL, NULL, NULL, NULL, 1);
+		res = PQexecParams(r->ctl->db, what->select, 0, NULL, NULL, NULL, NULL, 1);
 		status = ctl_db_check(r->ctl->db, res, "read the credentials");
 	}
 	for (int i = 0; status == CTL_OK && i < PQntuples(res); i++)
-		status = seal_anew(r, res, i);
+		status = seal_anew(r, what, res, i);
 	PQclear(res);
+	return status;
+}
+
+static enum ctl_exit
+seal_all(struct rekey *r)
+{
+	enum ctl_exit status = ctl_db_open(r->ctl);
+
+	if (status == CTL_OK)
+		status = ctl_db_exec(r->ctl->db, "BEGIN", "begin");
+	for (size_t i = 0; status == CTL_OK && i < AG_ARRAY_LEN(sealed_columns); i++)
+		status = seal_column(r, &sealed_columns[i]);
 	if (status == CTL_OK)
 		status = ctl_db_exec(r->ctl->db, "INSERT INTO aigate.audit_log (actor_kind, action, object_kind)"
 		                     " VALUES ('operator', 'rekey', 'integration')", "leave a trace");
