@@ -74,7 +74,8 @@ static uint32_t
 code_point(struct ag_str s, size_t *pos)
 {
 	const uint8_t *p = (const uint8_t *)s.p + *pos;
-	size_t left = s.n - *pos, n = p[0] < 0x80 ? 1 : p[0] >> 5 == 6 ? 2 : p[0] >> 4 == 14 ? 3 : p[0] >> 3 == 30 ? 4 : 0;
+	size_t left = s.n - *pos;
+	size_t n = p[0] < 0x80 ? 1 : p[0] >> 5 == 6 ? 2 : p[0] >> 4 == 14 ? 3 : p[0] >> 3 == 30 ? 4 : 0;
 	uint32_t cp = n == 2 ? p[0] & 31u : n == 3 ? p[0] & 15u : p[0] & 7u;
 
 	for (size_t i = 1; i < n; i++) {

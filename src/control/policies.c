@@ -402,7 +402,8 @@ update(struct ag_call *c, const char *kind)
 
 	if (ag_policy_values_note(c) < 0 || ag_policy_find(c, kind, &now) < 0)
 		return;
-	if (ag_call_match(c, now) == 0 && update_row(c, kind, now) == 0 && (is_rate(kind) || reset_value(c, now) == 0) &&
+	if (ag_call_match(c, now) == 0 && update_row(c, kind, now) == 0 &&
+	    (is_rate(kind) || reset_value(c, now) == 0) &&
 	    ag_call_audit(c, "update", "policy", json_object_get_string(member(now, "id")), now,
 	    c->body) == 0 && ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0)
 		ag_call_ok(c, NULL);

@@ -60,7 +60,8 @@ ag_secret_auth_seal(struct ag_call *c, const char *uuid, struct json_object *aut
 		return ag_call_fail(c, 500, "AB04", "the credential could not be sealed");
 	json_object_object_foreach(auth, name, v) {
 		ag_secret_mask(ag_str(json_object_get_string(v)), mask);
-		json_object_object_add(masked, name, is_secret(name) ? json_object_new_string(mask) : json_object_get(v));
+		json_object_object_add(masked, name,
+		    is_secret(name) ? json_object_new_string(mask) : json_object_get(v));
 	}
 	return 0;
 }

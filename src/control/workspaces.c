@@ -484,7 +484,8 @@ ag_workspace_delete(struct ag_call *c)
 		return;
 	}
 	if ((force || check_dependents(c, id) == 0) && read_object(c, id, &before) == 0 &&
-	    ag_call_match(c, before) == 0 && ag_meters_retired(c, SQL_METERS_RETIRE_WORKSPACE, id) == 0 && delete_keys(c, id) == 0 &&
+	    ag_call_match(c, before) == 0 &&
+	    ag_meters_retired(c, SQL_METERS_RETIRE_WORKSPACE, id) == 0 && delete_keys(c, id) == 0 &&
 	    run_on(c, SQL_WORKSPACE_ARCHIVE_PROVIDERS, id) == 0 &&
 	    run_on(c, SQL_WORKSPACE_ARCHIVE_GRANTS, id) == 0 &&
 	    run_on(c, SQL_MEMBERS_LEAVE, id) == 0 && run_on(c, SQL_WORKSPACE_ARCHIVE, id) == 0 &&

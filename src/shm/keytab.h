@@ -27,8 +27,8 @@ void ag_keytab_writer_free(struct ag_keytab_writer *w);
 
 /* Inserts, or replaces what stands for the same id and AG_KEY_FLAG_FORMER (also when its hash changed: the
  * new slot is published before the old one goes).  To rotate, put the former secret first: its slot
- * becomes that in place, so there is no moment at which neither works.  blob_unit and blob_bytes of key are ignored: metadata is
- * copied into the segment.  Visible to every process when it returns.
+ * becomes that in place, so there is no moment at which neither works.  blob_unit and blob_bytes of key
+ * are ignored: metadata is copied into the segment.  Visible to every process when it returns.
  * -ENOSPC (table or metadata area full), -E2BIG (metadata over 2048 bytes). */
 int ag_keytab_put(struct ag_keytab_writer *w, const struct ag_key *key,
     struct ag_str metadata) AG_MUST_CHECK;
@@ -37,7 +37,7 @@ int ag_keytab_del_former(struct ag_keytab_writer *w, int64_t key_id); /* its for
 /* Borrowed view of what stands for this id, its former secret apart; -ENOENT. */
 int ag_keytab_get_by_id(struct ag_keytab_writer *w, int64_t key_id, struct ag_key *out) AG_MUST_CHECK;
 int ag_keytab_get_former(struct ag_keytab_writer *w, int64_t key_id, struct ag_key *out) AG_MUST_CHECK;
-/* Gives back the slots of former secrets that ended; returns how many.  Costs a walk when there are any. */
+/* Gives back the slots of former secrets that ended; returns how many.  A walk when there are any. */
 unsigned ag_keytab_sweep_formers(struct ag_keytab_writer *w, int64_t now_us);
 uint32_t ag_keytab_count(const struct ag_keytab_writer *w); /* slots in use */
 /* Calls fn for each slot in use, for the comparison with PostgreSQL after a restart. */
