@@ -12,6 +12,7 @@
 #include "base/title.h"
 #include "conf/conf.h"
 #include "control/alerts.h"
+#include "control/metrics.h"
 #include "control/pg.h"
 #include "control/policy_values.h"
 #include "control/publish.h"
@@ -166,6 +167,7 @@ role_on_tick(evutil_socket_t fd, short what, void *arg)
 		sweep_meters(&r->ctl);
 	ag_alerts_tick(r->ctl.alerts);
 	ag_secrets_tick(&r->ctl);
+	ag_metrics_tick(r->ctl.metrics);
 }
 
 static void
@@ -263,6 +265,9 @@ role_start(struct role *r, struct ag_err *err)
 	ctl->alerts = ctl->base ? ag_alerts_new(ctl) : NULL;
 	if (!ctl->base || !ctl->pg || !ctl->keys || !ctl->alerts || !ctl->throttle)
 		return ag_err_set(err, -ENOMEM, "could not start: out of memory");
+	ctl->metrics = ag_metrics_start(ctl, ctl->ctx->metrics_fd);
+	if (!ctl->metrics)
+		return ag_err_set(err, -ENOMEM, "could not serve the metrics' socket");
 	ag_pg_on_wait(ctl->pg, role_beat, r);
 	if (repaired > 0)
 		ag_warn("%u keys were being written when a process died, they are loaded anew", repaired);
@@ -292,6 +297,7 @@ role_stop(struct role *r)
 			event_free(r->signal[i]);
 	ag_alerts_free(r->ctl.alerts);
 	ag_throttle_free(r->ctl.throttle);
+	ag_metrics_free(r->ctl.metrics);
 	ag_pg_free(r->ctl.pg);
 	if (r->ctl.keys)
 		ag_keytab_writer_free(r->ctl.keys);

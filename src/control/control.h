@@ -16,6 +16,7 @@ struct event_base;
 struct evhttp;
 struct ag_alerts;
 struct ag_keytab_writer;
+struct ag_metrics;
 struct ag_pg;
 struct ag_throttle;
 
@@ -26,6 +27,7 @@ struct ag_control {
 	struct ag_keytab_writer *keys;    /* owned */
 	struct ag_alerts *alerts;         /* owned */
 	struct ag_throttle *throttle;     /* owned */
+	struct ag_metrics *metrics;       /* owned */
 	struct evhttp *workers;           /* owned: requests forwarded by workers */
 	struct evhttp *operators;         /* owned: aigatectl */
 	struct event *tick;               /* owned: once a second */

@@ -21,6 +21,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/load.c \
 	src/control/members.c \
 	src/control/meters.c src/control/meters.h \
+	src/control/metrics.c src/control/metrics.h \
 	src/control/models.c \
 	src/control/org_settings.c \
 	src/control/organisation.c \
@@ -30,7 +31,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/policies.c src/control/policies.h \
 	src/control/policy_rules.c src/control/policy_rules.h \
 	src/control/policy_values.c src/control/policy_values.h \
-	src/control/providers.c \
+	src/control/providers.c src/control/providers.h \
 	src/control/publish.c src/control/publish.h \
 	src/control/roles.c src/control/roles.h \
 	src/control/routes.c src/control/routes.h \
@@ -45,6 +46,9 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/throttle.c src/control/throttle.h \
 	src/control/usage.c \
 	src/control/users.c \
+	src/control/sql.h src/control/sql_providers.h \
+	src/control/usage.c \
+	src/control/virtual_keys.c \
 	src/control/webhook.c src/control/webhook.h \
 	src/control/workspaces.c
 EXTRA_DIST += src/control/README.md

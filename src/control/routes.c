@@ -61,7 +61,16 @@ static const struct ag_route routes[] = {
 	{ "PUT", "/v1/integrations/{}/workspaces", ag_grant_update, NONE, false },
 
 	{ "GET", "/v1/providers", ag_provider_list, AG_SCOPE_PROVIDERS_LIST, false },
+	{ "POST", "/v1/providers", ag_provider_create, AG_SCOPE_PROVIDERS_CREATE, false },
 	{ "GET", "/v1/providers/{}", ag_provider_get, AG_SCOPE_PROVIDERS_READ, false },
+	{ "PUT", "/v1/providers/{}", ag_provider_update, AG_SCOPE_PROVIDERS_UPDATE, false },
+	{ "DELETE", "/v1/providers/{}", ag_provider_delete, AG_SCOPE_PROVIDERS_DELETE, false },
+
+	{ "GET", "/v1/virtual-keys", ag_virtual_key_list, AG_SCOPE_VIRTUAL_KEYS_LIST, false },
+	{ "POST", "/v1/virtual-keys", ag_virtual_key_create, AG_SCOPE_VIRTUAL_KEYS_CREATE, false },
+	{ "GET", "/v1/virtual-keys/{}", ag_virtual_key_get, AG_SCOPE_VIRTUAL_KEYS_READ, false },
+	{ "PUT", "/v1/virtual-keys/{}", ag_virtual_key_update, AG_SCOPE_VIRTUAL_KEYS_UPDATE, false },
+	{ "DELETE", "/v1/virtual-keys/{}", ag_virtual_key_delete, AG_SCOPE_VIRTUAL_KEYS_DELETE, false },
 
 	{ "POST", "/v1/policies/usage-limits", ag_usage_policy_create, AG_SCOPE_POLICIES_CREATE, false },
 	{ "GET", "/v1/policies/usage-limits", ag_usage_policy_list, AG_SCOPE_POLICIES_LIST, false },
@@ -106,12 +115,8 @@ static const struct {
 	const char *path;   /* a last segment "*" stands for any rest, the empty one included */
 	const char *what;
 } later[] = {
-	{ "POST", "/v1/providers", "making providers by hand" },
-	{ "PUT", "/v1/providers/{}", "changing providers" },
-	{ "DELETE", "/v1/providers/{}", "deleting providers" },
 	{ NULL, "/v1/admin/organisation/defaults/*", "organisation defaults" },
 	{ NULL, "/v1/workspace-exclusions/*", "guardrail exclusions" },
-	{ NULL, "/v1/virtual-keys/*", "virtual keys" },
 	{ NULL, "/v1/configs/*", "configs" },
 	{ NULL, "/v1/guardrails/*", "guardrails" },
 	{ NULL, "/v1/prompts/*", "prompts" },

@@ -166,6 +166,7 @@ enum ctl_exit ctl_user_list(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_user_role(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_user_remove(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_vault_rekey(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit ctl_explain(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_usage(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_prices_import(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_prices_lint(struct ctl *ctl, int argc, char **argv);

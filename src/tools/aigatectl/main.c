@@ -52,6 +52,8 @@ static const struct ctl_command commands[] = {
 	{ "user role", ctl_user_role, "ID admin|member", "change a person's role" },
 	{ "user remove", ctl_user_remove, "ID", "remove a person and the person's keys" },
 	{ "limits", ctl_key_limits, "ID|NAME", "what binds a key: limits of all levels, used and left" },
+	{ "explain", ctl_explain, "REQUEST|TRACE [--since DAY|Nd]",
+	  "why a request was refused, fitted or admitted" },
 	{ "usage", ctl_usage, "[--by day|key|workspace|model|tier] [--since DAY|Nd] [--until DAY]",
 	  "what was spent" },
 	{ "vault rekey", ctl_vault_rekey, "", "seal all credentials under a new master key; the daemon is stopped" },
