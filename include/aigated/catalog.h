@@ -16,7 +16,7 @@
 #include "aigated/shm_layout.h"
 
 #define AG_CATALOG_MAGIC   UINT64_C(0x676f6c6174616361)
-#define AG_CATALOG_VERSION 2u
+#define AG_CATALOG_VERSION 3u
 #define AG_ENTITY_METERS   8u
 
 struct ag_cat_text { uint32_t off, len; };   /* in the heap; len 0 = none */
@@ -54,6 +54,8 @@ struct ag_cat_integration {
 	uint32_t state;
 	uint32_t allow_all_models;     /* 0: only the rows of ag_cat_model that are enabled */
 	uint32_t first_model, n_models; /* rows of this integration, sorted by slug bytes */
+	uint32_t price_ppm;            /* list prices times this / 10^6; 0: as they are */
+	uint32_t reserved;
 };
 
 /* Integration x workspace. */
@@ -137,6 +139,7 @@ struct ag_cat_policy {
 	uint32_t kind;                 /* enum ag_meter_kind */
 	uint32_t unit;                 /* enum ag_unit */
 	uint32_t period_kind, period_days, anchor_day; /* budgets */
+	uint32_t enforcement, on_exhaust; /* budgets: enum ag_enforcement, enum ag_exhaust */
 	uint32_t n_conditions, n_groups;
 	struct ag_cat_text conditions; /* src/catalog/rules.h */
 	struct ag_cat_text groups;

@@ -97,7 +97,7 @@ comment on column aigate.secret_reference.description is 'Free text';
 comment on column aigate.secret_reference.manager_type is 'hashicorp_vault, file, environment';
 comment on column aigate.secret_reference.auth_config is 'How to reach the manager, secrets masked, for people';
 comment on column aigate.secret_reference.sealed_auth is 'The same with its secrets, sealed with AES-256-GCM (vault)';
-comment on column aigate.secret_reference.secret_path is 'Path at the manager, file below secret_dir, or variable';
+comment on column aigate.secret_reference.secret_path is 'Path at the manager, file below credential_dir, or variable';
 comment on column aigate.secret_reference.secret_key is 'Member of the secret that is meant; null: the only one, or all of it';
 comment on column aigate.secret_reference.allow_all_workspaces is 'Whether integrations of any workspace may use it; else those of secret_reference_workspace';
 comment on column aigate.secret_reference.tags is 'Object of texts for people';

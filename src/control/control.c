@@ -18,6 +18,7 @@
 #include "control/publish.h"
 #include "control/secret_maps.h"
 #include "control/server.h"
+#include "control/shadow.h"
 #include "control/throttle.h"
 #include "shm/counters.h"
 #include "shm/keytab.h"
@@ -165,6 +166,7 @@ role_on_tick(evutil_socket_t fd, short what, void *arg)
 		(void)ag_keytab_sweep_formers(r->ctl.keys, ag_clock_wall_us());
 	if (r->ticks % SWEEP_TICKS == 0)
 		sweep_meters(&r->ctl);
+	ag_shadow_tick(&r->ctl);
 	ag_alerts_tick(r->ctl.alerts);
 	ag_secrets_tick(&r->ctl);
 	ag_metrics_tick(r->ctl.metrics);

@@ -38,6 +38,7 @@ struct ag_control {
 	uint32_t idle_sweeps;
 	int64_t loaded_at_us;
 	int64_t secrets_at_us; /* monotonic: when to look whether secrets kept elsewhere are to be read */
+	uint32_t shadow_noted; /* hdr.would_refuse when shadow.c had stored all */
 	uint32_t values_noted; /* hdr.policy_made when policy_values.c had noted all */
 };
 

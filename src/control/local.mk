@@ -6,6 +6,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/call.c src/control/call.h \
 	src/control/catalog_read.c \
 	src/control/command.c src/control/command.h \
+	src/control/configurations.c src/control/configurations.h \
 	src/control/control.c src/control/control.h \
 	src/control/custom_host.c src/control/custom_host.h \
 	src/control/deliver.c src/control/deliver.h \
@@ -28,6 +29,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/people.c src/control/people.h \
 	src/control/pg.c src/control/pg.h \
 	src/control/plan.c src/control/plan.h \
+	src/control/price_multiplier.c src/control/price_multiplier.h \
 	src/control/policies.c src/control/policies.h \
 	src/control/policy_rules.c src/control/policy_rules.h \
 	src/control/policy_values.c src/control/policy_values.h \
@@ -47,6 +49,8 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/usage.c \
 	src/control/users.c \
 	src/control/sql.h src/control/sql_providers.h \
+	src/control/shadow.c src/control/shadow.h src/control/sql_shadow.h \
+	src/control/sql.h \
 	src/control/usage.c \
 	src/control/virtual_keys.c \
 	src/control/webhook.c src/control/webhook.h \

@@ -62,10 +62,10 @@ check_vault(const struct ag_conf *conf, const struct ag_secret_at *at, struct ag
 static int
 check_file(const struct ag_conf *conf, const struct ag_secret_at *at, struct ag_err *err)
 {
-	if (!conf->secret_dir[0])
-		return ag_err_set(err, -EINVAL, "manager_type: file needs the directive secret_dir");
+	if (!conf->credential_dir[0])
+		return ag_err_set(err, -EINVAL, "manager_type: file needs the directive credential_dir");
 	if (at->path[0] == '.' || strchr(at->path, '/'))
-		return ag_err_set(err, -EINVAL, "secret_path: must be the name of a file in secret_dir");
+		return ag_err_set(err, -EINVAL, "secret_path: must be the name of a file in credential_dir");
 	return 0;
 }
 
@@ -286,13 +286,13 @@ fetch_vault(const struct ag_conf *conf, const struct ag_secret_at *at, struct ag
 static int
 read_file(const struct ag_conf *conf, const char *name, struct ag_buf *out, struct ag_err *err)
 {
-	AG_AUTO(ag_fd) int dir = open(conf->secret_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AG_AUTO(ag_fd) int dir = open(conf->credential_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	AG_AUTO(ag_fd) int fd = dir < 0 ? -1 : openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	struct stat st;
 	ssize_t n = 1;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return ag_err_set(err, -ENOENT, "could not open \"%.100s\" in secret_dir: %s", name,
+		return ag_err_set(err, -ENOENT, "could not open \"%.100s\" in credential_dir: %s", name,
 		    fd < 0 ? strerror(errno) : "not a regular file");
 	while (n > 0 && !out->failed) {
 		char *at = ag_buf_reserve(out, 4096);
@@ -302,7 +302,7 @@ read_file(const struct ag_conf *conf, const char *name, struct ag_buf *out, stru
 			ag_buf_commit(out, (size_t)n);
 	}
 	if (n < 0 || out->failed)
-		return ag_err_set(err, -EIO, "could not read \"%.100s\" in secret_dir: it is too long, or %s", name,
+		return ag_err_set(err, -EIO, "could not read \"%.100s\" in credential_dir: it is too long, or %s", name,
 		    strerror(errno));
 	return 0;
 }

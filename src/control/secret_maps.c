@@ -274,7 +274,7 @@ refresh(struct ag_call *c, int64_t every_us)
 void
 ag_secrets_tick(struct ag_control *ctl)
 {
-	int64_t every_us = ctl->ctx->conf->secret_refresh, now_us = ag_clock_mono_us();
+	int64_t every_us = ctl->ctx->conf->credential_refresh, now_us = ag_clock_mono_us();
 	struct ag_call c = { .ctl = ctl, .method = "", .uri = "", .until_us = now_us + ctl->ctx->conf->admin_timeout,
 		.trace_id = "secret-refresh", .actor.is_operator = true };
 

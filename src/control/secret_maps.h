@@ -1,7 +1,7 @@
 /* secret_maps.h - integrations whose key is kept elsewhere.
  *
  * What was read last stands sealed in the row of the integration like any key, so that workers, restarts and
- * a vault that is away know no difference; it is read anew every secret_refresh. */
+ * a vault that is away know no difference; it is read anew every credential_refresh. */
 #ifndef AG_CONTROL_SECRET_MAPS_H
 #define AG_CONTROL_SECRET_MAPS_H
 

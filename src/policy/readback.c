@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/money.h"
 #include "limit/alert.h"
+#include "limit/holds.h"
 #include "policy/policy_match.h"
 #include "shm/metertab.h"
 
@@ -84,6 +85,31 @@ put_window(struct ag_buf *b, int64_t us)
 	ag_buf_printf(b, ",\"window_s\":%lld", (long long)(us / AG_US_PER_SEC));
 }
 
+/* What it does with what may not fit, and by how much it can be passed. */
+static void
+put_mode(struct readback *r, const struct ag_meter *m, uint32_t unit)
+{
+	static const char *const modes[] = { "strict", "adaptive", "shadow" };
+	enum ag_enforcement mode = ag_meter_enforcement(m);
+	struct ag_buf *b = r->out;
+
+	ag_buf_printf(b, ",\"enforcement\":\"%s\"", modes[mode]);
+	switch (mode) {
+	case AG_ENFORCE_STRICT:
+		put_amount(b, "bound", 0, unit);
+		break;
+	case AG_ENFORCE_ADAPTIVE:
+		ag_buf_printf(b, ",\"on_exhaust\":\"%s\"",
+		    ag_meter_on_exhaust(m) == AG_EXHAUST_CUT ? "cut" : "finish");
+		put_amount(b, "bound", ag_holds_bound(r->shm, (uint32_t)(m - r->shm->meters)), unit);
+		break;
+	case AG_ENFORCE_SHADOW:
+		put_amount(b, "bound", INT64_MAX, unit);
+		ag_buf_printf(b, ",\"would_refuse\":%lld", (long long)ag_a64_get(&m->mode.would_refuse));
+		break;
+	}
+}
+
 static void
 put_head(struct readback *r, const char *scope, struct ag_str name, uint32_t kind, uint32_t unit)
 {
@@ -116,23 +142,33 @@ put_figures(struct ag_buf *b, const struct ag_meter_state *s, uint32_t kind, uin
 	return st;
 }
 
+/* It binds nothing: its own status is told, the key's does not follow it. */
+static bool
+is_shadow(const struct ag_meter *m, uint32_t kind)
+{
+	return kind == AG_METER_BUDGET && ag_meter_enforcement(m) == AG_ENFORCE_SHADOW;
+}
+
 static enum status
 put_meter(struct readback *r, const struct ag_meter *m, const char *scope, struct ag_str name)
 {
 	uint32_t kind = ag_a32_observe(&m->kind), unit = ag_a32_get(&m->unit);
 	struct ag_buf *b = r->out;
 	struct ag_meter_state s;
+	enum status st;
 
 	if (kind == AG_METER_FREE)
 		return ST_ACTIVE; /* went since the key was read */
 	ag_meter_read(m, 1, r->now_us, &s);
 	put_head(r, scope, name, kind, unit);
-	if (kind == AG_METER_BUDGET)
-		put_period(b, ag_a32_get(&m->period_kind), ag_a32_get(&m->period_days));
-	else if (kind == AG_METER_RATE)
+	if (kind == AG_METER_BUDGET) {
+		put_period(b, ag_a32_get(&m->period_kind), ag_meter_period_days(m));
+		put_mode(r, m, unit);
+	} else if (kind == AG_METER_RATE) {
 		put_window(b, ag_a64_get(&m->window_us));
-	return put_figures(b, &s, kind, unit, ag_a64_get(&m->alert_at),
-	    ag_budget_is_exhausted(m, &s));
+	}
+	st = put_figures(b, &s, kind, unit, ag_a64_get(&m->alert_at), ag_budget_is_exhausted(m, &s));
+	return is_shadow(m, kind) ? ST_ACTIVE : st;
 }
 
 static enum status
@@ -178,7 +214,7 @@ status_of(const struct readback *r, const uint32_t *meters, uint32_t n)
 		struct ag_meter_state s;
 
 		ag_meter_read(m, 1, r->now_us, &s);
-		if (ag_a32_observe(&m->kind) == AG_METER_FREE)
+		if (ag_a32_observe(&m->kind) == AG_METER_FREE || is_shadow(m, ag_a32_get(&m->kind)))
 			continue;
 		st = worse(st, ag_budget_is_exhausted(m, &s) ? ST_EXHAUSTED
 		    : s.limit != INT64_MAX && s.remaining <= 0 ? ST_LIMITED : ST_ACTIVE);

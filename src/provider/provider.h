@@ -60,6 +60,13 @@ struct ag_answer {
 	char error_type[64];
 };
 
+/* All that is to come is told: nothing of it costs more. */
+static inline bool
+ag_answer_is_over(const struct ag_answer *a)
+{
+	return a->has_done || (a->has_usage && a->finish_reason[0] != '\0');
+}
+
 struct ag_provider;
 
 /* Reads the answers of one protocol as they pass. */

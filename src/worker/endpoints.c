@@ -427,6 +427,8 @@ asked_tier(const struct ag_req *r)
 
 	if (r->field[AG_F_SPEED].type == AG_JSON_STRING && ag_json_string_eq(raw_of(r, AG_F_SPEED), AG_STR("fast")))
 		return AG_TIER_FAST;
+	if (r->endpoint != AG_EP_MESSAGES && !ag_req_is_given(r, AG_F_SERVICE_TIER))
+		return ag_req_absent_tier(r);
 	if (r->field[AG_F_SERVICE_TIER].type != AG_JSON_STRING || r->endpoint == AG_EP_MESSAGES)
 		return AG_TIER_STANDARD;
 	if (ag_json_string_eq(raw, AG_STR("priority")) || ag_json_string_eq(raw, AG_STR("fast")) ||

@@ -387,3 +387,58 @@ def test_any_path_of_a_provider_is_governed(two, mock):
     assert two.get("/v1/files", key=two.key(budget_usd="1"), headers=named).status == 412
     assert two.get("/v1/x/../../y", key=two.key(), headers=named).status == 400
     assert two.records("endpoint, status") == [("files", 200)]
+
+
+# -- azure: deployments ----------------------------------------------------------------------------
+
+def test_azure_deployments_are_found_by_alias_and_priced_by_their_model(two, mock):
+    workspace = two.default_workspace()
+    deployments = [{"alias": "fast", "azure_deployment_name": "dep-mini", "azure_api_version": "2024-10-21",
+                    "azure_model_slug": "gpt-4o-mini", "is_default": True},
+                   {"alias": "good", "azure_deployment_name": "dep-4o", "azure_api_version": "2025-01-01-preview",
+                    "azure_model_slug": "gpt-4o"}]
+    refused = two.admin_ask("POST", "/integrations", {
+        "name": "az", "slug": "az0", "ai_provider_id": "azure-openai", "key": "k", "configurations": {
+            "azure_auth_mode": "default", "azure_deployment_config": deployments}})
+    assert refused.status == 400 and "azure_resource_name" in refused.message
+    refused = two.admin_ask("POST", "/integrations", {
+        "name": "az", "slug": "az0", "ai_provider_id": "azure-openai", "key": "k", "configurations": {
+            "azure_resource_name": "evil.example#", "azure_deployment_config": deployments}})
+    assert refused.status == 400 and "azure_resource_name" in refused.message
+    two.grant(two.integration(slug="az", family="azure-openai", configurations={
+        "azure_resource_name": "acme", "azure_deployment_config": deployments}), workspace)
+    for path in ("/v1/deployments/dep-mini/chat/completions", "/v1/deployments/dep-4o/chat/completions"):
+        mock.script(match={"path": path}, body=json.dumps({
+            "id": "x", "object": "chat.completion", "model": "m", "choices": [], "usage": {
+                "prompt_tokens": 1000, "completion_tokens": 10, "total_tokens": 1010}}))
+    key = two.key(budget_usd="1")
+    assert two.chat(key, model="@az/good").status == 200
+    line, head = last_head(mock)
+    assert line == "POST /v1/deployments/dep-4o/chat/completions?api-version=2025-01-01-preview HTTP/1.1"
+    assert head["api-key"] == "sk-upstream-secret" and "authorization" not in head
+    assert two.chat(key, model="@az/whatever").status == 200
+    assert last_head(mock)[0].startswith("POST /v1/deployments/dep-mini/")
+    assert two.records("cost_nusd") == [(1000 * 2500 + 10 * 10000,), (1000 * 150 + 10 * 600,)]
+
+
+# -- responses, native -----------------------------------------------------------------------------
+
+def test_responses_pass_and_are_charged(two, mock):
+    mock.script(match={"path": "/v1/responses"}, body=json.dumps({
+        "id": "resp_1", "object": "response", "status": "completed", "model": "gpt-4o-mini", "output": [],
+        "usage": {"input_tokens": 100, "input_tokens_details": {"cached_tokens": 40}, "output_tokens": 30,
+                  "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 130}}))
+    key = two.key(budget_usd="1")
+    answer = openai_client(two, key).responses.create(model=f"@mock/{GPT}", input="hi", max_output_tokens=50)
+    assert answer.id == "resp_1"
+    assert last_body(mock) == {"model": GPT, "input": "hi", "max_output_tokens": 50}
+    assert two.records("endpoint, cost_nusd") == [("createModelResponse", 60 * 150 + 40 * 75 + 30 * 600)]
+    for fields, word in (({"background": True}, "background"), ({"max_output_tokens": 0}, "max_output_tokens")):
+        answer = two.post(key, {"model": f"@mock/{GPT}", "input": "x", **fields}, path="/v1/responses")
+        assert answer.status == 400 and word in answer.message
+
+
+def test_a_responses_limit_is_written_where_money_is_held(two, mock):
+    mock.script(match={"path": "/v1/responses"}, body="{}")
+    assert two.post(two.key(budget_usd="1"), {"model": f"@mock/{GPT}", "input": "x"}, path="/v1/responses").status == 200
+    assert last_body(mock)["max_output_tokens"] > 0

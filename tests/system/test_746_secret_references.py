@@ -29,7 +29,7 @@ def plane(gateway_factory, mock, tmp_path, monkeypatch):
     for parent in tmp_path.parents:
         if str(parent).startswith("/tmp/") and os.stat(parent).st_uid == os.geteuid():
             os.chmod(parent, 0o755)
-    return gateway_factory(mock=mock, conf={"secret_dir": str(tmp_path), "secret_refresh": "1s"})
+    return gateway_factory(mock=mock, conf={"credential_dir": str(tmp_path), "credential_refresh": "1s"})
 
 
 def vault_ref(plane, vault, **more):
