@@ -43,13 +43,12 @@ FUZZERS = \
 	tests/fuzz/fuzz_head \
 	tests/fuzz/fuzz_pattern \
 	tests/fuzz/fuzz_scan \
-	tests/fuzz/fuzz_sse
-tests_fuzz_fuzz_pattern_SOURCES = tests/fuzz/fuzz_pattern.c tests/fuzz/fuzz.h
-tests_fuzz_fuzz_pattern_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-tests_fuzz_fuzz_pattern_LDADD = src/base/libbase.a $(SSL_LIBS)
 	tests/fuzz/fuzz_sse \
 	tests/fuzz/fuzz_translate
 noinst_PROGRAMS += $(FUZZERS)
+tests_fuzz_fuzz_pattern_SOURCES = tests/fuzz/fuzz_pattern.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_pattern_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_pattern_LDADD = src/base/libbase.a $(SSL_LIBS)
 tests_fuzz_fuzz_chunk_SOURCES = tests/fuzz/fuzz_chunk.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_chunk_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_chunk_LDADD = $(HTTP_LIBS)
