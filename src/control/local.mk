@@ -6,12 +6,15 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/call.c src/control/call.h \
 	src/control/catalog_read.c \
 	src/control/command.c src/control/command.h \
+	src/control/configs.c \
+	src/control/configurations.c src/control/configurations.h \
 	src/control/control.c src/control/control.h \
 	src/control/custom_host.c src/control/custom_host.h \
 	src/control/deliver.c src/control/deliver.h \
 	src/control/family.c src/control/family.h \
 	src/control/field.c src/control/field.h \
 	src/control/grants.c \
+	src/control/guardrails.c \
 	src/control/handlers.h \
 	src/control/integrations.c \
 	src/control/limits.c src/control/limits.h \
@@ -23,14 +26,19 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/organisation.c \
 	src/control/pg.c src/control/pg.h \
 	src/control/plan.c src/control/plan.h \
+	src/control/price_multiplier.c src/control/price_multiplier.h \
 	src/control/policies.c src/control/policies.h \
 	src/control/policy_rules.c src/control/policy_rules.h \
 	src/control/policy_values.c src/control/policy_values.h \
 	src/control/providers.c src/control/providers.h \
 	src/control/publish.c src/control/publish.h \
 	src/control/routes.c src/control/routes.h \
+	src/control/rule_defaults.c src/control/rules.h \
+	src/control/rules_load.c src/control/rules_load.h \
+	src/control/rules_sql.h \
 	src/control/secret.c src/control/secret.h \
 	src/control/server.c src/control/server.h \
+	src/control/shadow.c src/control/shadow.h src/control/sql_shadow.h \
 	src/control/sql.h src/control/sql_providers.h \
 	src/control/usage.c \
 	src/control/virtual_keys.c \

@@ -44,7 +44,8 @@
 #define SQL_METER_COLUMNS                                                                    \
 	"id, level, scope_id, kind, unit, limit_amount,"                                         \
 	" coalesce(alert_amount, 9223372036854775807), coalesce(window_us, 0), period_kind,"     \
-	" coalesce(period_days, 0), coalesce(anchor_date - date '1970-01-01', 0), resets"
+	" coalesce(period_days, 0), coalesce(anchor_date - date '1970-01-01', 0), resets,"       \
+	" enforcement, on_exhaust"
 
 #define SQL_METERS_LOCK                                                                      \
 	"select " SQL_METER_COLUMNS " from aigate.meter"                                         \
@@ -52,15 +53,15 @@
 
 #define SQL_METER_INSERT                                                                     \
 	"insert into aigate.meter (organisation_id, level, scope_id, kind, unit, limit_amount,"  \
-	" alert_amount, window_us, period_kind, period_days, anchor_date)"                       \
+	" alert_amount, window_us, period_kind, period_days, anchor_date, enforcement, on_exhaust)" \
 	" values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"                                      \
-	" case when $9 = 'days' then coalesce(date '1970-01-01' + $11::int, current_date) end)"
+	" case when $9 = 'days' then coalesce(date '1970-01-01' + $11::int, current_date) end, $12, $13)"
 
 #define SQL_METER_UPDATE                                                                     \
 	"update aigate.meter set limit_amount = $2, alert_amount = $3, period_kind = $4,"        \
 	" period_days = $5, anchor_date = case when $4 = 'days'"                                 \
 	" then coalesce(date '1970-01-01' + $6::int, anchor_date, current_date) end,"            \
-	" resets = resets + $7, updated_at = now(),"                                             \
+	" resets = resets + $7, enforcement = $9, on_exhaust = $10, updated_at = now(),"          \
 	/* $8 is what is settled: a limit raised above it arms both alerts anew, see alerts.h */  \
 	" exhausted_arming = exhausted_arming + ($2 > limit_amount and $2 > $8)::int,"           \
 	" threshold_arming = threshold_arming + (($2 > limit_amount and $2 > $8)"                \
@@ -157,13 +158,24 @@
 
 /* ---- workspaces ---- */
 
+/* Its own guardrails, its default config; null when it has none. */
+#define SQL_WORKSPACE_GUARDRAILS(w)                                                          \
+	"(select json_agg(g.slug order by d.position) from aigate.guardrail_default d"           \
+	" join aigate.guardrail g on g.id = d.guardrail_id where d.workspace_id = " w ".id)"
+#define SQL_WORKSPACE_CONFIG(w)                                                              \
+	"(select slug from aigate.config where workspace_id = " w ".id and is_default and status = 'active')"
+
 #define SQL_WORKSPACE_OBJECT(w)                                                              \
 	"json_build_object('_id', " w ".id, 'id', " w ".uuid, 'slug', " SQL_SLUG(w ".slug")      \
 	", 'name', " w ".name, 'icon', " w ".icon, 'description', " w ".description,"            \
 	" 'created_at', " SQL_TIME(w ".created_at") ", 'last_updated_at', " SQL_TIME(w ".updated_at") \
-	", 'defaults', case when " w ".metadata is null then null else json_build_object("       \
-	"'metadata', " w ".metadata, 'is_default', " w ".is_default::int, 'input_guardrails', '[]'::json," \
-	" 'output_guardrails', '[]'::json, 'user_api_key_config', null, 'object', 'workspace') end," \
+	", 'defaults', case when coalesce(" w ".metadata::text, " w ".user_config_id::text, "    \
+	SQL_WORKSPACE_GUARDRAILS(w) "::text, " SQL_WORKSPACE_CONFIG(w) ") is null then null"     \
+	" else json_build_object('metadata', " w ".metadata, 'is_default', " w ".is_default::int," \
+	" 'input_guardrails', coalesce(" SQL_WORKSPACE_GUARDRAILS(w) ", '[]'::json),"            \
+	" 'output_guardrails', '[]'::json, 'config_id', " SQL_WORKSPACE_CONFIG(w)                \
+	", 'user_api_key_config', (select slug from aigate.config where id = " w ".user_config_id)," \
+	" 'object', 'workspace') end,"                                                           \
 	" 'is_default', " w ".is_default::int, 'scim_source_id', null,"                          \
 	" 'usage_limits', " w ".usage_limits, 'rate_limits', " w ".rate_limits,"                 \
 	" 'security_settings', '{}'::json, 'status', " w ".status, 'object', 'workspace')"
@@ -243,10 +255,12 @@
 #define SQL_PERIOD_NO(p)                                                                     \
 	"case " p ".period_kind when 'monthly' then 2 when 'days' then 3 when 'weekly_monday'"   \
 	" then 4 else 0 end"
-/* Columns 3 to 10 of what tells how a meter of a policy is to stand. */
+#define SQL_MODE_NO(p) "case " p ".enforcement when 'adaptive' then 1 when 'shadow' then 2 else 0 end"
+/* Columns 3 to 11 of what tells how a meter of a policy is to stand. */
 #define SQL_POLICY_METER(p)                                                                  \
 	" " p ".id, " SQL_UNIT_NO(p) ", " p ".limit_amount, coalesce(" p ".alert_amount, 9223372036854775807)," \
-	" " SQL_PERIOD_NO(p) ", coalesce(" p ".period_days, 0), coalesce(" p ".anchor_date - date '1970-01-01', 0)"
+	" " SQL_PERIOD_NO(p) ", coalesce(" p ".period_days, 0), coalesce(" p ".anchor_date - date '1970-01-01', 0)," \
+	" " SQL_MODE_NO(p) ", (" p ".on_exhaust = 'finish')::int"
 
 #define SQL_POLICY_MONEY(p, col)                                                             \
 	"case when " p ".unit = 'nusd' then trim_scale(" p "." col "::numeric / 1000000000)"     \
@@ -258,7 +272,9 @@
 	" 'alert_threshold', " SQL_POLICY_MONEY(p, "alert_amount") ", 'periodic_reset',"         \
 	" case " p ".period_kind when 'monthly' then 'monthly' when 'weekly_monday' then 'weekly' end," \
 	" 'periodic_reset_days', " p ".period_days, '_period', " SQL_PERIOD_NO(p) ","            \
-	" '_anchor', " p ".anchor_date - date '1970-01-01', 'object', 'policy_usage_limits')"    \
+	" '_anchor', " p ".anchor_date - date '1970-01-01', 'object', 'policy_usage_limits',"    \
+	" 'enforcement', " p ".enforcement) || case " p ".enforcement when 'adaptive' then"      \
+	" jsonb_build_object('on_exhaust', " p ".on_exhaust) else '{}' end"                      \
 	" else jsonb_build_object('type', " p ".unit, 'unit', case " p ".window_us"              \
 	" when 1000000 then 'rps' when 60000000 then 'rpm' when 3600000000 then 'rph'"           \
 	" when 86400000000 then 'rpd' when 604800000000 then 'rpw' else 'concurrent' end,"       \
@@ -286,9 +302,10 @@
 
 #define SQL_POLICY_INSERT                                                                    \
 	"insert into aigate.policy (organisation_id, workspace_id, kind, name, description, conditions," \
-	" group_by, unit, limit_amount, alert_amount, window_us, period_kind, period_days, anchor_date)" \
+	" group_by, unit, limit_amount, alert_amount, window_us, period_kind, period_days, anchor_date," \
+	" enforcement, on_exhaust)"                                                              \
 	" values ($1, $2, $3, $4, $5, $6::jsonb, $7::jsonb, $8, $9, $10, $11, $12, $13,"         \
-	" case when $12 = 'days' then coalesce(date '1970-01-01' + $14::int, current_date) end)" \
+	" case when $12 = 'days' then coalesce(date '1970-01-01' + $14::int, current_date) end, $15, $16)" \
 	" returning uuid"
 
 #define SQL_POLICY_UPDATE                                                                    \
@@ -301,7 +318,8 @@
 	" or coalesce($8, 9223372036854775807) > coalesce(alert_amount, 9223372036854775807))::int," \
 	" window_us = $9, period_kind = $10, period_days = $11, anchor_date = case when $10 = 'days'" \
 	" then coalesce(date '1970-01-01' + $12::int, anchor_date, current_date) end,"           \
-	" status = coalesce($13, status), updated_at = now() where id = $1"
+	" enforcement = $13, on_exhaust = $14, status = coalesce($15, status), updated_at = now()" \
+	" where id = $1"
 
 #define SQL_POLICY_ARCHIVE                                                                   \
 	"update aigate.policy set status = 'archived', updated_at = now() where id = $1"
@@ -436,12 +454,16 @@
 	" and status = 'active'"
 
 /* What a key slot holds.  Columns: id, uuid, organisation, workspace, user, kind, hash, scopes,
- * metadata, expiry, whether it is shut, ids of its meters. */
+ * metadata, expiry, whether it is shut, ids of its meters, config (-1: one that is gone), whether
+ * that binds. */
 #define SQL_KEY_SLOTS(ids)                                                                   \
 	"select k.id, k.uuid, k.organisation_id, coalesce(k.workspace_id, 0), coalesce(k.user_id, 0)," \
 	" k.kind, k.key_hash, k.scopes, k.metadata, " SQL_EPOCH_US("k.expires_at") ","           \
 	" k.status <> 'active' or o.status <> 'active' or coalesce(w.status <> 'active', false)," \
-	" " ids " from aigate.api_key k join aigate.organisation o on o.id = k.organisation_id"  \
+	" " ids ", case when k.config_id is null then 0 else coalesce((select id from aigate.config" \
+	" where workspace_id = k.workspace_id and slug = k.config_id), -1) end,"                 \
+	" coalesce(not k.allow_config_override, false)"                                          \
+	" from aigate.api_key k join aigate.organisation o on o.id = k.organisation_id"          \
 	" left join aigate.workspace w on w.id = k.workspace_id"
 /* The loader has their meters already. */
 #define SQL_KEY_SLOTS_ALL SQL_KEY_SLOTS("null") " where k.status <> 'deleted' order by k.id"
@@ -545,8 +567,9 @@
 
 #define SQL_PRICE_INSERT                                                                     \
 	"insert into aigate.price (integration_id, family, model, mode, effective_from, in_pusd," \
-	" out_pusd, cached_in_pusd, cache_w_5m_pusd, source)"                                    \
-	" select $1, i.family, $2, 'chat', clock_timestamp(), $3, $4, $5, $6, 'pricing_config'"  \
+	" out_pusd, cached_in_pusd, cache_w_5m_pusd, reasoning_pusd, audio_in_pusd, audio_out_pusd," \
+	" image_in_pusd, image_out_pusd, source) select $1, i.family, $2, 'chat', clock_timestamp(), $3," \
+	" $4, $5, $6, $7, $8, $9, $10, $11, 'pricing_config'"                                    \
 	" from aigate.integration i where i.id = $1"
 
 /* ---- grants and providers ---- */
@@ -656,7 +679,8 @@
 	"select " SQL_METER_COLUMNS " from aigate.meter where retired_at is null"                \
 	" and level in ('workspace', 'grant', 'provider', 'organisation') order by id"
 #define SQL_LOAD_ORGS                                                                        \
-	"select id, uuid, name from aigate.organisation where status = 'active' order by id"
+	"select id, uuid, name, coalesce(settings -> 'saved_only' = 'true', false)"             \
+	" from aigate.organisation where status = 'active' order by id"
 #define SQL_LOAD_WORKSPACES                                                                  \
 	"select w.id, w.uuid, w.slug, w.metadata, w.organisation_id, w.status from aigate.workspace w" \
 	" join aigate.organisation o on o.id = w.organisation_id and o.status = 'active'"        \
