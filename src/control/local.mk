@@ -33,9 +33,8 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/routes.c src/control/routes.h \
 	src/control/secret.c src/control/secret.h \
 	src/control/server.c src/control/server.h \
-	src/control/sql.h src/control/sql_providers.h \
 	src/control/shadow.c src/control/shadow.h src/control/sql_shadow.h \
-	src/control/sql.h \
+	src/control/sql.h src/control/sql_providers.h \
 	src/control/usage.c \
 	src/control/virtual_keys.c \
 	src/control/webhook.c src/control/webhook.h \
