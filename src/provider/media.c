@@ -14,7 +14,9 @@ seconds_of(struct ag_str text, struct ag_json_value usage)
 	struct ag_json_value v;
 	struct ag_json_fault fault;
 
-	return usage.type == AG_JSON_OBJECT && ag_figure_scan(raw, &name, 1, &v, &fault) == 0 ? ag_figure_or(raw, v, 0) : 0;
+	if (usage.type != AG_JSON_OBJECT || ag_figure_scan(raw, &name, 1, &v, &fault) < 0)
+		return 0;
+	return ag_figure_or(raw, v, 0);
 }
 
 static void

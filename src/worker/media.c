@@ -259,7 +259,8 @@ units_at_most(const struct ag_req *r)
 	case AG_PU_PIXEL:
 		return r->media.images * r->media.pixels;
 	case AG_PU_SECOND:
-		return r->endpoint == AG_EP_SPEECH ? r->media.characters / 4 + 1 : r->media.file_bytes / BYTES_A_SECOND_MIN + 1;
+		return r->endpoint == AG_EP_SPEECH ? r->media.characters / 4 + 1
+		    : r->media.file_bytes / BYTES_A_SECOND_MIN + 1;
 	case AG_PU_CHARACTER:
 		return r->media.characters;
 	case AG_PU_NONE:
@@ -279,8 +280,8 @@ ag_media_estimate(struct ag_req *r)
 	if (is_image(r))
 		find_image_price(r);
 	p = r->target.price;
-	r->est = (struct ag_estimate){ .input = r->body_len - r->media.file_bytes, .text_bytes = r->body_len - r->media.file_bytes,
-		.choices = 1 };
+	r->est = (struct ag_estimate){ .input = r->body_len - r->media.file_bytes,
+		.text_bytes = r->body_len - r->media.file_bytes, .choices = 1 };
 	if (is_image(r)) {
 		if (r->endpoint != AG_EP_IMAGE)
 			r->est.input = 16 * 49152; /* the pictures given, of which there are 16 at most */

@@ -70,7 +70,8 @@ is_withheld(const struct ag_http_head *head, const struct ag_http_header *hdr)
 		[AG_HN_OPENAI_ORGANIZATION] = true, [AG_HN_OPENAI_PROJECT] = true,
 		[AG_HN_FORWARDED] = true, [AG_HN_X_FORWARDED_FOR] = true, [AG_HN_X_FORWARDED_HOST] = true,
 		[AG_HN_X_FORWARDED_PROTO] = true, [AG_HN_X_REAL_IP] = true, [AG_HN_VIA] = true,
-		[AG_HN_PROXY_AUTHORIZATION] = true, [AG_HN_ORIGIN] = true, [AG_HN_REFERER] = true, [AG_HN_X_GOOG_API_KEY] = true,
+		[AG_HN_PROXY_AUTHORIZATION] = true, [AG_HN_ORIGIN] = true, [AG_HN_REFERER] = true,
+		[AG_HN_X_GOOG_API_KEY] = true,
 	};
 	struct ag_str name = hdr->name;
 
