@@ -36,7 +36,8 @@ grant select, insert, update, delete on aigate.organisation, aigate.app_user, ai
 	aigate.api_key, aigate.integration, aigate.integration_model, aigate.integration_workspace,
 	aigate.provider, aigate.meter, aigate.price, aigate.policy, aigate.policy_entity
 	to aigate_control;
-grant select, insert on aigate.audit_log to aigate_control;
+grant select, insert on aigate.audit_log, aigate.custom_log to aigate_control;
+grant select, insert, update on aigate.feedback, aigate.log_export to aigate_control;
 grant select, insert, update on aigate.alert to aigate_control;
 grant select on aigate.schema_migration, aigate.ledger, aigate.usage_hour, aigate.budget_state,
 	aigate.ledger_position, aigate.ledger_quarantine, aigate.ledger_gap to aigate_control;
@@ -49,7 +50,10 @@ grant select on aigate.schema_migration, aigate.organisation, aigate.app_user, a
 	aigate.integration_model, aigate.integration_workspace, aigate.provider, aigate.meter,
 	aigate.price, aigate.policy, aigate.policy_entity, aigate.audit_log, aigate.alert, aigate.ledger,
 	aigate.usage_hour, aigate.budget_state, aigate.ledger_position, aigate.ledger_quarantine,
-	aigate.ledger_gap to aigate_ops;
+	aigate.ledger_gap, aigate.custom_log, aigate.feedback to aigate_ops;
+grant select (id, uuid, organisation_id, workspace_id, api_key_id, description, filters,
+	requested_data, format, status, total, total_records, bytes, error, started_at, finished_at,
+	created_at, updated_at) on aigate.log_export to aigate_ops;
 grant select (id, uuid, organisation_id, workspace_id, user_id, kind, name, description, key_mask,
 	scopes, metadata, config_id, allow_config_override, expires_at, usage_limits, rate_limits,
 	alert_emails, creation_mode, status, created_at, updated_at) on aigate.api_key to aigate_ops;

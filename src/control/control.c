@@ -12,9 +12,11 @@
 #include "base/title.h"
 #include "conf/conf.h"
 #include "control/alerts.h"
+#include "control/exports.h"
 #include "control/pg.h"
 #include "control/policy_values.h"
 #include "control/publish.h"
+#include "control/reader.h"
 #include "control/server.h"
 #include "shm/counters.h"
 #include "shm/keytab.h"
@@ -26,6 +28,8 @@
 #define SWEEP_SHARE    64  /* of the table must have been freed */
 #define SWEEPS_IDLE_MAX 12 /* what is left is held by long requests, or was no slot at all */
 #define LINGER_US      (100 * AG_US_PER_MS)
+#define REPORTS        2   /* made at the same time */
+#define REPORT_US      (20 * AG_US_PER_SEC)
 
 static const int watched_signals[] = { SIGTERM, SIGQUIT, SIGINT, SIGHUP, SIGUSR1 };
 #define SIGNALS AG_ARRAY_LEN(watched_signals)
@@ -160,6 +164,7 @@ role_on_tick(evutil_socket_t fd, short what, void *arg)
 	if (r->ticks % SWEEP_TICKS == 0)
 		sweep_meters(&r->ctl);
 	ag_alerts_tick(r->ctl.alerts);
+	ag_exports_tick(r->ctl.exports);
 }
 
 static void
@@ -168,6 +173,8 @@ drain(struct role *r)
 	if (r->ctl.is_draining)
 		return;
 	ag_server_drain(&r->ctl);
+	ag_reader_drain(r->ctl.reports);
+	ag_exports_drain(r->ctl.exports);
 	arm(r->linger, LINGER_US);
 }
 
@@ -254,7 +261,9 @@ role_start(struct role *r, struct ag_err *err)
 	ctl->pg = ag_pg_new(ctl->ctx->conf->database ? ctl->ctx->conf->database : "");
 	ctl->keys = ag_keytab_writer_new(ctl->ctx->shm, &repaired);
 	ctl->alerts = ctl->base ? ag_alerts_new(ctl) : NULL;
-	if (!ctl->base || !ctl->pg || !ctl->keys || !ctl->alerts)
+	ctl->reports = ctl->base ? ag_reader_new(ctl, REPORTS, REPORT_US) : NULL;
+	ctl->exports = ctl->base ? ag_exports_new(ctl) : NULL;
+	if (!ctl->base || !ctl->pg || !ctl->keys || !ctl->alerts || !ctl->reports || !ctl->exports)
 		return ag_err_set(err, -ENOMEM, "could not start: out of memory");
 	ag_pg_on_wait(ctl->pg, role_beat, r);
 	if (repaired > 0)
@@ -276,6 +285,11 @@ role_stop(struct role *r)
 {
 	struct event *events[] = { r->ctl.tick, r->ctl.loader, r->linger, r->life };
 
+	/* Calls that wait for a report are answered before their connections go. */
+	if (r->ctl.reports)
+		ag_reader_drain(r->ctl.reports);
+	if (r->ctl.exports)
+		ag_exports_drain(r->ctl.exports);
 	ag_server_stop(&r->ctl);
 	for (size_t i = 0; i < AG_ARRAY_LEN(events); i++)
 		if (events[i])
@@ -284,6 +298,8 @@ role_stop(struct role *r)
 		if (r->signal[i])
 			event_free(r->signal[i]);
 	ag_alerts_free(r->ctl.alerts);
+	ag_exports_free(r->ctl.exports);
+	ag_reader_free(r->ctl.reports);
 	ag_pg_free(r->ctl.pg);
 	if (r->ctl.keys)
 		ag_keytab_writer_free(r->ctl.keys);

@@ -1,7 +1,9 @@
 noinst_LIBRARIES += src/control/libcontrol.a
 src_control_libcontrol_a_SOURCES = \
 	src/control/alerts.c src/control/alerts.h \
+	src/control/analytics.c src/control/analytics.h \
 	src/control/api_keys.c \
+	src/control/audit.c \
 	src/control/auth.c src/control/auth.h \
 	src/control/call.c src/control/call.h \
 	src/control/catalog_read.c \
@@ -9,13 +11,20 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/control.c src/control/control.h \
 	src/control/custom_host.c src/control/custom_host.h \
 	src/control/deliver.c src/control/deliver.h \
+	src/control/export_file.c src/control/export_job.c src/control/export_query.c \
+	src/control/exports.c src/control/exports.h \
 	src/control/family.c src/control/family.h \
+	src/control/feedback.c \
 	src/control/field.c src/control/field.h \
 	src/control/grants.c \
+	src/control/graphs.c \
+	src/control/groups.c \
 	src/control/handlers.h \
 	src/control/integrations.c \
 	src/control/limits.c src/control/limits.h \
 	src/control/load.c \
+	src/control/logs.c \
+	src/control/mask.c src/control/mask.h \
 	src/control/meters.c src/control/meters.h \
 	src/control/models.c \
 	src/control/org_settings.c \
@@ -27,10 +36,11 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/policy_values.c src/control/policy_values.h \
 	src/control/providers.c \
 	src/control/publish.c src/control/publish.h \
+	src/control/reader.c src/control/reader.h \
 	src/control/routes.c src/control/routes.h \
 	src/control/secret.c src/control/secret.h \
 	src/control/server.c src/control/server.h \
-	src/control/sql.h \
+	src/control/sql.h src/control/sql_analytics.h src/control/sql_audit.h src/control/sql_logs.h \
 	src/control/usage.c \
 	src/control/webhook.c src/control/webhook.h \
 	src/control/workspaces.c

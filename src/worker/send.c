@@ -132,7 +132,7 @@ build_provider_head(struct ag_req *r, const struct ag_http_head *head, struct ag
 }
 
 /* control sees the request as it came, but for what belongs to the connection, with the client's
- * address added by us alone. */
+ * address, how it came and the name it used added by us alone. */
 static void
 build_admin_head(struct ag_req *r, const struct ag_http_head *head, struct ag_buf *b)
 {
@@ -143,11 +143,17 @@ build_admin_head(struct ag_req *r, const struct ag_http_head *head, struct ag_bu
 	ag_buf_put_u64(b, r->body_len);
 	ag_buf_put(b, "\r\n", 2);
 	put_line(b, AG_STR("x-aigate-client-ip"), ag_str(r->client->peer));
+	put_line(b, AG_STR("x-aigate-scheme"), r->client->is_tls ? AG_STR("https") : AG_STR("http"));
 	for (size_t i = 0; i < head->n_headers; i++) {
 		struct ag_str name = head->header[i].name;
 
-		if (ag_str_ieq(name, AG_STR("host")) || ag_str_ieq(name, AG_STR("content-length")) ||
-		    ag_str_ieq(name, AG_STR("expect")) || ag_str_ieq(name, AG_STR("x-aigate-client-ip")) ||
+		if (ag_str_ieq(name, AG_STR("host"))) {
+			put_line(b, AG_STR("x-aigate-host"), head->header[i].value);
+			continue;
+		}
+		if (ag_str_ieq(name, AG_STR("content-length")) || ag_str_ieq(name, AG_STR("expect")) ||
+		    ag_str_ieq(name, AG_STR("x-aigate-client-ip")) ||
+		    ag_str_ieq(name, AG_STR("x-aigate-scheme")) || ag_str_ieq(name, AG_STR("x-aigate-host")) ||
 		    ag_http_is_hop_by_hop(head, name))
 			continue;
 		put_line(b, name, head->header[i].value);
