@@ -116,12 +116,10 @@ put_where(struct ag_ask *a, const char *where, int n)
 static int
 read_bound(struct ag_call *c, const struct bound *b, const char *v, int64_t *out)
 {
-	bool is_minus = v[0] == '-';
 	int64_t value;
 
-	if (ag_parse_decimal(ag_str(v + is_minus), b->scale, INT64_MAX, &value) < 0)
+	if (ag_parse_decimal(ag_str(v), b->scale, INT64_MAX, &value) < 0)
 		return ag_call_invalid(c, "%s: must be a number, not \"%.40s\"", b->name, v);
-	value = is_minus ? -value : value;
 	if (value < b->min || value > b->max)
 		return ag_call_invalid(c, "%s: %.40s is out of range", b->name, v);
 	*out = value;

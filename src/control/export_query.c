@@ -123,13 +123,11 @@ add_list(const struct filter *f, struct json_object *v, struct ag_ask *a, struct
 static int
 add_number(const struct filter *f, struct json_object *v, struct ag_ask *a, struct ag_err *err)
 {
-	const char *text = text_of(v);
-	bool is_minus = text[0] == '-';
 	int64_t value;
 
-	if (!is_scalar(v) || ag_parse_decimal(ag_str(text + is_minus), f->scale, INT64_MAX, &value) < 0)
-		return ag_err_set(err, -EINVAL, "filters.%s: must be a number, not \"%.40s\"", f->name, text);
-	put_where(a, f->where, ag_ask_i64(a, is_minus ? -value : value));
+	if (!is_scalar(v) || ag_parse_decimal(ag_str(text_of(v)), f->scale, INT64_MAX, &value) < 0)
+		return ag_err_set(err, -EINVAL, "filters.%s: must be a number, not \"%.40s\"", f->name, text_of(v));
+	put_where(a, f->where, ag_ask_i64(a, value));
 	return 0;
 }
 

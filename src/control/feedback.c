@@ -31,9 +31,7 @@ read_value(struct ag_call *c, struct json_object *in, bool is_needed, struct jso
 	case AG_FIELD_SET:
 		break;
 	}
-	if (ag_parse_i64(text, -10, 10, &v) < 0 &&
-	    (text.p[0] == '-' ? ag_parse_decimal(ag_str_skip(text, 1), 0, 10, &v) == 0 && ((v = -v), false)
-	                      : ag_parse_decimal(text, 0, 10, &v) < 0))
+	if (ag_parse_decimal(text, 0, 10, &v) < 0)
 		return ag_call_invalid(c, "value: must be a whole number from -10 to 10, not %.40s", text.p);
 	json_object_object_add(out, "value", json_object_new_int64(v));
 	return 0;
@@ -55,7 +53,7 @@ read_weight(struct ag_call *c, struct json_object *in, struct json_object *out)
 	case AG_FIELD_SET:
 		break;
 	}
-	if (ag_parse_decimal(text, WEIGHT_DIGITS, one, &v) < 0)
+	if (ag_parse_decimal(text, WEIGHT_DIGITS, one, &v) < 0 || v < 0)
 		return ag_call_invalid(c, "weight: must be from 0 to 1, not %.40s", text.p);
 	shown[ag_fmt_decimal(shown, sizeof(shown), v, WEIGHT_DIGITS)] = '\0';
 	json_object_object_add(out, "weight", json_object_new_string(shown));

@@ -158,23 +158,29 @@ end(struct ag_link *l, enum ag_ask_end how, const char *why)
 	next_one(l->r);
 }
 
+/* The connection is no more.  One that died while nobody used it is made anew, once. */
+static void
+lost_saying(struct ag_link *l, const char *why)
+{
+	bool may_retry = l->is_connected && !l->is_fresh && !l->now->was_retried && !l->now->has_rows;
+
+	drop(l);
+	if (!may_retry) {
+		end(l, AG_ASK_LOST, why);
+		return;
+	}
+	l->now->was_retried = true;
+	begin(l);
+}
+
 static void
 lost(struct ag_link *l)
 {
 	char why[160];
 	const char *text = l->conn ? PQerrorMessage(l->conn) : "out of memory";
-	int n = (int)strcspn(text, "\n");
-	bool may_retry = l->is_connected && !l->is_fresh && !l->res && !l->now->was_retried;
 
-	snprintf(why, sizeof(why), "%.*s", n, text);
-	drop(l);
-	if (may_retry) {
-		/* A connection that died while nobody used it: on a new one. */
-		l->now->was_retried = true;
-		begin(l);
-		return;
-	}
-	end(l, AG_ASK_LOST, why);
+	snprintf(why, sizeof(why), "%.*s", (int)strcspn(text, "\n"), text);
+	lost_saying(l, why);
 }
 
 static void
@@ -277,8 +283,9 @@ refused(struct ag_link *l, const PGresult *res)
 	if (how == AG_ASK_FAILED)
 		ag_error("could not read: %s", why);
 	if (how == AG_ASK_LOST)
-		drop(l);
-	end(l, how, why);
+		lost_saying(l, why);
+	else
+		end(l, how, why);
 }
 
 /* Takes res.  false: the ask is over. */
@@ -292,6 +299,7 @@ take_result(struct ag_link *l, PGresult *res)
 		l->res = res; /* looked at when no more comes */
 		return true;
 	}
+	l->now->has_rows = true;
 	goes_on = l->now->on_row(l->now, res);
 	PQclear(res);
 	if (goes_on)

@@ -43,7 +43,7 @@ struct ag_ask {
 	void *arg;
 	struct json_object *kept; /* owned: see ag_ask_keep() */
 	struct ag_link *link;  /* reader.c */
-	bool was_retried;
+	bool was_retried, has_rows;
 };
 
 struct ag_ask *ag_ask_new(void); /* NULL: no memory */

@@ -20,6 +20,7 @@
 #include "shm/counters.h"
 
 #define CALL_US (30 * AG_US_PER_SEC)
+#define FILE_S  3600 /* a client may take its time; libevent counts the whole answer as one silence */
 
 static const char *
 method_name(struct evhttp_request *http)
@@ -194,7 +195,8 @@ reason(int status)
 
 /* From the file as it is sent: its length does not matter to us. */
 static bool
-put_file(struct ag_call *c, struct evkeyvalq *headers, struct evbuffer *out)
+put_file(struct ag_call *c, struct evhttp_connection *conn, struct evkeyvalq *headers,
+    struct evbuffer *out)
 {
 	char text[128];
 
@@ -202,6 +204,8 @@ put_file(struct ag_call *c, struct evkeyvalq *headers, struct evbuffer *out)
 	evhttp_add_header(headers, "Content-Disposition", text);
 	snprintf(text, sizeof(text), "%lld", (long long)c->file.bytes);
 	evhttp_add_header(headers, "Content-Length", text);
+	evhttp_add_header(headers, "Connection", "close");
+	evhttp_connection_set_timeout(conn, FILE_S);
 	if (c->file.bytes == 0) {
 		close(c->file.fd);
 		return true;
@@ -221,9 +225,9 @@ send_answer(struct ag_call *c, struct evhttp_request *http)
 	evhttp_add_header(headers, "Content-Type", is_file ? c->file.type : "application/json");
 	evhttp_add_header(headers, "x-portkey-trace-id", c->trace_id);
 	evhttp_add_header(headers, "Cache-Control", "no-store");
-	if (c->ctl->is_draining)
+	if (c->ctl->is_draining && !is_file)
 		evhttp_add_header(headers, "Connection", "close");
-	if (is_file && out && !put_file(c, headers, out)) {
+	if (is_file && out && !put_file(c, evhttp_request_get_connection(http), headers, out)) {
 		close(c->file.fd);
 		c->status = 500;
 	} else if (!is_file && out && text) {
