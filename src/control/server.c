@@ -210,6 +210,8 @@ put_file(struct ag_call *c, struct evhttp_connection *conn, struct evkeyvalq *he
 		close(c->file.fd);
 		return true;
 	}
+	/* By sendfile; without it the whole file would be mapped. */
+	evbuffer_set_flags(out, EVBUFFER_FLAG_DRAINS_TO_FD);
 	return evbuffer_add_file(out, c->file.fd, 0, c->file.bytes) == 0;
 }
 

@@ -268,7 +268,8 @@ def test_large_exports_take_little_memory_and_let_others_live(gw, key):
     assert len(answer.body) == done["bytes"] and answer.body.count(b"\n") == 50000
     with open(os.path.join(gw.conf["export_dir"], made["id"] + ".jsonl"), "rb") as f:
         assert hashlib.sha256(f.read()).digest() == hashlib.sha256(answer.body).digest()
-    assert all(now - was < 16_000 for now, was in zip(resident_kb(), before))
+    grown = [now - was for now, was in zip(resident_kb(), before)]
+    assert max(grown) < 16_000, grown
 
 
 def test_addresses_are_good_for_their_file_and_their_time_alone(gw, key):
