@@ -164,6 +164,8 @@ enum ctl_exit ctl_usage(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_prices_import(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_prices_lint(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_prices_list(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit ctl_report(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit ctl_tail(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_status(struct ctl *ctl, int argc, char **argv);
 
 static inline void

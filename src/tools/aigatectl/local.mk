@@ -12,9 +12,11 @@ aigatectl_SOURCES = \
 	src/tools/aigatectl/migrate.c \
 	src/tools/aigatectl/price_file.c src/tools/aigatectl/price_file.h \
 	src/tools/aigatectl/prices.c \
+	src/tools/aigatectl/report.c \
 	src/tools/aigatectl/share.c \
 	src/tools/aigatectl/status.c \
 	src/tools/aigatectl/table.c \
+	src/tools/aigatectl/tail.c \
 	src/tools/aigatectl/usage.c \
 	src/tools/aigatectl/workspace.c
 aigatectl_LDADD = src/conf/libconf.a src/base/libbase.a \

@@ -47,6 +47,10 @@ static const struct ctl_command commands[] = {
 	{ "limits", ctl_key_limits, "ID|NAME", "what binds a key: limits of all levels, used and left" },
 	{ "usage", ctl_usage, "[--by day|key|workspace|model|tier] [--since DAY|Nd] [--until DAY]",
 	  "what was spent" },
+	{ "report", ctl_report, "spend|usage|errors|latency|top [--by DIMENSION] [--since DAY|Nd|Nh] [--until TIME]"
+	  " [--limit N] [--format table|csv|json]", "spend, usage, errors and latency by anything" },
+	{ "tail", ctl_tail, "[--workspace W] [--key K] [--model M] [--status N] [--errors] [--trace T] [--lines N]"
+	  " [--count N]", "follow the ledger as it grows" },
 	{ "prices import", ctl_prices_import, "[FILE] [--force]", "take over a price file" },
 	{ "prices lint", ctl_prices_lint, "[FILE]", "check a price file" },
 	{ "prices list", ctl_prices_list, "[--family F] [--model M] [--all]", "prices in force" },
