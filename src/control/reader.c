@@ -125,9 +125,28 @@ drop(struct ag_link *l)
 	l->is_connected = false;
 }
 
+/* Who waited for as long as an answer may take is not made to wait for one as well. */
+static void
+refuse_old(struct ag_reader *r)
+{
+	static const struct timeval now;
+
+	while (!ag_list_is_empty(&r->waiting)) {
+		struct ag_ask *a = AG_LIST_ENTRY(r->waiting.next, struct ag_ask, node);
+
+		if (ag_clock_mono_us() - a->asked_us < r->limit_us)
+			return;
+		ag_list_remove(&a->node);
+		r->n_waiting--;
+		ag_list_push_back(&r->refused, &a->node);
+		event_add(r->later, &now);
+	}
+}
+
 static void
 next_one(struct ag_reader *r)
 {
+	refuse_old(r);
 	for (unsigned i = 0; i < r->n_links && !ag_list_is_empty(&r->waiting); i++) {
 		struct ag_link *l = &r->link[i];
 
@@ -471,6 +490,7 @@ ag_reader_ask(struct ag_reader *r, struct ag_ask *a)
 
 	assert(!a->link && !a->sql.failed);
 	ag_buf_putc(&a->sql, '\0');
+	a->asked_us = ag_clock_mono_us();
 	if (r->is_drained || r->n_waiting >= WAITING_MAX) {
 		ag_list_push_back(&r->refused, &a->node);
 		event_add(r->later, &now);

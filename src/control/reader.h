@@ -43,6 +43,7 @@ struct ag_ask {
 	void *arg;
 	struct json_object *kept; /* owned: see ag_ask_keep() */
 	struct ag_link *link;  /* reader.c */
+	int64_t asked_us;      /* monotonic */
 	bool was_retried, has_rows;
 };
 

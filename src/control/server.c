@@ -287,6 +287,9 @@ name_base(struct ag_call *c, struct evhttp_request *http)
 
 	copy_header(http, "x-aigate-host", host, sizeof(host));
 	copy_header(http, "x-aigate-scheme", scheme, sizeof(scheme));
+	/* Who ends TLS before us says so. */
+	if (strcmp(scheme, "https") != 0)
+		copy_header(http, "x-forwarded-proto", scheme, sizeof(scheme));
 	if (host[0])
 		snprintf(c->base_url, sizeof(c->base_url), "%s://%s",
 		    strcmp(scheme, "https") == 0 ? "https" : "http", host);

@@ -105,7 +105,8 @@
 	" where id = e.api_key_id), 'workspace_id', (select uuid from aigate.workspace"          \
 	" where id = e.workspace_id), 'object', 'export')"
 
-/* $1 organisation, $2 workspace, $3 key or 0, $4 description, $5 filters, $6 fields, $7 format, $8 total, $9 key for downloads */
+/* $1 organisation, $2 workspace, $3 key or 0, $4 description, $5 filters, $6 fields, $7 format, $8 total,
+ * $9 key for downloads */
 #define SQL_EXPORT_INSERT                                                                    \
 	"insert into aigate.log_export as e (organisation_id, workspace_id, api_key_id, description," \
 	" filters, requested_data, format, total, download_key) values ($1, $2, nullif($3::bigint, 0), $4," \

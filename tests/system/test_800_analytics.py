@@ -7,6 +7,8 @@ import urllib.parse
 import pytest
 
 import rows
+import wire
+from gateway import wait
 from rows import at, cents, iso, shown
 
 EVERY_GRAPH = ["requests", "cost", "latency", "tokens", "users", "users/requests", "errors",
@@ -442,6 +444,23 @@ def test_a_slow_report_holds_up_nobody(gateway, key, ask):
     blocker.close()
     waiting.join(20)
     assert answers and answers[0]["summary"] == {"total": 1}
+
+
+def test_who_waits_for_a_report_is_told_when_control_leaves(gateway, key, ask):
+    blocker = gateway.pg.session(gateway.database)
+    blocker.run("BEGIN; LOCK TABLE aigate.usage_hour IN ACCESS EXCLUSIVE MODE;")
+    query = urllib.parse.urlencode({"time_of_generation_min": iso(at()), "time_of_generation_max": iso(at(24))})
+    waiting = [wire.Pending(lambda: gateway.admin_ask("GET", f"/analytics/graphs/requests?{query}", key=key))
+               for _ in range(5)]
+    wait(lambda: gateway.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'aigated reports'"
+                             " AND wait_event_type = 'Lock'") == 2, "two reports to wait for the lock")
+    gateway.stop()
+    answers = [one.answer() for one in waiting]
+    assert {a.status for a in answers} == {503} and {a.json["error"]["code"] for a in answers} == {"AB04"}
+    blocker.run("COMMIT;")
+    blocker.close()
+    gateway.start()
+    assert ask("graphs/requests")["summary"] == {"total": 0}
 
 
 def test_reports_are_refused_while_postgresql_is_away_and_work_when_it_is_back(gateway, key, ask):
