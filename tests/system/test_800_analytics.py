@@ -2,6 +2,8 @@
 
 import datetime
 import json
+import os
+import signal
 import urllib.parse
 
 import pytest
@@ -454,13 +456,16 @@ def test_who_waits_for_a_report_is_told_when_control_leaves(gateway, key, ask):
                for _ in range(5)]
     wait(lambda: gateway.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'aigated reports'"
                              " AND wait_event_type = 'Lock'") == 2, "two reports to wait for the lock")
-    gateway.stop()
+    gateway.expect_error("control exited")
+    old = gateway.pids("control")[0]
+    os.kill(old, signal.SIGTERM)
     answers = [one.answer() for one in waiting]
     assert {a.status for a in answers} == {503} and {a.json["error"]["code"] for a in answers} == {"AB04"}
     blocker.run("COMMIT;")
     blocker.close()
-    gateway.start()
-    assert ask("graphs/requests")["summary"] == {"total": 0}
+    gateway.wait_new("control", 0, old)
+    assert wait(lambda: gateway.admin_ask("GET", f"/analytics/graphs/requests?{query}", key=key).status == 200,
+                "the successor to make reports")
 
 
 def test_reports_are_refused_while_postgresql_is_away_and_work_when_it_is_back(gateway, key, ask):

@@ -15,6 +15,7 @@
 #define POLL_NS   (300 * 1000 * 1000)
 #define RETRY_S   1
 #define AT_ONCE   1000 /* rows of one stream a turn */
+#define STREAMS_AT_ONCE 64
 #define BACKLOG   "10"
 
 struct stream {
@@ -51,19 +52,20 @@ struct tail {
 	" WHERE slug = $6 OR uuid::text = lower($6))) AND ($7::text IS NULL OR l.trace_id = $7)"
 
 static const char sql_positions[] = "SELECT boot_id, worker, seq FROM aigate.ledger_position";
-/* $8 to $11: arrays of boot, worker, behind which seq, up to which. */
-static const char sql_rows[] =
-	"SELECT row_to_json(r) FROM (SELECT" COLUMNS " FROM unnest($8::bigint[], $9::int[], $10::bigint[],"
-	" $11::bigint[]) s(b, wk, lo, hi) JOIN LATERAL (SELECT * FROM aigate.ledger l WHERE l.boot_id = s.b"
-	" AND l.worker = s.wk AND l.seq > s.lo AND l.seq <= s.hi) l ON true" JOINS " WHERE true" FILTERS
+/* Ranges of streams are joined by union all, each with its numbers in the text: the planner sees them
+ * and asks the index of streams, where for parameters it would read the whole ledger. */
+static const char sql_range[] =
+	"SELECT * FROM aigate.ledger WHERE boot_id = %lld AND worker = %lld AND seq > %lld AND seq <= %lld";
+static const char sql_rows_head[] = "SELECT row_to_json(r) FROM (SELECT" COLUMNS " FROM (";
+static const char sql_rows_tail[] = ") l" JOINS " WHERE true" FILTERS
 	" ORDER BY l.finished_at, l.boot_id, l.worker, l.seq) r";
-/* The last $12 of what was there when the positions were read. */
+/* The last $9 of what was there when the positions, $8, were read. */
 static const char sql_backlog[] =
 	"SELECT row_to_json(r) FROM (SELECT" COLUMNS " FROM aigate.ledger l"
-	" JOIN unnest($8::bigint[], $9::int[], $10::bigint[], $11::bigint[]) s(b, wk, lo, hi)"
-	" ON l.boot_id = s.b AND l.worker = s.wk AND l.seq <= s.hi" JOINS
+	" JOIN jsonb_to_recordset($8::jsonb) s(b bigint, w int, hi bigint)"
+	" ON l.boot_id = s.b AND l.worker = s.w AND l.seq <= s.hi" JOINS
 	" WHERE l.received_at > now() - interval '7 days'" FILTERS
-	" ORDER BY l.received_at DESC LIMIT $12::bigint) r ORDER BY r.at, r.boot_id, r.worker, r.seq";
+	" ORDER BY l.received_at DESC LIMIT $9::bigint) r ORDER BY r.at, r.boot_id, r.worker, r.seq";
 
 static struct stream *
 stream_get(struct tail *t, int64_t boot_id, int64_t worker)
@@ -153,44 +155,37 @@ print_rows(struct tail *t, const PGresult *res)
 
 /* ---- reading ---- */
 
-static void
-put_i64s(struct ag_buf *b, const int64_t (*rows)[4], size_t n, int column)
-{
-	ag_buf_putc(b, '{');
-	for (size_t i = 0; i < n; i++) {
-		if (i > 0)
-			ag_buf_putc(b, ',');
-		ag_buf_put_i64(b, rows[i][column]);
-	}
-	ag_buf_put(b, "}", 2); /* with its NUL */
-}
-
-/* Of the ranges given; limit NULL: all. */
 static enum ctl_exit
-show(struct tail *t, const int64_t (*ranges)[4], size_t n, const char *limit)
+show_result(struct tail *t, PGresult *res)
 {
-	const char *values[12];
-	enum ctl_exit status;
-	struct ag_buf array[4];
-	PGresult *res;
+	enum ctl_exit status = ctl_db_check(t->ctl->db, res, "read the ledger");
 
-	memcpy(values, t->filter, sizeof(t->filter));
-	for (int c = 0; c < 4; c++) {
-		ag_buf_init(&array[c], 16u << 20);
-		put_i64s(&array[c], ranges, n, c);
-		if (array[c].failed)
-			abort();
-		values[AG_ARRAY_LEN(t->filter) + (size_t)c] = array[c].p;
-	}
-	values[11] = limit;
-	res = PQexecParams(t->ctl->db, limit ? sql_backlog : sql_rows, limit ? 12 : 11, NULL, values, NULL, NULL, 0);
-	for (int c = 0; c < 4; c++)
-		ag_buf_fini(&array[c]);
-	status = ctl_db_check(t->ctl->db, res, "read the ledger");
 	if (status == CTL_OK)
 		print_rows(t, res);
 	PQclear(res);
 	return status;
+}
+
+static enum ctl_exit
+show_ranges(struct tail *t, const int64_t (*ranges)[4], size_t n)
+{
+	struct ag_buf sql;
+	PGresult *res;
+
+	ag_buf_init(&sql, 16u << 20);
+	ag_buf_puts(&sql, sql_rows_head);
+	for (size_t i = 0; i < n; i++) {
+		ag_buf_puts(&sql, i > 0 ? " UNION ALL " : "");
+		ag_buf_printf(&sql, sql_range, (long long)ranges[i][0], (long long)ranges[i][1],
+		              (long long)ranges[i][2], (long long)ranges[i][3]);
+	}
+	ag_buf_puts(&sql, sql_rows_tail);
+	ag_buf_putc(&sql, '\0');
+	if (sql.failed)
+		abort();
+	res = PQexecParams(t->ctl->db, sql.p, AG_ARRAY_LEN(t->filter), NULL, t->filter, NULL, NULL, 0);
+	ag_buf_fini(&sql);
+	return show_result(t, res);
 }
 
 /* All that is ready, in turns. */
@@ -205,7 +200,7 @@ catch_up(struct tail *t)
 		abort();
 	do {
 		n = 0;
-		for (size_t i = 0; i < t->n; i++) {
+		for (size_t i = 0; i < t->n && n < STREAMS_AT_ONCE; i++) {
 			const struct stream *s = &t->v[i];
 
 			if (s->ready <= s->seq)
@@ -215,7 +210,7 @@ catch_up(struct tail *t)
 			ranges[n][2] = s->seq;
 			ranges[n++][3] = s->ready - s->seq > AT_ONCE ? s->seq + AT_ONCE : s->ready;
 		}
-		status = n > 0 ? show(t, ranges, n, NULL) : CTL_OK;
+		status = n > 0 ? show_ranges(t, ranges, n) : CTL_OK;
 		for (size_t i = 0; status == CTL_OK && i < n; i++)
 			stream_get(t, ranges[i][0], ranges[i][1])->seq = ranges[i][3];
 	} while (status == CTL_OK && n > 0 && !(t->has_end && t->left == 0));
@@ -226,19 +221,24 @@ catch_up(struct tail *t)
 static enum ctl_exit
 show_backlog(struct tail *t, const char *lines)
 {
-	int64_t (*ranges)[4] = reallocarray(NULL, t->n ? t->n : 1, sizeof(*ranges));
+	const char *values[AG_ARRAY_LEN(t->filter) + 2];
+	struct ag_buf json;
 	enum ctl_exit status;
 
-	if (!ranges)
+	ag_buf_init(&json, 16u << 20);
+	for (size_t i = 0; i < t->n; i++)
+		ag_buf_printf(&json, "%s{\"b\":%lld,\"w\":%lld,\"hi\":%lld}", i > 0 ? "," : "[",
+		              (long long)t->v[i].boot_id, (long long)t->v[i].worker, (long long)t->v[i].seq);
+	ag_buf_puts(&json, t->n > 0 ? "]" : "[]");
+	ag_buf_putc(&json, '\0');
+	if (json.failed)
 		abort();
-	for (size_t i = 0; i < t->n; i++) {
-		ranges[i][0] = t->v[i].boot_id;
-		ranges[i][1] = t->v[i].worker;
-		ranges[i][2] = 0;
-		ranges[i][3] = t->v[i].seq;
-	}
-	status = show(t, ranges, t->n, lines);
-	free(ranges);
+	memcpy(values, t->filter, sizeof(t->filter));
+	values[AG_ARRAY_LEN(t->filter)] = json.p;
+	values[AG_ARRAY_LEN(t->filter) + 1] = lines;
+	status = show_result(t, PQexecParams(t->ctl->db, sql_backlog, AG_ARRAY_LEN(values), NULL, values, NULL,
+	                                     NULL, 0));
+	ag_buf_fini(&json);
 	return status;
 }
 
