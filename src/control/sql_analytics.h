@@ -16,7 +16,8 @@
 	"(case when l.outcome = 'answered' then coalesce(l.client_status, l.status, 200)"        \
 	" when coalesce(l.client_status, l.status, 0) >= 400 then coalesce(l.client_status, l.status)" \
 	" when l.outcome like 'client_left%' then 499 else 502 end)"
-#define SQL_LATENCY_US "(extract(epoch from l.finished_at - l.received_at) * 1000000)::bigint"
+/* date_part: extract() computes in numeric, which costs more than all the rest of a report. */
+#define SQL_LATENCY_US "round(date_part('epoch', l.finished_at - l.received_at) * 1000000)::bigint"
 
 #define SQL_EDGE_COLUMNS                                                                     \
 	"l.is_final::int::bigint as requests, l.cost_nusd as cost, " SQL_TOKENS_IN " as tin,"     \
