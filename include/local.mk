@@ -7,6 +7,7 @@ EXTRA_DIST += \
 	include/aigated/vault.h \
 	include/aigated/tbl/counters.h \
 	include/aigated/tbl/directives.h \
+	include/aigated/tbl/endpoints.h \
 	include/aigated/tbl/states.h \
 	include/aigated/tbl/scopes.h \
 	include/aigated/tbl/verdicts.h

@@ -8,6 +8,7 @@ dist_sqlmigrations_DATA = \
 	sql/migrations/0004_partition_lock.sql \
 	sql/migrations/0005_policy.sql \
 	sql/migrations/0006_alert.sql \
+	sql/migrations/0008_limits.sql \
 	sql/migrations/0011_analytics.sql
 sqlviewsdir = $(pkgdatadir)/sql/views
 dist_sqlviews_DATA = \

@@ -19,9 +19,16 @@
 
 enum ag_endpoint {
 	AG_EP_NONE = 0,
-	AG_EP_CHAT = 1,        /* chatComplete */
-	AG_EP_COMPLETION = 2,  /* complete */
-	AG_EP_EMBEDDING = 3,   /* embed */
+#define X(name, number, text) AG_EP_##name = number,
+#include "aigated/tbl/endpoints.h"
+#undef X
+	AG_EP_RECORDED,        /* those below it are what clients call, and stand in records */
+	/* What providers alone speak. */
+	AG_EP_CONVERSE = 32,   /* Bedrock */
+	AG_EP_COHERE_CHAT = 33,
+	AG_EP_COHERE_EMBED = 34,
+	AG_EP_COHERE_RERANK = 35,
+	AG_EP_GEMINI_EMBED = 36,
 };
 
 /* How an attempt ended; rows of the settlement matrix (src/policy/settle.c). */

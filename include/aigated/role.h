@@ -30,6 +30,7 @@ struct ag_role_ctx {
 	const uint8_t *listen_is_tls;     /*   and whether TLS is spoken on each */
 	int control_fd;                   /* control: listening unix socket for workers (run_dir/control.sock) */
 	int operator_fd;                  /* control: listening unix socket for aigatectl (run_dir/operator.sock) */
+	int metrics_fd;                   /* control: listening TCP socket for Prometheus, -1 none */
 	const struct ag_master_key *master_key; /* workers and control; NULL elsewhere */
 };
 

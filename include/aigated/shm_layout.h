@@ -16,13 +16,15 @@
 #include "base/hash.h"
 
 #define AG_SHM_MAGIC  UINT64_C(0x6169676174656431) /* "aigated1" */
-#define AG_SHM_LAYOUT 2u
+#define AG_SHM_LAYOUT 3u
 
 /* Bytes of the segment's file that are locked as names, not as bytes: one a process slot from 0 on
  * (held while the process lives), and one for insertions into the meter table. */
 #define AG_SHM_LOCK_PROCS  0
 #define AG_SHM_LOCK_METERS (1 << 20)
 
+#define AG_HIST_BUCKETS    54u  /* of a histogram, see shm/histogram.h; the last one has no bound */
+#define AG_HIST_CELLS      (AG_HIST_BUCKETS + 1u) /* and the sum */
 #define AG_WORKERS_MAX     64u
 #define AG_KEY_METERS_MAX  8u   /* meters of one API key */
 #define AG_HOLDS_MAX       24u  /* meters one request may stand on, all levels together */
@@ -39,7 +41,7 @@ struct ag_shm_sizes {
 	uint32_t keys;           /* key slots, a power of two, twice the number of keys allowed */
 	uint32_t meters;         /* meter slots, a power of two */
 	uint32_t blob_units;     /* 64-byte units of key metadata */
-	uint32_t counters;       /* counters per process: from tbl/counters.h */
+	uint32_t counters;       /* cells per process: tbl/counters.h, then tbl/histograms.h */
 	uint64_t ring_bytes;     /* data bytes of one usage ring, a power of two */
 	uint64_t catalog_bytes;  /* bytes of one of the two catalogue areas */
 };
@@ -62,7 +64,8 @@ struct ag_shm_hdr {
 	uint64_t meters_off;       /* struct ag_meter[meters] */
 	uint64_t catalog_off;      /* struct ag_catalog_hdr, then two areas */
 	uint64_t inflight_off;     /* struct ag_inflight[workers][inflight] */
-	uint64_t rings_off;        /* struct ag_ring_hdr + data, per worker */
+	uint64_t rings_off;        /* struct ag_ring_hdr + data, per worker; behind them, on a page of its
+	                              own, struct ag_explain_ring[workers]: explain.h */
 	uint64_t boot_id;          /* random, > 0, per creation: names the record streams (W: master) */
 	struct ag_a32 state;       /* enum ag_shm_state  W: control  R: all */
 	struct ag_a32 key_epoch;   /* bumped by control on every key change  R: people */

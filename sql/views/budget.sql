@@ -21,5 +21,15 @@ select m.id as meter_id, m.organisation_id, m.level, m.scope_id,
 	round(100 * coalesce(s.settled, 0) / nullif(m.limit_amount, 0)::numeric, 2) as used_percent,
 	coalesce(s.requests, 0) as requests, s.updated_at, m.retired_at
 from aigate.meter m left join aigate.budget_state s on s.meter_id = m.id
-where m.kind = 'budget';
+where m.kind = 'budget'
+union all -- what policies count apart has no row in meter
+select s.meter_id, p.organisation_id, 'policy', p.id,
+	coalesce(p.name, p.uuid::text) || coalesce(' ' || e.value_key, ''),
+	p.unit, p.period_kind, s.period, s.settled, p.limit_amount,
+	case when p.unit = 'nusd' then s.settled / 1000000000::numeric end,
+	case when p.unit = 'nusd' then p.limit_amount / 1000000000::numeric end,
+	round(100 * s.settled / nullif(p.limit_amount, 0)::numeric, 2),
+	s.requests, s.updated_at, case when p.status = 'archived' then p.updated_at end
+from aigate.budget_state s join aigate.policy p on p.id = s.policy_id
+	left join aigate.policy_entity e on e.meter_id = s.meter_id;
 comment on view aigate.v_budget is 'Budgets and their settled spend, a row per meter and period';

@@ -112,7 +112,10 @@ ag_buf_put_u64(struct ag_buf *b, uint64_t v)
 {
 	char tmp[AG_U64_DIGITS];
 
-	ag_buf_put(b, tmp, ag_fmt_u64(tmp, v));
+	if (!b->failed && ag_buf_room(b) >= AG_U64_DIGITS && b->max - b->n >= AG_U64_DIGITS)
+		b->n += ag_fmt_u64(b->p + b->n, v);
+	else
+		ag_buf_put(b, tmp, ag_fmt_u64(tmp, v));
 }
 
 void

@@ -24,6 +24,12 @@ ag_clock_wall_us(void)
 	return clock_us(CLOCK_REALTIME);
 }
 
+int64_t
+ag_clock_coarse_us(void)
+{
+	return clock_us(CLOCK_MONOTONIC_COARSE);
+}
+
 /* Days are counted in years that begin in March, so that the leap day is the last of its year;
  * an era is the 400 years after which the calendar repeats. */
 int64_t

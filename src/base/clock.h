@@ -16,6 +16,8 @@
 
 int64_t ag_clock_mono_us(void);
 int64_t ag_clock_wall_us(void);
+/* The monotonic clock as it stood at the last tick of the kernel, up to 10 ms ago: for deadlines. */
+int64_t ag_clock_coarse_us(void);
 
 /* "2026-05-03T17:08:55.000Z", always UTC; out holds 25 bytes. */
 #define AG_ISO8601_LEN 25

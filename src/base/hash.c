@@ -3,8 +3,10 @@
 #include <assert.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/uio.h>
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #ifdef __x86_64__
 #include <nmmintrin.h>
@@ -12,6 +14,14 @@
 
 void
 ag_sha256(const void *p, size_t n, uint8_t out[AG_SHA256_LEN])
+{
+	struct iovec iov = { (void *)(uintptr_t)p, n };
+
+	ag_sha256_iov(&iov, 1, out);
+}
+
+void
+ag_sha256_iov(const struct iovec *iov, int n, uint8_t out[AG_SHA256_LEN])
 {
 	static EVP_MD_CTX *ctx; /* kept for the life of the process: fetching it costs 5x a hash */
 	static EVP_MD *md;
@@ -25,29 +35,53 @@ ag_sha256(const void *p, size_t n, uint8_t out[AG_SHA256_LEN])
 	} else {
 		ok = EVP_DigestInit_ex(ctx, NULL, NULL);
 	}
-	ok = ok && EVP_DigestUpdate(ctx, p, n) && EVP_DigestFinal_ex(ctx, out, NULL);
+	for (int i = 0; i < n; i++)
+		ok = ok && EVP_DigestUpdate(ctx, iov[i].iov_base, iov[i].iov_len);
+	ok = ok && EVP_DigestFinal_ex(ctx, out, NULL);
 	assert(ok);
+}
+
+/* A reflected polynomial's table, made when it is first needed; entry 0 of a made one is 0, 1 is not. */
+static uint32_t
+crc_by_table(uint32_t table[256], uint32_t polynomial, uint32_t crc, const uint8_t *p, size_t n)
+{
+	if (table[1] == 0)
+		for (uint32_t i = 0; i < 256; i++) {
+			uint32_t c = i;
+
+			for (int k = 0; k < 8; k++)
+				c = (c >> 1) ^ (c & 1 ? polynomial : 0);
+			table[i] = c;
+		}
+	while (n-- > 0)
+		crc = (crc >> 8) ^ table[(crc ^ *p++) & 0xff];
+	return crc;
 }
 
 static uint32_t
 crc32c_portable(uint32_t crc, const uint8_t *p, size_t n)
 {
 	static uint32_t table[256];
-	static bool is_ready;
 
-	if (!is_ready) {
-		for (uint32_t i = 0; i < 256; i++) {
-			uint32_t c = i;
+	return crc_by_table(table, UINT32_C(0x82f63b78), crc, p, n);
+}
 
-			for (int k = 0; k < 8; k++)
-				c = (c >> 1) ^ (c & 1 ? UINT32_C(0x82f63b78) : 0);
-			table[i] = c;
-		}
-		is_ready = true;
-	}
-	while (n-- > 0)
-		crc = (crc >> 8) ^ table[(crc ^ *p++) & 0xff];
-	return crc;
+uint32_t
+ag_crc32(uint32_t crc, const void *p, size_t n)
+{
+	static uint32_t table[256];
+
+	return ~crc_by_table(table, UINT32_C(0xedb88320), ~crc, p, n);
+}
+
+void
+ag_hmac_sha256(const void *key, size_t key_n, const void *p, size_t n, uint8_t out[AG_SHA256_LEN])
+{
+	unsigned int len = AG_SHA256_LEN;
+
+	const unsigned char *mac = HMAC(EVP_sha256(), key, (int)key_n, p, n, out, &len);
+
+	assert(mac); /* what is no signature must not go out as one */
 }
 
 #ifdef __x86_64__

@@ -1,4 +1,4 @@
-/* hash.h - SHA-256 for keys, CRC-32C for records, a mixer for table indices. */
+/* hash.h - SHA-256 for keys and signatures, CRC-32C for records, a mixer for table indices. */
 #ifndef AG_BASE_HASH_H
 #define AG_BASE_HASH_H
 
@@ -11,9 +11,16 @@
 
 /* One shot; keeps a context per process (not per thread), so that a call costs no fetch. */
 void ag_sha256(const void *p, size_t n, uint8_t out[AG_SHA256_LEN]);
+struct iovec;
+void ag_sha256_iov(const struct iovec *iov, int n, uint8_t out[AG_SHA256_LEN]);
+
+/* HMAC-SHA-256 (RFC 2104). */
+void ag_hmac_sha256(const void *key, size_t key_n, const void *p, size_t n, uint8_t out[AG_SHA256_LEN]);
 
 /* Castagnoli polynomial, as in RFC 3720; crc starts at 0 and chains. */
 uint32_t ag_crc32c(uint32_t crc, const void *p, size_t n);
+/* IEEE 802.3 polynomial, as of gzip and Ethernet: for formats of others. */
+uint32_t ag_crc32(uint32_t crc, const void *p, size_t n);
 
 /* Bijective 64-bit finaliser: neighbours end far apart. */
 static inline uint64_t

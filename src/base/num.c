@@ -104,14 +104,27 @@ ag_parse_decimal(struct ag_str s, int scale, int64_t max, int64_t *out)
 size_t
 ag_fmt_u64(char *out, uint64_t v)
 {
-	char tmp[AG_U64_DIGITS];
-	size_t n = 0;
+	/* Two digits a division. */
+	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+	                            "25262728293031323334353637383940414243444546474849"
+	                            "50515253545556575859606162636465666768697071727374"
+	                            "75767778798081828384858687888990919293949596979899";
+	static const uint64_t power[AG_U64_DIGITS] = {
+		1u, 10u, 100u, 1000u, 10000u, 100000u, 1000000u, 10000000u, 100000000u, 1000000000u,
+		10000000000u, 100000000000u, 1000000000000u, 10000000000000u, 100000000000000u,
+		1000000000000000u, 10000000000000000u, 100000000000000000u, 1000000000000000000u,
+		10000000000000000000u,
+	};
+	size_t n = 1, at;
 
-	do {
-		tmp[AG_U64_DIGITS - ++n] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v > 0);
-	memcpy(out, tmp + AG_U64_DIGITS - n, n);
+	while (n < AG_U64_DIGITS && v >= power[n])
+		n++;
+	for (at = n; at >= 2; v /= 100) {
+		at -= 2;
+		memcpy(out + at, pairs + v % 100 * 2, 2);
+	}
+	if (at == 1)
+		out[0] = (char)('0' + v);
 	return n;
 }
 

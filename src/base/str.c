@@ -34,5 +34,5 @@ ag_mem_eq_secret(const void *a, const void *b, size_t n)
 void
 ag_mem_wipe(void *p, size_t n)
 {
-	OPENSSL_cleanse(p, n);
+	explicit_bzero(p, n);
 }

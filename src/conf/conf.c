@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "conf/directive.h"
 #include "conf/lex.h"
+#include "conf/listen.h"
 
 #define CONF_FILE_MAX (1u << 20)
 #define DIRECTIVES_MAX 128
@@ -69,6 +70,18 @@ check_alerts(const struct ag_conf *conf, struct ag_err *err)
 }
 
 static int
+check_metrics(const struct ag_conf *conf, struct ag_err *err)
+{
+	struct sockaddr_storage sa;
+	struct ag_err why;
+	socklen_t len;
+
+	if (conf->metrics_listen[0] && ag_listen_parse(conf->metrics_listen, &sa, &len, &why) < 0)
+		return mistake(conf, err, "metrics_listen", why.text);
+	return 0;
+}
+
+static int
 check_whole(const struct ag_conf *conf, struct ag_err *err)
 {
 	int rc = check_shm_name(conf, err);
@@ -77,6 +90,8 @@ check_whole(const struct ag_conf *conf, struct ag_err *err)
 		rc = check_tls(conf, err);
 	if (rc == 0)
 		rc = check_alerts(conf, err);
+	if (rc == 0)
+		rc = check_metrics(conf, err);
 	if (rc == 0 && conf->path && !conf->database[0])
 		rc = mistake(conf, err, "database", "is missing; it has no default");
 	return rc;
@@ -303,6 +318,9 @@ ag_conf_shm_sizes(const struct ag_conf *conf, struct ag_shm_sizes *out)
 #define X(name, kind, level, brief, text) +1
 #include "aigated/tbl/counters.h"
 #undef X
+#define H(name, brief, text) +AG_HIST_CELLS
+#include "aigated/tbl/histograms.h"
+#undef H
 	};
 
 	*out = (struct ag_shm_sizes){

@@ -7,6 +7,7 @@
 #include "control/deliver.h"
 #include "control/sql.h"
 #include "limit/alert.h"
+#include "limit/policy_meter.h"
 #include "shm/counters.h"
 
 #define SLOTS_A_TICK  (1u << 20)  /* a table larger than that is gone through in several ticks */
@@ -26,6 +27,7 @@ struct seen {
 
 struct pending {
 	int64_t meter_id;
+	int64_t policy_id;   /* 0: the meter has a row */
 	unsigned kind;
 	struct ag_alert_look look;
 };
@@ -72,8 +74,15 @@ ag_alerts_free(struct ag_alerts *a)
 
 /* ---- finding ---- */
 
+static int64_t
+policy_of(const struct ag_meter *m)
+{
+	return ag_a64_get(&m->id) >= AG_METER_DERIVED ? ag_a64_get(&m->policy.owner) : 0;
+}
+
 static bool
-pending_add(struct ag_alerts *a, int64_t meter_id, unsigned kind, const struct ag_alert_look *look)
+pending_add(struct ag_alerts *a, const struct ag_meter *m, unsigned kind,
+    const struct ag_alert_look *look)
 {
 	if (a->n_pending == PENDING_MAX)
 		return false; /* it stays due and is found again */
@@ -86,7 +95,7 @@ pending_add(struct ag_alerts *a, int64_t meter_id, unsigned kind, const struct a
 		a->pending = more;
 		a->cap_pending = cap;
 	}
-	a->pending[a->n_pending++] = (struct pending){ meter_id, kind, *look };
+	a->pending[a->n_pending++] = (struct pending){ ag_a64_get(&m->id), policy_of(m), kind, *look };
 	return true;
 }
 
@@ -122,7 +131,7 @@ look_at_side(struct ag_alerts *a, uint32_t ix, struct seen *s, unsigned side, in
 	fresh = look.due & ~(unsigned)s->raised[side];
 	believed = s->round[side] + 1 == a->round ? fresh & s->sighted[side] : 0;
 	for (unsigned kind = AG_ALERT_THRESHOLD; kind <= AG_ALERT_EXHAUSTED; kind <<= 1)
-		if ((believed & kind) && pending_add(a, ag_a64_get(&m->id), kind, &look))
+		if ((believed & kind) && pending_add(a, m, kind, &look))
 			s->raised[side] = (uint8_t)(s->raised[side] | kind);
 	s->sighted[side] = (uint8_t)fresh;
 	s->round[side] = a->round;
@@ -182,6 +191,8 @@ pending_json(const struct pending *p)
 	struct json_object *j = json_object_new_object();
 
 	json_object_object_add(j, "meter_id", json_object_new_int64(p->meter_id));
+	if (p->policy_id != 0)
+		json_object_object_add(j, "policy_id", json_object_new_int64(p->policy_id));
 	json_object_object_add(j, "period", json_object_new_int64(l->period));
 	json_object_object_add(j, "kind", json_object_new_string(
 	    p->kind == AG_ALERT_THRESHOLD ? "threshold" : "exhausted"));
@@ -266,34 +277,34 @@ ag_alerts_tick(struct ag_alerts *a)
 
 /* ---- edits ---- */
 
-int
-ag_alerts_before_edit(struct ag_call *c, int64_t meter_id)
+/* What is due on a meter and was not raised yet. */
+static void
+add_due(const struct ag_alerts *a, uint32_t ix, struct json_object *batch)
 {
-	const struct ag_alerts *a = c->ctl->alerts;
-	struct json_object *batch = json_object_new_array();
+	const struct ag_meter *m = &a->ctl->ctx->shm->meters[ix];
+	struct pending p = { .meter_id = ag_a64_get(&m->id), .policy_id = policy_of(m) };
+	const struct seen *s = &a->seen[ix];
+
+	for (unsigned side = 0; side < 2; side++) {
+		unsigned due;
+
+		if (!look_once(m, side, ag_clock_wall_us(), &p.look))
+			continue;
+		due = p.look.due & ~(s->id == p.meter_id && s->period[side] == p.look.period
+		    ? (unsigned)s->raised[side] : 0u);
+		for (p.kind = AG_ALERT_THRESHOLD; p.kind <= AG_ALERT_EXHAUSTED; p.kind <<= 1)
+			if (due & p.kind)
+				json_object_array_add(batch, pending_json(&p));
+	}
+}
+
+/* Takes the batch. */
+static int
+raise_in_txn(struct ag_call *c, struct json_object *batch)
+{
 	struct ag_pg_args args = { 0 };
 	PGresult *res = NULL;
-	uint32_t ix;
 
-	for (size_t i = 0; i < a->n_pending; i++)
-		if (a->pending[i].meter_id == meter_id)
-			json_object_array_add(batch, pending_json(&a->pending[i]));
-	if (ag_metertab_find(c->ctl->ctx->shm, meter_id, &ix) == 0) {
-		const struct seen *s = &a->seen[ix];
-
-		for (unsigned side = 0; side < 2; side++) {
-			struct pending p = { .meter_id = meter_id };
-			unsigned due;
-
-			if (!look_once(&c->ctl->ctx->shm->meters[ix], side, ag_clock_wall_us(), &p.look))
-				continue;
-			due = p.look.due & ~(s->id == meter_id && s->period[side] == p.look.period
-			    ? (unsigned)s->raised[side] : 0u);
-			for (p.kind = AG_ALERT_THRESHOLD; p.kind <= AG_ALERT_EXHAUSTED; p.kind <<= 1)
-				if (due & p.kind)
-					json_object_array_add(batch, pending_json(&p));
-		}
-	}
 	if (json_object_array_length(batch) > 0) {
 		ag_pg_arg_json(&args, batch);
 		res = ag_call_sql(c, SQL_ALERT_RAISE, &args);
@@ -303,6 +314,49 @@ ag_alerts_before_edit(struct ag_call *c, int64_t meter_id)
 	json_object_put(batch);
 	PQclear(res);
 	return c->status != 0 ? -1 : 0;
+}
+
+int
+ag_alerts_before_edit(struct ag_call *c, int64_t meter_id)
+{
+	const struct ag_alerts *a = c->ctl->alerts;
+	struct json_object *batch = json_object_new_array();
+	uint32_t ix;
+
+	for (size_t i = 0; i < a->n_pending; i++)
+		if (a->pending[i].meter_id == meter_id)
+			json_object_array_add(batch, pending_json(&a->pending[i]));
+	if (ag_metertab_find(c->ctl->ctx->shm, meter_id, &ix) == 0)
+		add_due(a, ix, batch);
+	return raise_in_txn(c, batch);
+}
+
+/* The next budget of a policy from *ix on. */
+static bool
+next_of_policy(const struct ag_shm *shm, int64_t policy_id, uint32_t *ix)
+{
+	for (; *ix < shm->hdr->sizes.meters; (*ix)++) {
+		const struct ag_meter *m = &shm->meters[*ix];
+
+		if (ag_a64_observe(&m->id) >= AG_METER_DERIVED &&
+		    ag_a32_observe(&m->kind) == AG_METER_BUDGET && policy_of(m) == policy_id)
+			return true;
+	}
+	return false;
+}
+
+int
+ag_alerts_before_policy_edit(struct ag_call *c, int64_t policy_id)
+{
+	const struct ag_alerts *a = c->ctl->alerts;
+	struct json_object *batch = json_object_new_array();
+
+	for (size_t i = 0; i < a->n_pending; i++)
+		if (a->pending[i].policy_id == policy_id)
+			json_object_array_add(batch, pending_json(&a->pending[i]));
+	for (uint32_t ix = 0; next_of_policy(c->ctl->ctx->shm, policy_id, &ix); ix++)
+		add_due(a, ix, batch);
+	return raise_in_txn(c, batch);
 }
 
 /* What is in force may be due once more; what is closed has told all. */
@@ -324,18 +378,43 @@ forget(struct ag_alerts *a, uint32_t ix)
 	}
 }
 
+/* ag_alerts_before_edit() stored them. */
+static void
+drop_pending(struct ag_alerts *a, int64_t meter_id, int64_t policy_id)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < a->n_pending; i++)
+		if (a->pending[i].meter_id != meter_id &&
+		    (policy_id == 0 || a->pending[i].policy_id != policy_id))
+			a->pending[kept++] = a->pending[i];
+	a->n_pending = kept;
+}
+
 void
 ag_alerts_edited(struct ag_alerts *a, uint32_t meter_ix)
 {
-	int64_t id = ag_a64_get(&a->ctl->ctx->shm->meters[meter_ix].id);
-	size_t kept = 0;
-
-	/* ag_alerts_before_edit() stored them. */
-	for (size_t i = 0; i < a->n_pending; i++)
-		if (a->pending[i].meter_id != id)
-			a->pending[kept++] = a->pending[i];
-	a->n_pending = kept;
+	drop_pending(a, ag_a64_get(&a->ctl->ctx->shm->meters[meter_ix].id), 0);
 	forget(a, meter_ix);
+	ag_deliver_wake(a->deliver);
+}
+
+void
+ag_alerts_policy_edited(struct ag_alerts *a, const struct ag_meter_def *def)
+{
+	const struct ag_shm *shm = a->ctl->ctx->shm;
+
+	drop_pending(a, 0, def->owner);
+	for (uint32_t ix = 0; next_of_policy(shm, def->owner, &ix); ix++) {
+		struct ag_meter_def one = *def;
+		uint32_t same;
+
+		forget(a, ix);
+		one.id = ag_a64_get(&shm->meters[ix].id);
+		/* A worker would see to it, but only when the value is used again. */
+		if (ag_policy_meter_use(shm, &one, &same) < 0)
+			ag_debug("alerts: a meter of a policy keeps its limit until its next use");
+	}
 	ag_deliver_wake(a->deliver);
 }
 

@@ -11,7 +11,8 @@
  * A reset of the usage begins another period.  An alert that is armed anew while what it tells of
  * is still so is raised again.  A closed period raises an alert of each kind at most once.
  *
- * Meters without a row in table meter have no alerts. */
+ * The meters of a policy have no row in table meter: their alerts are armed by the policy's row, all
+ * values at once, and name the value. */
 #ifndef AG_CONTROL_ALERTS_H
 #define AG_CONTROL_ALERTS_H
 
@@ -30,6 +31,10 @@ void ag_alerts_tick(struct ag_alerts *a);
 int ag_alerts_before_edit(struct ag_call *c, int64_t meter_id) AG_MUST_CHECK;
 /* After that transaction was committed. */
 void ag_alerts_edited(struct ag_alerts *a, uint32_t meter_ix);
+/* The same for all meters of a usage policy; afterwards those that are there stand as `def` says (id,
+ * resets and name of which mean nothing) without waiting for their next use. */
+int ag_alerts_before_policy_edit(struct ag_call *c, int64_t policy_id) AG_MUST_CHECK;
+void ag_alerts_policy_edited(struct ag_alerts *a, const struct ag_meter_def *def);
 /* Everything was loaded anew: any meter may have been edited. */
 void ag_alerts_loaded(struct ag_alerts *a);
 

@@ -13,6 +13,7 @@
 #include "conf/conf.h"
 #include "control/alerts.h"
 #include "control/exports.h"
+#include "control/metrics.h"
 #include "control/pg.h"
 #include "control/policy_values.h"
 #include "control/publish.h"
@@ -165,6 +166,7 @@ role_on_tick(evutil_socket_t fd, short what, void *arg)
 		sweep_meters(&r->ctl);
 	ag_alerts_tick(r->ctl.alerts);
 	ag_exports_tick(r->ctl.exports);
+	ag_metrics_tick(r->ctl.metrics);
 }
 
 static void
@@ -265,6 +267,9 @@ role_start(struct role *r, struct ag_err *err)
 	ctl->exports = ctl->base ? ag_exports_new(ctl) : NULL;
 	if (!ctl->base || !ctl->pg || !ctl->keys || !ctl->alerts || !ctl->reports || !ctl->exports)
 		return ag_err_set(err, -ENOMEM, "could not start: out of memory");
+	ctl->metrics = ag_metrics_start(ctl, ctl->ctx->metrics_fd);
+	if (!ctl->metrics)
+		return ag_err_set(err, -ENOMEM, "could not serve the metrics' socket");
 	ag_pg_on_wait(ctl->pg, role_beat, r);
 	if (repaired > 0)
 		ag_warn("%u keys were being written when a process died, they are loaded anew", repaired);
@@ -300,6 +305,7 @@ role_stop(struct role *r)
 	ag_alerts_free(r->ctl.alerts);
 	ag_exports_free(r->ctl.exports);
 	ag_reader_free(r->ctl.reports);
+	ag_metrics_free(r->ctl.metrics);
 	ag_pg_free(r->ctl.pg);
 	if (r->ctl.keys)
 		ag_keytab_writer_free(r->ctl.keys);

@@ -17,6 +17,7 @@ struct evhttp;
 struct ag_alerts;
 struct ag_exports;
 struct ag_keytab_writer;
+struct ag_metrics;
 struct ag_pg;
 struct ag_reader;
 
@@ -28,6 +29,7 @@ struct ag_control {
 	struct ag_alerts *alerts;         /* owned */
 	struct ag_reader *reports;        /* owned: what takes long to read, beside pg */
 	struct ag_exports *exports;       /* owned */
+	struct ag_metrics *metrics;       /* owned */
 	struct evhttp *workers;           /* owned: requests forwarded by workers */
 	struct evhttp *operators;         /* owned: aigatectl */
 	struct event *tick;               /* owned: once a second */

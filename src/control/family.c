@@ -4,14 +4,12 @@
 #include "provider/provider.h"
 
 /* Documented, with a protocol or an authentication of their own that is not spoken yet. */
-static const char *const later[] = { "azure-openai", "azure-ai", "anthropic", "google", "vertex-ai",
-	"bedrock", "sagemaker", "cohere", "mistral-ai", "github", "databricks", "modal", "cortex",
-	"predibase", "huggingface", "workers-ai", "triton", "ai21", "reka-ai", "palm", "oracle", "bytez",
-	"jina", "voyage", "nomic", "pinecone", "segmind", "stability-ai", "recraft-ai", "qdrant",
-	"milvus", "replicate", "meshy", "tripo3d", "portkey", "ncompass", "monsterapi", "lepton",
-	"krutrim", "deepbricks", "lemonfox-ai", "nextbit", "aibadgr", "cometapi", "matterai", "302ai",
-	"latitude", "bedrock-mantle", "claude-platform-aws", "fal-ai", "byteplus", "minimax",
-	"scenario-ai", "lightning-ai", "deepgram", "ember-cloud" };
+static const char *const later[] = { "azure-ai", "google", "vertex-ai", "bedrock",
+	"sagemaker", "cohere", "databricks", "modal", "cortex", "predibase", "triton", "ai21",
+	"reka-ai", "palm", "oracle", "bytez", "nomic", "pinecone", "segmind", "stability-ai",
+	"recraft-ai", "qdrant", "milvus", "replicate", "meshy", "tripo3d", "portkey", "lepton",
+	"bedrock-mantle", "claude-platform-aws", "fal-ai", "byteplus", "scenario-ai",
+	"lightning-ai", "deepgram", "ember-cloud" };
 
 enum ag_family
 ag_family_find(struct ag_str id, struct ag_family_needs *out, const char **out_name)

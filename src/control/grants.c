@@ -35,14 +35,34 @@ provider_insert(struct ag_call *c, const struct ag_integration_ref *to, int64_t 
 	return res ? 0 : -1;
 }
 
+/* Whoever deleted the provider of a grant and then changes the grant's limits does not mean to have
+ * it back, without its own limits. */
+static int
+had_access(struct ag_call *c, const struct ag_integration_ref *to, int64_t workspace_id, bool *out)
+{
+	AG_AUTO(ag_pgres) PGresult *res = NULL;
+	struct ag_pg_args a = { 0 };
+
+	ag_pg_arg_i64(&a, to->id);
+	ag_pg_arg_i64(&a, workspace_id);
+	res = ag_call_sql(c, SQL_GRANT_IS_ENABLED, &a);
+	if (!res)
+		return -1;
+	*out = PQntuples(res) > 0 && ag_pg_bool(res, 0, 0);
+	return 0;
+}
+
 int
 ag_grant_apply(struct ag_call *c, const struct ag_integration_ref *to, int64_t workspace_id,
     const struct ag_grant_wish *w)
 {
 	AG_AUTO(ag_pgres) PGresult *res = NULL;
 	struct ag_pg_args a = { 0 };
+	bool is_old = false;
 	int64_t id;
 
+	if (had_access(c, to, workspace_id, &is_old) < 0)
+		return -1;
 	ag_pg_arg_i64(&a, to->id);
 	ag_pg_arg_i64(&a, workspace_id);
 	ag_pg_arg_bool(&a, w->is_enabled);
@@ -57,7 +77,7 @@ ag_grant_apply(struct ag_call *c, const struct ag_integration_ref *to, int64_t w
 	if (ag_meters_sync(c, "grant", id, ag_pg_text(res, 0, 1), ag_pg_text(res, 0, 2),
 	    w->reset_usage) < 0)
 		return -1;
-	if (!w->is_enabled || !w->wants_provider)
+	if (!w->is_enabled || !w->wants_provider || (is_old && !w->asks_provider))
 		return 0;
 	return provider_insert(c, to, workspace_id, id, w->provider_slug);
 }
@@ -150,6 +170,12 @@ ag_grant_list(struct ag_call *c)
 
 /* ---- changing ---- */
 
+static bool
+says_provider(struct json_object *obj)
+{
+	return member(obj, "create_default_provider") || member(obj, "default_provider_slug");
+}
+
 /* What each element (and global_workspace_access) may say; usage and rates are the caller's. */
 static int
 read_wish(struct ag_call *c, struct json_object *obj, const char *path, struct ag_grant_wish *w)
@@ -167,6 +193,7 @@ read_wish(struct ag_call *c, struct json_object *obj, const char *path, struct a
 	snprintf(p, sizeof(p), "%s.create_default_provider", path);
 	if (ag_field_bool(c, obj, p, &w->wants_provider) == AG_FIELD_BAD)
 		return -1;
+	w->asks_provider |= says_provider(obj);
 	snprintf(p, sizeof(p), "%s.default_provider_slug", path);
 	if (ag_field_slug(c, obj, p, &w->provider_slug) == AG_FIELD_BAD ||
 	    ag_limits_usage_member(c, obj, "usage_limits", AG_LIMITS_ARRAY_OF_ONE, &w->has_usage,
@@ -264,6 +291,7 @@ update_all(struct ag_call *c, const struct ag_integration_ref *to)
 	    AG_FIELD_BAD ||
 	    ag_field_slug(c, c->body, "default_provider_slug", &defaults.provider_slug) == AG_FIELD_BAD)
 		return -1;
+	defaults.asks_provider = says_provider(c->body);
 	if (workspaces && json_object_array_length(workspaces) > WORKSPACES_MAX)
 		return ag_call_invalid(c, "workspaces: at most %d in one call", WORKSPACES_MAX);
 	if (access && to->workspace_id)

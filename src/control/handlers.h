@@ -36,6 +36,15 @@ void ag_grant_update(struct ag_call *c);
 
 void ag_provider_list(struct ag_call *c);
 void ag_provider_get(struct ag_call *c);
+void ag_provider_create(struct ag_call *c);
+void ag_provider_update(struct ag_call *c);
+void ag_provider_delete(struct ag_call *c);
+
+void ag_virtual_key_list(struct ag_call *c);
+void ag_virtual_key_get(struct ag_call *c);
+void ag_virtual_key_create(struct ag_call *c);
+void ag_virtual_key_update(struct ag_call *c);
+void ag_virtual_key_delete(struct ag_call *c);
 
 void ag_org_settings_get(struct ag_call *c);
 void ag_org_settings_update(struct ag_call *c);
@@ -99,13 +108,29 @@ int ag_integration_find(struct ag_call *c, const char *name, enum ag_verb verb,
     struct ag_integration_ref *out) AG_MUST_CHECK;
 enum ag_scope ag_integration_scope(bool is_workspace_owned, enum ag_verb verb);
 
+/* The integration with its grants, their providers and meters; the credential is wiped. */
+int ag_integration_archive(struct ag_call *c, int64_t id) AG_MUST_CHECK;
+/* One made for a virtual key alone, of the body's provider, key and custom_host; granted to the
+ * workspace it belongs to. */
+int ag_integration_own(struct ag_call *c, int64_t workspace_id, const char *name, int64_t *out_id,
+    int64_t *out_grant_id) AG_MUST_CHECK;
+/* Another name (NULL: the same), and the body's key when it has one. */
+int ag_integration_rekey(struct ag_call *c, int64_t id, const char *uuid,
+    const char *name) AG_MUST_CHECK;
+
+/* Letters, digits, _ and - of the name, or `otherwise`, and six random digits. */
+#define AG_SLUG_MADE_LEN 48
+int ag_slug_make(struct ag_call *c, const char *name, const char *otherwise,
+    char out[AG_SLUG_MADE_LEN]) AG_MUST_CHECK;
+
 /* Gives, changes or takes away a workspace's access. */
 struct ag_grant_wish {
 	bool is_enabled;
 	bool has_usage, has_rates;     /* members were given */
 	struct json_object *usage, *rates; /* borrowed; stored form */
 	bool reset_usage;
-	bool wants_provider;
+	bool wants_provider;           /* when access is new */
+	bool asks_provider;            /* said so: also when access is not new and has none left */
 	const char *provider_slug;     /* NULL: the integration's */
 };
 int ag_grant_apply(struct ag_call *c, const struct ag_integration_ref *to, int64_t workspace_id,

@@ -121,13 +121,29 @@ check_headers(struct ag_call *c, struct json_object *headers)
 	return 0;
 }
 
+/* NULL: none given. */
+static int
+custom_host_member(struct ag_call *c, struct json_object *obj, const char *path, const char **out)
+{
+	struct ag_err err = { "" };
+
+	*out = NULL;
+	if (ag_field_text(c, obj, path, 2048, out) == AG_FIELD_BAD)
+		return -1;
+	if (*out && !**out)
+		*out = NULL;
+	if (*out && ag_custom_host_check(ag_str(*out), ag_str(c->ctl->ctx->conf->trusted_hosts),
+	    &err) < 0)
+		return ag_call_invalid(c, "%s: %s", path, err.text);
+	return 0;
+}
+
 /* *out_host: the custom host, NULL none. */
 static int
 check_configurations(struct ag_call *c, struct json_object *conf, const char **out_host)
 {
 	static const char *const known[] = { "custom_host", "custom_headers", "openai_organization",
 		"openai_project" };
-	struct ag_err err = { "" };
 	struct json_object *headers = NULL;
 	const char *text;
 
@@ -144,7 +160,7 @@ check_configurations(struct ag_call *c, struct json_object *conf, const char **o
 	}
 	if (ag_field_text(c, conf, "configurations.openai_organization", 255, &text) == AG_FIELD_BAD ||
 	    ag_field_text(c, conf, "configurations.openai_project", 255, &text) == AG_FIELD_BAD ||
-	    ag_field_text(c, conf, "configurations.custom_host", 2048, out_host) == AG_FIELD_BAD)
+	    custom_host_member(c, conf, "configurations.custom_host", out_host) < 0)
 		return -1;
 	switch (ag_field_object(c, conf, "configurations.custom_headers", &headers)) {
 	case AG_FIELD_BAD:
@@ -157,11 +173,6 @@ check_configurations(struct ag_call *c, struct json_object *conf, const char **o
 	case AG_FIELD_NULL:
 		break;
 	}
-	if (*out_host && !**out_host)
-		*out_host = NULL;
-	if (*out_host && ag_custom_host_check(ag_str(*out_host),
-	    ag_str(c->ctl->ctx->conf->trusted_hosts), &err) < 0)
-		return ag_call_invalid(c, "configurations.custom_host: %s", err.text);
 	return 0;
 }
 
@@ -231,33 +242,32 @@ body_read(struct ag_call *c, struct integration_body *b)
 }
 
 static int
-check_family(struct ag_call *c, struct integration_body *b)
+check_family(struct ag_call *c, const char *member, struct integration_body *b)
 {
 	struct ag_family_needs needs = { 0 };
 	const char *id = NULL;
 
-	if (ag_field_text(c, c->body, "ai_provider_id", 64, &id) == AG_FIELD_BAD)
+	if (ag_field_text(c, c->body, member, 64, &id) == AG_FIELD_BAD)
 		return -1;
 	if (!id)
-		return ag_call_invalid(c, "ai_provider_id: is required");
+		return ag_call_invalid(c, "%s: is required", member);
 	switch (ag_family_find(ag_str(id), &needs, &b->family)) {
 	case AG_FAMILY_SPOKEN:
 		break;
 	case AG_FAMILY_LATER:
-		return ag_call_invalid(c, "ai_provider_id: \"%s\" is not spoken by this gateway yet", id);
+		return ag_call_invalid(c, "%s: \"%s\" is not spoken by this gateway yet", member, id);
 	case AG_FAMILY_UNKNOWN:
-		return ag_call_invalid(c, "ai_provider_id: \"%s\" is not a provider", id);
+		return ag_call_invalid(c, "%s: \"%s\" is not a provider", member, id);
 	}
 	if (needs.custom_host && !b->custom_host)
-		return ag_call_invalid(c, "configurations.custom_host: is required for %s", id);
+		return ag_call_invalid(c, "custom_host: is required for %s", id);
 	if (needs.key && !b->custom_host && (!b->key || !*b->key))
 		return ag_call_invalid(c, "key: is required for %s", id);
 	return 0;
 }
 
-/* Letters, digits, _ and - of the name, and six random digits. */
-static int
-make_slug(struct ag_call *c, const char *name, char out[48])
+int
+ag_slug_make(struct ag_call *c, const char *name, const char *otherwise, char out[AG_SLUG_MADE_LEN])
 {
 	unsigned char r[3];
 	size_t n = 0;
@@ -276,7 +286,7 @@ make_slug(struct ag_call *c, const char *name, char out[48])
 	text[n] = '\0';
 	if (getrandom(r, sizeof(r), 0) != (ssize_t)sizeof(r))
 		return ag_call_fail(c, 500, "AB04", "no random numbers");
-	snprintf(out, 48, "%s-%02x%02x%02x", n ? text : "integration", r[0], r[1], r[2]);
+	snprintf(out, AG_SLUG_MADE_LEN, "%s-%02x%02x%02x", n ? text : otherwise, r[0], r[1], r[2]);
 	return 0;
 }
 
@@ -332,9 +342,9 @@ ag_integration_create(struct ag_call *c)
 	struct ag_grant_wish wish = { .is_enabled = true };
 	struct json_object *after = NULL, *answer;
 	const char *workspace = NULL;
-	char made[48];
+	char made[AG_SLUG_MADE_LEN];
 
-	if (body_read(c, &b) < 0 || check_family(c, &b) < 0 ||
+	if (body_read(c, &b) < 0 || check_family(c, "ai_provider_id", &b) < 0 ||
 	    ag_field_text(c, c->body, "workspace_id", AG_SLUG_MAX, &workspace) == AG_FIELD_BAD ||
 	    ag_workspace_resolve(c, workspace, false, &ref.workspace_id) < 0 ||
 	    ag_call_need(c, ag_integration_scope(ref.workspace_id != 0, AG_VERB_CREATE)) < 0)
@@ -343,7 +353,7 @@ ag_integration_create(struct ag_call *c)
 		ag_call_invalid(c, "name: is required");
 		return;
 	}
-	if (!b.slug && make_slug(c, b.name, made) < 0)
+	if (!b.slug && ag_slug_make(c, b.name, "integration", made) < 0)
 		return;
 	ag_str_copy(ag_str(b.slug ? b.slug : made), ref.slug, sizeof(ref.slug));
 	ag_str_copy(ag_str(b.name), ref.name, sizeof(ref.name));
@@ -463,6 +473,16 @@ run_on(struct ag_call *c, const char *sql, int64_t id)
 	return res ? 0 : -1;
 }
 
+int
+ag_integration_archive(struct ag_call *c, int64_t id)
+{
+	if (ag_meters_retired(c, SQL_METERS_RETIRE_INTEGRATION, id) < 0 ||
+	    run_on(c, SQL_INTEGRATION_ARCHIVE_PROVIDERS, id) < 0 ||
+	    run_on(c, SQL_INTEGRATION_ARCHIVE_GRANTS, id) < 0)
+		return -1;
+	return run_on(c, SQL_INTEGRATION_ARCHIVE, id);
+}
+
 void
 ag_integration_delete(struct ag_call *c)
 {
@@ -470,13 +490,57 @@ ag_integration_delete(struct ag_call *c)
 	struct ag_integration_ref ref;
 
 	if (ag_integration_find(c, c->arg[0], AG_VERB_DELETE, &ref) == 0 &&
-	    read_detail(c, ref.id, &before) == 0 &&
-	    ag_meters_retired(c, SQL_METERS_RETIRE_INTEGRATION, ref.id) == 0 &&
-	    run_on(c, SQL_INTEGRATION_ARCHIVE_PROVIDERS, ref.id) == 0 &&
-	    run_on(c, SQL_INTEGRATION_ARCHIVE_GRANTS, ref.id) == 0 &&
-	    run_on(c, SQL_INTEGRATION_ARCHIVE, ref.id) == 0 &&
+	    read_detail(c, ref.id, &before) == 0 && ag_integration_archive(c, ref.id) == 0 &&
 	    ag_call_audit(c, "delete", "integration", ref.uuid, before, NULL) == 0 &&
 	    ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0)
 		ag_call_ok(c, NULL);
 	json_object_put(before);
+}
+
+/* ---- of virtual keys ---- */
+
+int
+ag_integration_own(struct ag_call *c, int64_t workspace_id, const char *name, int64_t *out_id,
+    int64_t *out_grant_id)
+{
+	AG_AUTO(ag_pgres) PGresult *res = NULL;
+	struct ag_integration_ref ref = { .workspace_id = workspace_id };
+	struct ag_grant_wish wish = { .is_enabled = true };
+	struct integration_body b = { .name = name };
+	struct ag_pg_args a = { 0 };
+	char made[AG_SLUG_MADE_LEN];
+
+	if (ag_field_text(c, c->body, "key", KEY_MAX_BYTES, &b.key) == AG_FIELD_BAD ||
+	    custom_host_member(c, c->body, "custom_host", &b.custom_host) < 0 ||
+	    check_family(c, "provider", &b) < 0 || ag_slug_make(c, name, "virtual-key", made) < 0)
+		return -1;
+	if (b.custom_host) {
+		b.configurations = json_object_new_object();
+		json_object_object_add(b.configurations, "custom_host",
+		    json_object_new_string(b.custom_host));
+	}
+	ag_str_copy(ag_str(made), ref.slug, sizeof(ref.slug));
+	ag_str_copy(ag_str(name), ref.name, sizeof(ref.name));
+	if (insert(c, &b, &ref) == 0 && ag_grant_apply(c, &ref, workspace_id, &wish) == 0) {
+		ag_pg_arg_i64(&a, ref.id);
+		res = ag_call_sql(c, SQL_GRANT_OF_ONE, &a);
+	}
+	json_object_put(b.configurations);
+	if (!res)
+		return -1;
+	*out_id = ref.id;
+	*out_grant_id = ag_pg_i64(res, 0, 0);
+	return 0;
+}
+
+int
+ag_integration_rekey(struct ag_call *c, int64_t id, const char *uuid, const char *name)
+{
+	struct ag_integration_ref ref = { .id = id };
+	struct integration_body b = { .name = name };
+
+	if (ag_field_text(c, c->body, "key", KEY_MAX_BYTES, &b.key) == AG_FIELD_BAD)
+		return -1;
+	ag_str_copy(ag_str(uuid), ref.uuid, sizeof(ref.uuid));
+	return update_row(c, &b, &ref);
 }

@@ -5,6 +5,7 @@
  * is no longer there goes.  Rows come by cursor: a million keys need no more memory than ten thousand. */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -29,6 +30,7 @@ struct loader {
 	uint8_t *restore;     /* owned; a bit per meter slot: its spend comes from the ledger */
 	bool is_cold;
 	bool any_restore;
+	bool has_lock;        /* of insertions into the table of meters */
 	struct key_meter *meters; /* owned; by key once all are there */
 	size_t n_meters, cap_meters, next_meter;
 	int64_t *keys;        /* owned; ids in order */
@@ -76,34 +78,63 @@ beat(struct ag_control *ctl)
 	ag_a64_set(&slot->heartbeat_us, ag_clock_wall_us());
 }
 
-/* Calls fn for each row of a query, some thousands at a time. */
+static int on_meter(struct loader *l, const PGresult *res, int row);
+
+/* A batch of rows.  Before anybody serves, the lock of insertions is taken once for all of them: by
+ * itself it would be the dearest part of a meter. */
+static int
+take_rows(struct loader *l, const PGresult *res, int (*fn)(struct loader *, const PGresult *, int))
+{
+	int rc = 0, n = PQntuples(res);
+
+	l->has_lock = l->is_cold && fn == on_meter && ag_metertab_lock(l->ctl->ctx->shm) == 0;
+	for (int i = 0; i < n && rc == 0; i++)
+		rc = fn(l, res, i);
+	if (l->has_lock)
+		ag_metertab_unlock(l->ctl->ctx->shm);
+	l->has_lock = false;
+	beat(l->ctl);
+	return rc;
+}
+
+#define FETCH "fetch 10000 from load"
+
+/* Calls fn for each row of a query, some thousands at a time; the next ones are on their way while
+ * these are taken. */
 static int
 each_row(struct loader *l, const char *declare, int (*fn)(struct loader *, const PGresult *, int))
 {
-	PGresult *res = ag_pg_exec(l->ctl->pg, declare, NULL, l->err);
+	struct ag_pg *pg = l->ctl->pg;
+	PGresult *res = ag_pg_exec(pg, declare, NULL, l->err), *next;
 	int64_t began_us = ag_clock_mono_us(), waited_us = 0;
-	int rc = res ? 0 : -EIO, n = 1;
+	int rc = res ? 0 : -EIO;
 
 	PQclear(res);
-	while (rc == 0 && n > 0) {
+	if (rc == 0)
+		rc = ag_pg_send(pg, FETCH, NULL, l->err);
+	while (rc == 0) {
 		int64_t asked_us = ag_clock_mono_us();
 
-		res = ag_pg_exec(l->ctl->pg, "fetch 10000 from load", NULL, l->err);
+		res = ag_pg_wait(pg, l->err);
 		if (!res)
 			return -EIO;
 		waited_us += ag_clock_mono_us() - asked_us;
-		n = PQntuples(res);
-		for (int i = 0; i < n && rc == 0; i++)
-			rc = fn(l, res, i);
+		if (PQntuples(res) == 0)
+			break;
+		rc = ag_pg_send(pg, FETCH, NULL, l->err);
+		if (rc == 0 && (rc = take_rows(l, res, fn)) < 0) {
+			next = ag_pg_wait(pg, NULL); /* nobody wants them any more */
+			PQclear(next);
+		}
 		PQclear(res);
-		beat(l->ctl);
 	}
 	if (rc < 0)
 		return rc;
+	PQclear(res);
 	ag_debug("load: %lld ms, of which PostgreSQL %lld ms: %.60s",
 	    (long long)((ag_clock_mono_us() - began_us) / AG_US_PER_MS),
 	    (long long)(waited_us / AG_US_PER_MS), declare);
-	res = ag_pg_exec(l->ctl->pg, "close load", NULL, l->err);
+	res = ag_pg_exec(pg, "close load", NULL, l->err);
 	PQclear(res);
 	return res ? 0 : -EIO;
 }
@@ -161,14 +192,16 @@ on_meter(struct loader *l, const PGresult *res, int row)
 
 	if (ag_meters_def(res, row, &def) < 0)
 		return ag_err_set(l->err, -EINVAL, "meter %s cannot be read", PQgetvalue(res, row, 0));
-	rc = ag_metertab_put(l->ctl->ctx->shm, &def, &ix, &is_new);
+	rc = l->has_lock ? ag_metertab_put_locked(l->ctl->ctx->shm, &def, &ix, &is_new)
+	    : ag_metertab_put(l->ctl->ctx->shm, &def, &ix, &is_new);
 	if (rc == -EINVAL) {
 		/* A slot that stands for something else under this number: never ours. */
 		ag_error("meter %lld stands with another kind or unit, making it anew",
 		    (long long)def.id);
 		if (ag_metertab_find(l->ctl->ctx->shm, def.id, &ix) == 0)
 			ag_metertab_free(l->ctl->ctx->shm, ix);
-		rc = ag_metertab_put(l->ctl->ctx->shm, &def, &ix, &is_new);
+		rc = l->has_lock ? ag_metertab_put_locked(l->ctl->ctx->shm, &def, &ix, &is_new)
+		    : ag_metertab_put(l->ctl->ctx->shm, &def, &ix, &is_new);
 	}
 	if (rc < 0)
 		return ag_err_set(l->err, rc, "cannot place meter %lld: %s", (long long)def.id,
@@ -307,7 +340,9 @@ free_unseen(struct loader *l)
 static uint32_t
 remove_gone(struct loader *l)
 {
-	ag_keytab_each(l->ctl->keys, note_gone, l);
+	/* All that were read stand; are they all that stand, none is gone. */
+	if (l->skipped > 0 || ag_keytab_count(l->ctl->keys) != l->n_keys)
+		ag_keytab_each(l->ctl->keys, note_gone, l);
 	for (size_t i = 0; i < l->n_gone; i++)
 		if (ag_keytab_del(l->ctl->keys, l->gone[i]) == 0)
 			ag_count(AG_CNT_keys_changed);
@@ -342,6 +377,20 @@ load_all(struct loader *l, struct ag_plan *plan)
 	return 0;
 }
 
+/* A cold segment is about to be written from end to end: its pages in one call rather than by a fault
+ * each.  A kernel that cannot do that costs time, nothing else. */
+static void
+touch_pages(const struct ag_shm *shm)
+{
+#ifdef MADV_POPULATE_WRITE
+	const struct ag_shm_hdr *h = shm->hdr;
+
+	(void)madvise(shm->keys, h->catalog_off - h->keys_off, MADV_POPULATE_WRITE);
+#else
+	(void)shm;
+#endif
+}
+
 int
 ag_publish_load(struct ag_control *ctl, struct ag_err *err)
 {
@@ -358,6 +407,8 @@ ag_publish_load(struct ag_control *ctl, struct ag_err *err)
 	else
 		rc = ag_pg_begin(ctl->pg, true, err);
 	if (rc == 0) {
+		if (l.is_cold)
+			touch_pages(ctl->ctx->shm);
 		ag_pg_set_deadline(ctl->pg, AG_PG_LOAD_US);
 		rc = load_all(&l, &plan);
 		ag_pg_rollback(ctl->pg);

@@ -26,6 +26,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/logs.c \
 	src/control/mask.c src/control/mask.h \
 	src/control/meters.c src/control/meters.h \
+	src/control/metrics.c src/control/metrics.h \
 	src/control/models.c \
 	src/control/org_settings.c \
 	src/control/organisation.c \
@@ -34,14 +35,16 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/policies.c src/control/policies.h \
 	src/control/policy_rules.c src/control/policy_rules.h \
 	src/control/policy_values.c src/control/policy_values.h \
-	src/control/providers.c \
+	src/control/providers.c src/control/providers.h \
 	src/control/publish.c src/control/publish.h \
 	src/control/reader.c src/control/reader.h \
 	src/control/routes.c src/control/routes.h \
 	src/control/secret.c src/control/secret.h \
 	src/control/server.c src/control/server.h \
 	src/control/sql.h src/control/sql_analytics.h src/control/sql_audit.h src/control/sql_logs.h \
+	src/control/sql.h src/control/sql_providers.h \
 	src/control/usage.c \
+	src/control/virtual_keys.c \
 	src/control/webhook.c src/control/webhook.h \
 	src/control/workspaces.c
 EXTRA_DIST += src/control/README.md

@@ -266,23 +266,27 @@ broken:
 	return NULL;
 }
 
-PGresult *
-ag_pg_exec(struct ag_pg *pg, const char *sql, const struct ag_pg_args *args, struct ag_err *err)
+int
+ag_pg_send(struct ag_pg *pg, const char *sql, const struct ag_pg_args *args, struct ag_err *err)
 {
-	PGresult *res;
-
 	pg->constraint[0] = '\0';
 	if (!pg->conn) {
 		pg->fault = AG_PG_LOST;
-		ag_err_set(err, -EIO, "no connection to PostgreSQL");
-		return NULL;
+		return ag_err_set(err, -EIO, "no connection to PostgreSQL");
 	}
 	if (!PQsendQueryParams(pg->conn, sql, args ? args->n : 0, NULL, args ? args->value : NULL,
 	    args ? args->bytes : NULL, args ? args->format : NULL, 0)) {
 		lost(pg, err, "lost the connection to PostgreSQL");
-		return NULL;
+		return -EIO;
 	}
-	res = collect(pg, err);
+	return 0;
+}
+
+PGresult *
+ag_pg_wait(struct ag_pg *pg, struct ag_err *err)
+{
+	PGresult *res = collect(pg, err);
+
 	if (!res)
 		return NULL;
 	if (PQresultStatus(res) == PGRES_TUPLES_OK || PQresultStatus(res) == PGRES_COMMAND_OK) {
@@ -294,6 +298,12 @@ ag_pg_exec(struct ag_pg *pg, const char *sql, const struct ag_pg_args *args, str
 	if (pg->fault == AG_PG_LOST)
 		drop(pg);
 	return NULL;
+}
+
+PGresult *
+ag_pg_exec(struct ag_pg *pg, const char *sql, const struct ag_pg_args *args, struct ag_err *err)
+{
+	return ag_pg_send(pg, sql, args, err) < 0 ? NULL : ag_pg_wait(pg, err);
 }
 
 int
@@ -377,10 +387,15 @@ ag_pg_text(const PGresult *res, int row, int col)
 	return ag_str_n(PQgetvalue(res, row, col), (size_t)PQgetlength(res, row, col));
 }
 
+/* A table: a load reads a hundred million of them. */
 static int
 hex_digit(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	static const int8_t plus_one[256] = { ['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5,
+		['5'] = 6, ['6'] = 7, ['7'] = 8, ['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12,
+		['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16 };
+
+	return plus_one[(uint8_t)c] - 1;
 }
 
 int

@@ -62,6 +62,10 @@ void ag_pg_rollback(struct ag_pg *pg);
 /* NULL and err on any failure; args NULL: none.  The result is the caller's (PQclear). */
 PGresult *ag_pg_exec(struct ag_pg *pg, const char *sql, const struct ag_pg_args *args,
     struct ag_err *err);
+/* The same in two steps: PostgreSQL works while we do.  Each send is followed by one wait. */
+int ag_pg_send(struct ag_pg *pg, const char *sql, const struct ag_pg_args *args,
+    struct ag_err *err) AG_MUST_CHECK;
+PGresult *ag_pg_wait(struct ag_pg *pg, struct ag_err *err);
 
 /* Fields of a result. */
 int64_t ag_pg_i64(const PGresult *res, int row, int col); /* 0 for null */

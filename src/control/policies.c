@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "control/alerts.h"
 #include "control/field.h"
 #include "control/handlers.h"
 #include "control/limits.h"
@@ -412,14 +413,54 @@ reset_value(struct ag_call *c, struct json_object *now)
 	return n > 0 ? 0 : ag_call_not_found(c, "value", value);
 }
 
+/* How its meters are to stand from now on, for those that are there. */
+static int
+read_def(struct ag_call *c, int64_t id, struct ag_meter_def *out)
+{
+	AG_AUTO(ag_pgres) PGresult *res = NULL;
+	struct ag_pg_args a = { 0 };
+
+	ag_pg_arg_i64(&a, id);
+	res = ag_call_sql(c, SQL_POLICY_DEF, &a);
+	if (!res)
+		return -1;
+	if (PQntuples(res) == 0)
+		return ag_call_fail(c, 500, "AB04", "internal error, trace %s", c->trace_id);
+	ag_policy_value_def(res, 0, out);
+	out->name = AG_STR_NONE;
+	return 0;
+}
+
+static void
+update_usage(struct ag_call *c, const char *kind)
+{
+	struct json_object *now = NULL, *after = NULL;
+	struct ag_meter_def def;
+	int64_t id;
+
+	if (ag_policy_values_note(c) < 0 || ag_policy_find(c, kind, &now) < 0)
+		return;
+	id = json_object_get_int64(member(now, "_id"));
+	if (ag_alerts_before_policy_edit(c, id) == 0 && update_row(c, kind, now) == 0 &&
+	    read_def(c, id, &def) == 0 && reset_value(c, now) == 0 &&
+	    read_stored(c, kind, json_object_get_string(member(now, "id")), &after) == 0 &&
+	    ag_call_audit(c, "update", "policy", json_object_get_string(member(now, "id")), now,
+	    after) == 0 && ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0) {
+		ag_alerts_policy_edited(c->ctl->alerts, &def);
+		ag_call_ok(c, NULL);
+	}
+	json_object_put(now);
+	json_object_put(after);
+}
+
 static void
 update(struct ag_call *c, const char *kind)
 {
 	struct json_object *now = NULL, *after = NULL;
 
-	if (ag_policy_values_note(c) < 0 || ag_policy_find(c, kind, &now) < 0)
+	if (ag_policy_find(c, kind, &now) < 0)
 		return;
-	if (update_row(c, kind, now) == 0 && (is_rate(kind) || reset_value(c, now) == 0) &&
+	if (update_row(c, kind, now) == 0 &&
 	    read_stored(c, kind, json_object_get_string(member(now, "id")), &after) == 0 &&
 	    ag_call_audit(c, "update", "policy", json_object_get_string(member(now, "id")), now,
 	    after) == 0 && ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0)
@@ -438,7 +479,8 @@ archive(struct ag_call *c, const char *kind)
 	if (ag_policy_find(c, kind, &now) < 0)
 		return;
 	ag_pg_arg_i64(&a, json_object_get_int64(member(now, "_id")));
-	res = ag_call_sql(c, SQL_POLICY_ARCHIVE, &a);
+	res = ag_alerts_before_policy_edit(c, json_object_get_int64(member(now, "_id"))) < 0 ? NULL
+	    : ag_call_sql(c, SQL_POLICY_ARCHIVE, &a);
 	if (res && ag_call_audit(c, "delete", "policy", json_object_get_string(member(now, "id")), now,
 	    NULL) == 0 && ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0)
 		ag_call_ok(c, NULL);
@@ -451,7 +493,7 @@ archive(struct ag_call *c, const char *kind)
 void ag_usage_policy_create(struct ag_call *c) { create(c, "usage"); }
 void ag_usage_policy_list(struct ag_call *c) { list(c, "usage"); }
 void ag_usage_policy_get(struct ag_call *c) { get(c, "usage"); }
-void ag_usage_policy_update(struct ag_call *c) { update(c, "usage"); }
+void ag_usage_policy_update(struct ag_call *c) { update_usage(c, "usage"); }
 void ag_usage_policy_delete(struct ag_call *c) { archive(c, "usage"); }
 void ag_rate_policy_create(struct ag_call *c) { create(c, "rate"); }
 void ag_rate_policy_list(struct ag_call *c) { list(c, "rate"); }

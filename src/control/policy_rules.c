@@ -71,11 +71,11 @@ check_value(struct ag_call *c, const char *path, enum ag_rule_key key, struct ag
 		return ag_call_invalid(c, "%s: must be \"@provider/model\", where a * at the end stands "
 		    "for any rest, not \"%.*s\"", path, AG_STR_ARG(v));
 	if (key == AG_RULE_ENDPOINT) {
-		for (int e = AG_EP_CHAT; e <= AG_EP_EMBEDDING; e++)
+		for (int e = AG_EP_CHAT; e < AG_EP_RECORDED; e++)
 			if (ag_str_eq(v, ag_str(ag_policy_endpoint((enum ag_endpoint)e))))
 				return 0;
-		return ag_call_invalid(c, "%s: must be one of chatComplete, complete, embed, not "
-		    "\"%.*s\"", path, AG_STR_ARG(v));
+		return ag_call_invalid(c, "%s: must be chatComplete, complete, embed, messages, "
+		    "createModelResponse, generateContent or the like, not \"%.*s\"", path, AG_STR_ARG(v));
 	}
 	return 0;
 }

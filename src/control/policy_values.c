@@ -12,6 +12,7 @@
 #include "control/sql.h"
 #include "limit/policy_meter.h"
 #include "shm/counters.h"
+#include "shm/metertab.h"
 
 #define NOTE_MAX  500u /* in one statement */
 #define EVICT_MAX 256u /* in one tick */
@@ -84,7 +85,8 @@ struct notes {
 	uint32_t ix[NOTE_MAX];
 	int64_t id[NOTE_MAX];
 	size_t n;
-	uint32_t next_ix;         /* where the scan goes on */
+	struct ag_meter_walk walk; /* where the scan goes on */
+	bool is_over;
 };
 
 /* Fills rows with meters whose names are not stored yet; false: there are none left. */
@@ -94,11 +96,18 @@ notes_fill(const struct ag_shm *shm, struct notes *o)
 	json_object_put(o->rows);
 	o->rows = json_object_new_array();
 	o->n = 0;
-	for (; o->next_ix < shm->hdr->sizes.meters && o->n < NOTE_MAX; o->next_ix++) {
-		const struct ag_meter *m = &shm->meters[o->next_ix];
-		int64_t id = ag_a64_observe(&m->id);
+	while (!o->is_over && o->n < NOTE_MAX) {
+		const struct ag_meter *m;
 		struct json_object *row;
+		uint32_t ix;
+		int64_t id;
 
+		if (!ag_metertab_walk(shm, &o->walk, &ix)) {
+			o->is_over = true;
+			break;
+		}
+		m = &shm->meters[ix];
+		id = ag_a64_observe(&m->id);
 		if (id < AG_METER_DERIVED || ag_a32_observe(&m->kind) != AG_METER_BUDGET ||
 		    ag_a32_get(&m->policy.is_noted) || ag_a32_observe(&m->budget.name_len) == 0)
 			continue;
@@ -107,7 +116,7 @@ notes_fill(const struct ag_shm *shm, struct notes *o)
 		json_object_object_add(row, "p", json_object_new_int64(ag_a64_get(&m->policy.owner)));
 		json_object_object_add(row, "v", name_of(m));
 		json_object_array_add(o->rows, row);
-		o->ix[o->n] = o->next_ix;
+		o->ix[o->n] = ix;
 		o->id[o->n++] = id;
 	}
 	return o->n > 0;
@@ -278,6 +287,7 @@ member(struct json_object *obj, const char *name)
 
 struct value_state {
 	struct json_object *usage; /* owned */
+	int64_t period;
 	bool is_exhausted;
 };
 
@@ -293,6 +303,7 @@ state_of(struct ag_call *c, struct json_object *policy, int64_t meter_id)
 		ag_meter_read(ag_metertab_at(shm, ix), 0, ag_clock_wall_us(), &st);
 	return (struct value_state){
 		.usage = ag_limits_amount(st.settled, (enum ag_unit)json_object_get_int(member(policy, "_unit"))),
+		.period = st.period,
 		.is_exhausted = st.settled >= limit,
 	};
 }
@@ -305,6 +316,13 @@ read_values(struct ag_call *c, struct json_object *policy, const char *search)
 	ag_pg_arg_i64(&a, json_object_get_int64(member(policy, "_id")));
 	ag_pg_arg_text(&a, search);
 	return ag_call_sql(c, SQL_POLICY_VALUES, &a);
+}
+
+static struct json_object *
+was_raised(const PGresult *res, int row, int col, int64_t period)
+{
+	return json_object_new_boolean(!PQgetisnull(res, row, col) && period != 0 &&
+	    ag_pg_i64(res, row, col) == period);
 }
 
 int
@@ -323,8 +341,8 @@ ag_policy_values_map(struct ag_call *c, struct json_object *policy, struct json_
 		json_object_object_add(one, "current_usage", st.usage);
 		json_object_object_add(one, "status",
 		    json_object_new_string(st.is_exhausted ? "exhausted" : "active"));
-		json_object_object_add(one, "is_threshold_alerts_sent", json_object_new_boolean(0));
-		json_object_object_add(one, "is_exhausted_alerts_sent", json_object_new_boolean(0));
+		json_object_object_add(one, "is_threshold_alerts_sent", was_raised(res, i, 3, st.period));
+		json_object_object_add(one, "is_exhausted_alerts_sent", was_raised(res, i, 4, st.period));
 		json_object_object_add(map, PQgetvalue(res, i, 2), one);
 	}
 	*out = map;

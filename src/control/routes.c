@@ -38,7 +38,16 @@ static const struct ag_route routes[] = {
 	{ "PUT", "/v1/integrations/{}/workspaces", ag_grant_update, NONE, 0 },
 
 	{ "GET", "/v1/providers", ag_provider_list, AG_SCOPE_PROVIDERS_LIST, 0 },
+	{ "POST", "/v1/providers", ag_provider_create, AG_SCOPE_PROVIDERS_CREATE, 0 },
 	{ "GET", "/v1/providers/{}", ag_provider_get, AG_SCOPE_PROVIDERS_READ, 0 },
+	{ "PUT", "/v1/providers/{}", ag_provider_update, AG_SCOPE_PROVIDERS_UPDATE, 0 },
+	{ "DELETE", "/v1/providers/{}", ag_provider_delete, AG_SCOPE_PROVIDERS_DELETE, 0 },
+
+	{ "GET", "/v1/virtual-keys", ag_virtual_key_list, AG_SCOPE_VIRTUAL_KEYS_LIST, 0 },
+	{ "POST", "/v1/virtual-keys", ag_virtual_key_create, AG_SCOPE_VIRTUAL_KEYS_CREATE, 0 },
+	{ "GET", "/v1/virtual-keys/{}", ag_virtual_key_get, AG_SCOPE_VIRTUAL_KEYS_READ, 0 },
+	{ "PUT", "/v1/virtual-keys/{}", ag_virtual_key_update, AG_SCOPE_VIRTUAL_KEYS_UPDATE, 0 },
+	{ "DELETE", "/v1/virtual-keys/{}", ag_virtual_key_delete, AG_SCOPE_VIRTUAL_KEYS_DELETE, 0 },
 
 	{ "POST", "/v1/policies/usage-limits", ag_usage_policy_create, AG_SCOPE_POLICIES_CREATE, 0 },
 	{ "GET", "/v1/policies/usage-limits", ag_usage_policy_list, AG_SCOPE_POLICIES_LIST, 0 },
@@ -96,14 +105,10 @@ static const struct {
 	const char *what;
 } later[] = {
 	{ "POST", "/v1/api-keys/{}/rotate", "rotating API keys" },
-	{ "POST", "/v1/providers", "making providers by hand" },
-	{ "PUT", "/v1/providers/{}", "changing providers" },
-	{ "DELETE", "/v1/providers/{}", "deleting providers" },
 	{ NULL, "/v1/admin/workspaces/{}/users/*", "members of workspaces" },
 	{ NULL, "/v1/admin/users/*", "users and invites" },
 	{ NULL, "/v1/admin/organisation/defaults/*", "organisation defaults" },
 	{ NULL, "/v1/workspace-exclusions/*", "guardrail exclusions" },
-	{ NULL, "/v1/virtual-keys/*", "virtual keys" },
 	{ NULL, "/v1/configs/*", "configs" },
 	{ NULL, "/v1/guardrails/*", "guardrails" },
 	{ NULL, "/v1/prompts/*", "prompts" },

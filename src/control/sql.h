@@ -27,6 +27,10 @@
 
 /* ---- meters ---- */
 
+#define SQL_METER_OWNERS                                                                     \
+	"select distinct on (meter_id) meter_id, owner from aigate.v_budget"                     \
+	" where meter_id = any ($1::bigint[]) and owner is not null order by meter_id"
+
 #define SQL_METERS_OF                                                                        \
 	"select scope_id, id, kind, unit from aigate.meter"                                      \
 	" where level = $1 and retired_at is null"                                               \
@@ -86,15 +90,20 @@
 #define SQL_ALERT_RAISE                                                                      \
 	"insert into aigate.alert (organisation_id, meter_id, period, kind, arming, reason, level," \
 	" scope_id, scope_uuid, scope_name, workspace_id, unit, limit_amount, alert_amount, settled," \
-	" held, period_ends_at)"                                                                 \
+	" held, period_ends_at, value_key)"                                                      \
 	" select m.organisation_id, m.id, d.period, d.kind, case d.kind when 'threshold'"        \
 	" then m.threshold_arming else m.exhausted_arming end, d.reason, m.level, m.scope_id,"   \
 	" s.uuid, coalesce(s.name, m.level || ' ' || m.scope_id), s.workspace_id, m.unit,"       \
 	" d.limit_amount, d.alert_amount, d.settled, d.held,"                                    \
-	" timestamptz 'epoch' + d.ends_us * interval '1 microsecond'"                            \
-	" from jsonb_to_recordset($1::jsonb) as d(meter_id bigint, period bigint, kind text, reason text," \
-	" is_closed boolean, settled bigint, held bigint, limit_amount bigint, alert_amount bigint," \
-	" ends_us bigint) join aigate.meter m on m.id = d.meter_id left join lateral ("          \
+	" timestamptz 'epoch' + d.ends_us * interval '1 microsecond',"                           \
+	" (select value_key from aigate.policy_entity where meter_id = d.meter_id)"              \
+	" from jsonb_to_recordset($1::jsonb) as d(meter_id bigint, policy_id bigint, period bigint," \
+	" kind text, reason text, is_closed boolean, settled bigint, held bigint,"               \
+	" limit_amount bigint, alert_amount bigint, ends_us bigint) cross join lateral ("        \
+	"select id, organisation_id, level, scope_id, unit, threshold_arming, exhausted_arming"  \
+	" from aigate.meter where id = d.meter_id union all select d.meter_id, organisation_id," \
+	" 'policy', id, unit, threshold_arming, exhausted_arming from aigate.policy"             \
+	" where id = d.policy_id) m left join lateral ("                                         \
 	"select uuid, name, workspace_id from aigate.api_key where m.level = 'key' and id = m.scope_id" \
 	" union all select uuid, name, id from aigate.workspace where m.level = 'workspace'"     \
 	" and id = m.scope_id union all select i.uuid, i.name, g.workspace_id"                   \
@@ -102,7 +111,9 @@
 	" where m.level = 'grant' and g.id = m.scope_id"                                         \
 	" union all select uuid, name, workspace_id from aigate.provider where m.level = 'provider'" \
 	" and id = m.scope_id union all select uuid, name, null from aigate.organisation"        \
-	" where m.level = 'organisation' and id = m.scope_id) s on true"                         \
+	" where m.level = 'organisation' and id = m.scope_id"                                    \
+	" union all select uuid, name, workspace_id from aigate.policy where m.level = 'policy'" \
+	" and id = m.scope_id) s on true"                                                        \
 	" where not d.is_closed or not exists (select from aigate.alert x where x.meter_id = d.meter_id" \
 	" and x.period = d.period and x.kind = d.kind)"                                          \
 	" on conflict (meter_id, period, kind, arming) do nothing returning id"
@@ -116,7 +127,7 @@
 	" case when a.next_attempt_at <= now() then json_build_object('object', 'alert', 'id', a.uuid," \
 	" 'kind', a.kind, 'reason', a.reason, 'scope', case a.level when 'key' then 'api_key'"   \
 	" when 'grant' then 'integration' else a.level end, 'scope_id', a.scope_uuid,"           \
-	" 'name', a.scope_name, 'organisation_id', o.uuid, 'workspace_id', w.uuid,"              \
+	" 'name', a.scope_name, 'value_key', a.value_key, 'organisation_id', o.uuid, 'workspace_id', w.uuid,"              \
 	" 'workspace', w.slug, 'type', case a.unit when 'nusd' then 'cost' else a.unit end,"     \
 	" 'credit_limit', " SQL_AMOUNT("a.unit", "a.limit_amount")                               \
 	", 'alert_threshold', " SQL_AMOUNT("a.unit", "a.alert_amount")                           \
@@ -279,6 +290,10 @@
 	"update aigate.policy set name = case when $2 then $3 else name end,"                    \
 	" description = case when $4 then $5 else description end,"                              \
 	" conditions = coalesce($6::jsonb, conditions), limit_amount = $7, alert_amount = $8,"   \
+	/* No value has settled more than the limit: raised, it arms the alerts of all, as of a meter */ \
+	" exhausted_arming = exhausted_arming + ($7 > limit_amount)::int,"                       \
+	" threshold_arming = threshold_arming + ($7 > limit_amount"                              \
+	" or coalesce($8, 9223372036854775807) > coalesce(alert_amount, 9223372036854775807))::int," \
 	" window_us = $9, period_kind = $10, period_days = $11, anchor_date = case when $10 = 'days'" \
 	" then coalesce(date '1970-01-01' + $12::int, anchor_date, current_date) end,"           \
 	" status = coalesce($13, status), updated_at = now() where id = $1"
@@ -286,10 +301,21 @@
 #define SQL_POLICY_ARCHIVE                                                                   \
 	"update aigate.policy set status = 'archived', updated_at = now() where id = $1"
 
-/* $1 policy, $2 part of a value key or null */
+/* $1 policy, $2 part of a value key or null.  Last: the latest period whose alerts, as they are
+ * armed, have been raised. */
 #define SQL_POLICY_VALUES                                                                    \
-	"select uuid, meter_id, value_key from aigate.policy_entity where policy_id = $1"        \
-	" and ($2::text is null or position($2 in value_key) > 0) order by id"
+	"select e.uuid, e.meter_id, e.value_key,"                                                \
+	" (select max(period) from aigate.alert where meter_id = e.meter_id and kind = 'threshold'" \
+	" and arming = p.threshold_arming),"                                                     \
+	" (select max(period) from aigate.alert where meter_id = e.meter_id and kind = 'exhausted'" \
+	" and arming = p.exhausted_arming)"                                                      \
+	" from aigate.policy_entity e join aigate.policy p on p.id = e.policy_id"                \
+	" where e.policy_id = $1 and ($2::text is null or position($2 in e.value_key) > 0) order by e.id"
+
+/* How the meters of a policy are to stand: columns 0 to 9 as of a value. */
+#define SQL_POLICY_DEF                                                                       \
+	"select 0, 0, ''," SQL_POLICY_METER("p") " from aigate.policy p where p.id = $1"         \
+	" and p.kind = 'usage'"
 
 /* $1 policy, $2 value key or null, $3 uuid or null */
 #define SQL_POLICY_VALUE_RESET                                                               \
@@ -530,6 +556,13 @@
 	" from aigate.integration i left join (aigate.integration_workspace g"                   \
 	" join aigate.workspace w on w.id = g.workspace_id and w.status = 'active')"             \
 	" on g.integration_id = i.id where i.id = $1 group by i.id"
+
+#define SQL_GRANT_IS_ENABLED                                                                 \
+	"select is_enabled from aigate.integration_workspace"                                    \
+	" where integration_id = $1 and workspace_id = $2 for update"
+/* Of an integration that belongs to one workspace. */
+#define SQL_GRANT_OF_ONE                                                                     \
+	"select id from aigate.integration_workspace where integration_id = $1"
 
 #define SQL_GRANT_UPSERT                                                                     \
 	"insert into aigate.integration_workspace (integration_id, workspace_id, is_enabled, usage_limits," \

@@ -20,9 +20,12 @@
 #include "control/field.h"
 #include "control/handlers.h"
 #include "control/sql.h"
+#include "policy/metadata.h"
 #include "policy/readback.h"
+#include "shm/blob_units.h"
 #include "shm/catalog_area.h"
 #include "shm/keytab.h"
+#include "shm/words.h"
 
 #define LIMITS_MAX    ((size_t)8 << 20)
 #define DEFAULT_SPAN  (30 * AG_US_PER_DAY)
@@ -49,12 +52,31 @@ catalog_now(const struct ag_shm *shm)
 	return cat;
 }
 
+/* What a request of the key has of metadata at least; nobody else writes what stands behind a key. */
+static struct ag_str
+metadata_of(const struct ag_shm *shm, const struct ag_catalog *cat, const struct ag_key *key,
+    struct ag_arena *arena)
+{
+	const struct ag_cat_workspace *ws = cat ? ag_catalog_workspace(cat, key->workspace_id) : NULL;
+	struct ag_str merged = AG_STR_NONE;
+	char blob[AG_METADATA_MAX];
+	size_t n = key->blob_bytes < sizeof(blob) ? key->blob_bytes : sizeof(blob);
+
+	ag_words_read(blob, shm->blobs + (size_t)key->blob_unit * AG_BLOB_UNIT, n);
+	if (!ws || ag_metadata_merge(arena, AG_STR_NONE, ag_str_n(blob, n),
+	    ag_catalog_text(cat, ws->metadata), &merged) < 0)
+		return AG_STR_NONE;
+	return merged;
+}
+
 /* status and limits of a key become members of obj.  < 0: answered. */
 static int
 add_limits(struct ag_call *c, int64_t key_id, struct json_object *obj)
 {
 	const struct ag_shm *shm = c->ctl->ctx->shm;
 	struct json_object *read;
+	struct ag_readback_about about = { .target = NULL };
+	struct ag_arena arena;
 	struct ag_key key;
 	struct ag_buf b;
 
@@ -62,7 +84,10 @@ add_limits(struct ag_call *c, int64_t key_id, struct json_object *obj)
 		return ag_call_fail(c, 404, "AB08", "the key is not in force");
 	ag_buf_init(&b, LIMITS_MAX);
 	ag_buf_putc(&b, '{');
-	ag_readback_put(&b, shm, catalog_now(shm), &key, ag_clock_wall_us());
+	ag_arena_init(&arena, 65536);
+	about.metadata = metadata_of(shm, catalog_now(shm), &key, &arena);
+	ag_readback_put(&b, shm, catalog_now(shm), &key, &about, ag_clock_wall_us());
+	ag_arena_fini(&arena);
 	ag_buf_put(&b, "}", 2); /* with its NUL */
 	read = b.failed ? NULL : json_tokener_parse(b.p);
 	ag_buf_fini(&b);

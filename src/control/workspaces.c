@@ -7,7 +7,7 @@
 #include "control/limits.h"
 #include "control/meters.h"
 #include "control/publish.h"
-#include "control/sql.h"
+#include "control/sql_providers.h"
 
 #define NAME_MAX_BYTES 255
 #define TEXT_MAX_BYTES 4096
@@ -429,6 +429,21 @@ delete_keys(struct ag_call *c, int64_t id)
 	return res ? 0 : -1;
 }
 
+/* Integrations nobody but this workspace can use, with their credentials. */
+static int
+archive_virtual_keys(struct ag_call *c, int64_t id)
+{
+	AG_AUTO(ag_pgres) PGresult *res = NULL;
+	struct ag_pg_args a = { 0 };
+
+	ag_pg_arg_i64(&a, id);
+	res = ag_call_sql(c, SQL_WORKSPACE_VIRTUAL_KEYS, &a);
+	for (int i = 0; res && i < PQntuples(res); i++)
+		if (ag_integration_archive(c, ag_pg_i64(res, i, 0)) < 0)
+			return -1;
+	return res ? 0 : -1;
+}
+
 void
 ag_workspace_delete(struct ag_call *c)
 {
@@ -447,6 +462,7 @@ ag_workspace_delete(struct ag_call *c)
 		return;
 	}
 	if ((force || check_dependents(c, id) == 0) && read_object(c, id, &before) == 0 &&
+	    archive_virtual_keys(c, id) == 0 &&
 	    ag_meters_retired(c, SQL_METERS_RETIRE_WORKSPACE, id) == 0 && delete_keys(c, id) == 0 &&
 	    run_on(c, SQL_WORKSPACE_ARCHIVE_PROVIDERS, id) == 0 &&
 	    run_on(c, SQL_WORKSPACE_ARCHIVE_GRANTS, id) == 0 &&

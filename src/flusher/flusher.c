@@ -337,10 +337,17 @@ static void
 flusher_on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct ag_flusher *f = arg;
+	const struct ag_conf *conf = f->ctx->conf;
+	int64_t us = tick_us(conf);
 
 	(void)fd;
 	(void)what;
-	arm(f->ev_tick, tick_us(f->ctx->conf));
+	/* With nothing there every second tick will do: what comes meanwhile counts as waiting from now on,
+	 * and its patience is longer than two. */
+	if (!ag_intake_is_pending(&f->intake) && !is_journalling(f) && 2 * us <= conf->flush_interval &&
+	    4 * us <= conf->journal_sync)
+		us *= 2;
+	arm(f->ev_tick, us);
 	flusher_work(f, ag_clock_mono_us());
 }
 

@@ -3,6 +3,8 @@
 #include <stdint.h>
 
 #define DEPTH_MAX    32
+#define ONES         UINT64_C(0x0101010101010101)
+#define HIGH_BITS    UINT64_C(0x8080808080808080)
 #define EXPONENT_MAX 4 /* digits of an exponent: numeric holds 131072 before the point */
 
 /* Length of the UTF-8 sequence at p, 0 when it is none (overlong, surrogate, cut, too high). */
@@ -27,15 +29,36 @@ utf8_len(const unsigned char *p, size_t n)
 	return c >= 0x10000 && c <= 0x10ffff ? 4 : 0;
 }
 
+/* Copies eight bytes at a time while they are ASCII and no NUL, as nearly all text is; returns how many. */
+static size_t
+copy_ascii(struct ag_str in, char *out)
+{
+	size_t i = 0;
+
+	for (uint64_t eight; in.n - i >= sizeof(eight); i += sizeof(eight)) {
+		memcpy(&eight, in.p + i, sizeof(eight));
+		/* 0 - 1 borrows: the high bit of its byte is set. */
+		if (((eight | (eight - ONES)) & HIGH_BITS) != 0)
+			break;
+		memcpy(out + i, &eight, sizeof(eight));
+	}
+	return i;
+}
+
 void
 ag_text_clean(struct ag_str in, char *out)
 {
 	size_t i = 0;
 
 	while (i < in.n) {
-		const unsigned char *p = (const unsigned char *)in.p + i;
-		size_t len = utf8_len(p, in.n - i);
+		const unsigned char *p;
+		size_t len;
 
+		i += copy_ascii(ag_str_skip(in, i), out + i);
+		if (i == in.n)
+			break;
+		p = (const unsigned char *)in.p + i;
+		len = utf8_len(p, in.n - i);
 		if (len == 0) {
 			out[i++] = '?';
 			continue;

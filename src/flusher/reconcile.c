@@ -6,9 +6,10 @@
 #include "base/log.h"
 #include "limit/meter.h"
 #include "shm/counters.h"
+#include "shm/metertab.h"
 #include "shm/ring.h"
 
-#define SCAN_SLOTS   16384u /* meter slots looked at per round for suspects */
+#define SCAN_SLOTS   16384u /* meter slots looked at per round for suspects, at most */
 #define CANDIDATE_IX 1024u  /* slots of the index by meter, a power of two */
 static_assert(CANDIDATE_IX >= 4 * AG_RECONCILE_BATCH, "probes stay short");
 
@@ -28,11 +29,18 @@ struct candidate {
 	struct account account[2]; /* gauges: the first */
 };
 
+/* A scan through the table, some slots a round.  Behind its end it rests for as many rounds as it would
+ * have taken to read every slot: to find those that were written is not free either. */
+struct lap {
+	struct ag_meter_walk walk;
+	uint32_t rest; /* rounds */
+};
+
 struct ag_reconcile {
 	struct ag_shm *shm;          /* borrowed */
 	struct ag_streams *streams;  /* borrowed: flusher */
 	enum round_state state;
-	uint32_t next_suspect, next_any; /* where the scans go on */
+	struct lap suspects, any;
 	struct candidate cand[AG_RECONCILE_BATCH];
 	size_t n;
 	uint16_t index[CANDIDATE_IX]; /* meter_ix -> candidate + 1 */
@@ -94,24 +102,36 @@ candidate_add(struct ag_reconcile *r, uint32_t ix)
 	r->index[slot] = (uint16_t)++r->n;
 }
 
+/* The next meter of a lap; false: no more in this round, in which *left slots may still be looked at. */
+static bool
+lap_next(const struct ag_reconcile *r, struct lap *l, uint32_t a_round, uint32_t *left, uint32_t *out_ix)
+{
+	while (*left > 0 && l->rest == 0) {
+		--*left;
+		if (!ag_metertab_walk(r->shm, &l->walk, out_ix))
+			l->rest = 1 + r->shm->hdr->sizes.meters / a_round;
+		else if (ag_a64_get(&r->shm->meters[*out_ix].id) > 0)
+			return true;
+	}
+	if (l->rest > 0)
+		l->rest--;
+	return false;
+}
+
 /* Half of the places for suspects, the rest for whoever comes in turn. */
 static void
 candidates_choose(struct ag_reconcile *r)
 {
-	uint32_t meters = r->shm->hdr->sizes.meters;
-	uint32_t scan = meters < SCAN_SLOTS ? meters : SCAN_SLOTS;
+	uint32_t left = SCAN_SLOTS, ix;
 
-	assert(meters > 0);
 	r->n = 0;
 	memset(r->index, 0, sizeof(r->index));
-	for (uint32_t i = 0; i < scan && r->n < AG_RECONCILE_BATCH / 2; i++) {
-		uint32_t ix = r->next_suspect++ % meters;
-
+	while (r->n < AG_RECONCILE_BATCH / 2 && lap_next(r, &r->suspects, SCAN_SLOTS, &left, &ix))
 		if (ag_a32_get(&r->shm->meters[ix].suspect))
 			candidate_add(r, ix);
-	}
-	for (uint32_t i = 0; i < scan / 16 + 1 && r->n < AG_RECONCILE_BATCH; i++)
-		candidate_add(r, r->next_any++ % meters);
+	left = SCAN_SLOTS / 16;
+	while (r->n < AG_RECONCILE_BATCH && lap_next(r, &r->any, SCAN_SLOTS / 16, &left, &ix))
+		candidate_add(r, ix);
 }
 
 /* ---- who holds what ----------------------------------------------------------------------- */

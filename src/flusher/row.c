@@ -13,9 +13,9 @@
 
 static const char *const endpoint_names[] = {
 	[AG_EP_NONE] = "none",
-	[AG_EP_CHAT] = "chatComplete",
-	[AG_EP_COMPLETION] = "complete",
-	[AG_EP_EMBEDDING] = "embed",
+#define X(name, number, text) [number] = text,
+#include "aigated/tbl/endpoints.h"
+#undef X
 };
 
 static const char *const outcome_names[] = {

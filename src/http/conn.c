@@ -69,7 +69,36 @@ disarm(struct ag_conn *c)
 	event_del(&c->ev_write);
 	event_del(&c->ev_soon);
 	event_del(&c->ev_timer);
+	c->deadline_us = c->rings_us = 0;
 	c->is_read_armed = c->is_write_armed = false;
+}
+
+/* Deadlines move with every message and are hardly ever met.  The event stays where it is: it rings when
+ * the earliest of them would have passed, and then moves on to the one that stands. */
+static void
+timer_arm(struct ag_conn *c, int64_t now_us)
+{
+	int64_t us = c->deadline_us - now_us;
+	struct timeval tv = { .tv_sec = us / AG_US_PER_SEC, .tv_usec = us % AG_US_PER_SEC };
+
+	c->rings_us = c->deadline_us;
+	event_add(&c->ev_timer, &tv);
+}
+
+void
+ag_conn_timer_set(struct ag_conn *c, int64_t us)
+{
+	int64_t now_us = ag_clock_coarse_us();
+
+	c->deadline_us = now_us + us;
+	if (c->rings_us == 0 || c->rings_us > c->deadline_us)
+		timer_arm(c, now_us);
+}
+
+void
+ag_conn_timer_clear(struct ag_conn *c)
+{
+	c->deadline_us = 0;
 }
 
 /* ---- making and freeing ---- */
@@ -139,14 +168,6 @@ ag_conn_accepted(struct event_base *base, int fd, const struct ag_conn_conf *con
 	return c;
 }
 
-static void
-timer_start(struct ag_conn *c, int64_t us)
-{
-	struct timeval tv = { .tv_sec = us / AG_US_PER_SEC, .tv_usec = us % AG_US_PER_SEC };
-
-	event_add(&c->ev_timer, &tv);
-}
-
 int
 ag_conn_connect(struct event_base *base, const struct sockaddr *addr, socklen_t addr_len,
     const struct ag_conn_conf *conf, int64_t timeout_us, struct ag_conn **out_conn)
@@ -170,7 +191,7 @@ ag_conn_connect(struct event_base *base, const struct sockaddr *addr, socklen_t 
 	c->state = CONN_CONNECTING;
 	conn_update_write(c);
 	if (timeout_us > 0)
-		timer_start(c, timeout_us);
+		ag_conn_timer_set(c, timeout_us);
 	*out_conn = c;
 	return 0;
 }
@@ -370,7 +391,7 @@ become_open(struct ag_conn *c)
 	int rc;
 
 	c->state = CONN_OPEN;
-	event_del(&c->ev_timer);
+	ag_conn_timer_clear(c);
 	rc = send_early(c);
 	if (rc < 0) {
 		tell_closed(c, rc, "could not send");
@@ -492,8 +513,18 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct ag_conn *c = arg;
 
+	int64_t now_us = ag_clock_coarse_us();
+
 	(void)fd;
 	(void)what;
+	c->rings_us = 0;
+	if (c->deadline_us == 0)
+		return;
+	if (c->deadline_us > now_us) {
+		timer_arm(c, now_us);
+		return;
+	}
+	c->deadline_us = 0;
 	enter(c);
 	if (c->state == CONN_CONNECTING)
 		tell_closed(c, -ETIMEDOUT, "connecting timed out");
@@ -502,26 +533,6 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	else
 		tell(c, c->ops->on_timer);
 	leave(c);
-}
-
-void
-ag_conn_timer_set(struct ag_conn *c, const struct timeval *tv)
-{
-	event_add(&c->ev_timer, tv);
-}
-
-void
-ag_conn_timer_clear(struct ag_conn *c)
-{
-	event_del(&c->ev_timer);
-}
-
-const struct timeval *
-ag_conn_timeout_common(struct event_base *base, int64_t us)
-{
-	struct timeval tv = { .tv_sec = us / AG_US_PER_SEC, .tv_usec = us % AG_US_PER_SEC };
-
-	return event_base_init_common_timeout(base, &tv);
 }
 
 bool

@@ -18,7 +18,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/uio.h>
 
 #include <openssl/types.h>
@@ -100,13 +99,11 @@ int ag_conn_uncork(struct ag_conn *c) AG_MUST_CHECK;
 /* No more writes: when the queue is out, close_notify and FIN follow.  Reading goes on. */
 void ag_conn_shutdown(struct ag_conn *c);
 
-/* One timer a connection: on_timer, once.  Before on_open it is the deadline of connecting and
- * handshake (-ETIMEDOUT) and ends with them: an accepted TLS connection wants one.  tv should come
- * from ag_conn_timeout_common(); setting again starts anew. */
-void ag_conn_timer_set(struct ag_conn *c, const struct timeval *tv);
+/* One timer a connection: on_timer, once, when that time has passed.  Before on_open it is the deadline of
+ * connecting and handshake (-ETIMEDOUT) and ends with them: an accepted TLS connection wants one.
+ * Setting again starts anew, and costs next to nothing. */
+void ag_conn_timer_set(struct ag_conn *c, int64_t us);
 void ag_conn_timer_clear(struct ag_conn *c);
-/* A duration on the base's constant-time queue; NULL: no room, use a plain timeval. */
-const struct timeval *ag_conn_timeout_common(struct event_base *base, int64_t us);
 
 bool ag_conn_is_open(const struct ag_conn *c); /* on_open was told (or is about to be) */
 int ag_conn_fd(const struct ag_conn *c);       /* to look at, not to use */

@@ -36,6 +36,8 @@ struct ag_conn {
 	struct ag_buf early;           /* TLS: clear text written before the handshake was done */
 	size_t out_max;
 	struct event ev_read, ev_write, ev_soon, ev_timer;
+	int64_t deadline_us;           /* by ag_clock_coarse_us(); 0: none */
+	int64_t rings_us;              /* when ev_timer will be told, never after the deadline; 0: never */
 	unsigned busy;                 /* depth of our own event handlers */
 	int read_error, write_error;   /* sticky */
 	const char *tls_why;

@@ -57,14 +57,12 @@ find_end(const char *p, size_t n, size_t start, struct ag_http_head *h)
 	if (h->line_at < start)
 		h->line_at = h->scan_at = start;
 	while (h->scan_at < n) {
-		const char *lf = memchr(p + h->scan_at, '\n', n - h->scan_at);
-		size_t at;
+		size_t at = (size_t)(bytes_find_lf(p + h->scan_at, p + n) - p);
 
-		if (!lf) {
+		if (at == n) {
 			h->scan_at = n;
 			break;
 		}
-		at = (size_t)(lf - p);
 		if (at == h->line_at || p[at - 1] != '\r')
 			return bad(h, 400, "line feed without carriage return");
 		if (at + 1 > h->max)
@@ -125,52 +123,48 @@ take_expect(struct ag_http_head *h, struct ag_str value)
 	return true;
 }
 
+static void
+take_connection(struct ag_http_head *h, struct seen *seen, struct ag_str value)
+{
+	seen->has_close |= ag_http_list_has(value, AG_STR("close"));
+	seen->has_keep_alive |= ag_http_list_has(value, AG_STR("keep-alive"));
+	h->lists_hops |= !ag_str_ieq(value, AG_STR("keep-alive"));
+}
+
 /* The headers that decide about framing and the connection. */
 static bool
-take_known(struct ag_http_head *h, struct seen *seen, struct ag_str name, struct ag_str value)
+take_known(struct ag_http_head *h, struct seen *seen, const struct ag_http_header *hdr)
 {
-	switch (name.n) {
-	case 4:
-		if (ag_str_ieq(name, AG_STR("host"))) {
-			seen->n_host++;
-			h->host = value;
-		}
-		return true;
-	case 6:
-		return !ag_str_ieq(name, AG_STR("expect")) || take_expect(h, value);
-	case 10:
-		if (ag_str_ieq(name, AG_STR("connection"))) {
-			seen->has_close |= ag_http_list_has(value, AG_STR("close"));
-			seen->has_keep_alive |= ag_http_list_has(value, AG_STR("keep-alive"));
-		}
-		return true;
-	case 14:
-		if (!ag_str_ieq(name, AG_STR("content-length")))
-			return true;
+	if (hdr->id == AG_HN_CONTENT_LENGTH) {
 		seen->n_length++;
-		return take_length(h, value);
-	case 17:
-		if (ag_str_ieq(name, AG_STR("transfer-encoding"))) {
-			seen->n_coding++;
-			seen->coding = value;
-		}
-		return true;
-	default:
-		return true;
+		return take_length(h, hdr->value);
 	}
+	if (hdr->id == AG_HN_EXPECT)
+		return take_expect(h, hdr->value);
+	if (hdr->id == AG_HN_HOST) {
+		seen->n_host++;
+		h->host = hdr->value;
+	} else if (hdr->id == AG_HN_TRANSFER_ENCODING) {
+		seen->n_coding++;
+		seen->coding = hdr->value;
+	} else if (hdr->id == AG_HN_CONNECTION) {
+		take_connection(h, seen, hdr->value);
+	}
+	return true;
 }
 
 /* One line at p, which ends in CRLF before `end`.  Returns the start of the next, NULL: bad. */
 static const char *
 take_line(struct ag_http_head *h, struct seen *seen, const char *p, const char *end)
 {
-	const char *name = p, *value;
+	const char *name = p, *value, *value_end;
 	struct ag_http_header *hdr;
 
 	if (h->n_headers == AG_HTTP_HEADERS_MAX) {
 		bad(h, 431, "too many headers");
 		return NULL;
 	}
+	p = bytes_skip_name(p, end);
 	while (is_tchar[(unsigned char)*p])
 		p++;
 	if (*p != ':' || p == name) {
@@ -188,10 +182,13 @@ take_line(struct ag_http_head *h, struct seen *seen, const char *p, const char *
 		bad(h, 400, "control byte in a header");
 		return NULL;
 	}
-	hdr->value = ag_str_trim(ag_str_n(value, (size_t)(p - value)));
+	for (value_end = p; value_end > value && (value_end[-1] == ' ' || value_end[-1] == '\t');)
+		value_end--;
+	hdr->value = ag_str_n(value, (size_t)(value_end - value));
+	hdr->id = ag_http_name_of(hdr->name);
 	h->name_lengths |= UINT64_C(1) << (hdr->name.n < 63 ? hdr->name.n : 63);
 	h->n_headers++;
-	return take_known(h, seen, hdr->name, hdr->value) ? p + 2 : NULL;
+	return hdr->id == AG_HN_OTHER || take_known(h, seen, hdr) ? p + 2 : NULL;
 }
 
 static bool
@@ -438,6 +435,7 @@ ag_http_parse_request(const char *p, size_t n, struct ag_http_head *h)
 		return rc;
 	h->n_headers = 0;
 	h->name_lengths = 0;
+	h->lists_hops = false;
 	end = p + h->head_len;
 	p = take_request_line(h, p + start, end, &authority);
 	if (!p || !take_lines(h, &seen, p, end))
@@ -484,6 +482,7 @@ ag_http_parse_response(const char *p, size_t n, bool is_answer_to_head, struct a
 		return rc;
 	h->n_headers = 0;
 	h->name_lengths = 0;
+	h->lists_hops = false;
 	h->status = 0;
 	if (rc == AG_PARSE_DONE) {
 		line = take_status_line(h, p, p + h->head_len);
@@ -501,10 +500,8 @@ ag_http_parse_response(const char *p, size_t n, bool is_answer_to_head, struct a
 /* ---- looking things up ---- */
 
 struct ag_str
-ag_http_header_get(const struct ag_http_head *h, struct ag_str name)
+ag_http_header_find(const struct ag_http_head *h, struct ag_str name)
 {
-	if (!(h->name_lengths >> (name.n < 63 ? name.n : 63) & 1))
-		return AG_STR_NONE;
 	for (size_t i = 0; i < h->n_headers; i++) {
 		const struct ag_http_header *hdr = &h->header[i];
 
@@ -527,29 +524,19 @@ ag_http_header_count(const struct ag_http_head *h, struct ag_str name)
 }
 
 bool
-ag_http_is_hop_by_hop(const struct ag_http_head *h, struct ag_str name)
+ag_http_is_hop_by_hop(const struct ag_http_head *h, const struct ag_http_header *hdr)
 {
-	static const struct ag_str fixed[] = {
-		{ "te", 2 },          { "trailer", 7 },           { "upgrade", 7 },
-		{ "connection", 10 }, { "keep-alive", 10 },       { "http2-settings", 14 },
-		{ "proxy-connection", 16 }, { "transfer-encoding", 17 },
-		{ "proxy-authenticate", 18 }, { "proxy-authorization", 19 },
+	static const bool fixed[AG_HN_COUNT] = {
+		[AG_HN_TE] = true, [AG_HN_TRAILER] = true, [AG_HN_UPGRADE] = true,
+		[AG_HN_CONNECTION] = true, [AG_HN_KEEP_ALIVE] = true, [AG_HN_HTTP2_SETTINGS] = true,
+		[AG_HN_PROXY_CONNECTION] = true, [AG_HN_TRANSFER_ENCODING] = true,
+		[AG_HN_PROXY_AUTHENTICATE] = true, [AG_HN_PROXY_AUTHORIZATION] = true,
 	};
 
-	/* The lengths above; nearly all other names have another. */
-	const uint32_t lengths = 1u << 2 | 1u << 7 | 1u << 10 | 1u << 14 | 1u << 16 | 1u << 17 | 1u << 18 | 1u << 19;
-
-	if (name.n < 32 && (lengths >> name.n & 1))
-		for (size_t i = 0; i < AG_ARRAY_LEN(fixed); i++)
-			if (ag_str_ieq(name, fixed[i]))
-				return true;
-	if (!(h->name_lengths >> 10 & 1))
-		return false;
+	if (fixed[hdr->id] || !h->lists_hops)
+		return fixed[hdr->id];
 	for (size_t i = 0; i < h->n_headers; i++)
-		if (h->header[i].name.n == 10 &&
-		    ag_str_ieq(h->header[i].name, AG_STR("connection")) &&
-		    !ag_str_ieq(h->header[i].value, AG_STR("keep-alive")) &&
-		    ag_http_list_has(h->header[i].value, name))
+		if (h->header[i].id == AG_HN_CONNECTION && ag_http_list_has(h->header[i].value, hdr->name))
 			return true;
 	return false;
 }

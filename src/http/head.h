@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "base/buf.h"
 #include "base/str.h"
 #include "http/parse.h"
 
@@ -47,9 +48,49 @@ enum ag_http_framing {
 	AG_HTTP_BODY_UNTIL_EOF, /* responses only */
 };
 
+/* Names that some reader acts on, recognised once, when the head is parsed: tables by this number take
+ * the place of comparing texts.  In order of length, see head_name.c. */
+enum ag_http_name {
+	AG_HN_OTHER,
+	AG_HN_TE,
+	AG_HN_VIA,
+	AG_HN_HOST,
+	AG_HN_COOKIE,
+	AG_HN_EXPECT,
+	AG_HN_ORIGIN,
+	AG_HN_API_KEY,
+	AG_HN_REFERER,
+	AG_HN_TRAILER,
+	AG_HN_UPGRADE,
+	AG_HN_FORWARDED,
+	AG_HN_X_API_KEY,
+	AG_HN_X_REAL_IP,
+	AG_HN_CONNECTION,
+	AG_HN_KEEP_ALIVE,
+	AG_HN_SET_COOKIE,
+	AG_HN_CONTENT_TYPE,
+	AG_HN_AUTHORIZATION,
+	AG_HN_CONTENT_LENGTH,
+	AG_HN_HTTP2_SETTINGS,
+	AG_HN_OPENAI_PROJECT,
+	AG_HN_X_GOOG_API_KEY,
+	AG_HN_ACCEPT_ENCODING,
+	AG_HN_X_FORWARDED_FOR,
+	AG_HN_PROXY_CONNECTION,
+	AG_HN_X_FORWARDED_HOST,
+	AG_HN_TRANSFER_ENCODING,
+	AG_HN_X_FORWARDED_PROTO,
+	AG_HN_X_AIGATE_CLIENT_IP,
+	AG_HN_PROXY_AUTHENTICATE,
+	AG_HN_OPENAI_ORGANIZATION,
+	AG_HN_PROXY_AUTHORIZATION,
+	AG_HN_COUNT
+};
+
 struct ag_http_header {
 	struct ag_str name;  /* as sent: compare without case */
 	struct ag_str value; /* without blanks at either end; may be empty */
+	enum ag_http_name id;
 };
 
 struct ag_http_head {
@@ -73,6 +114,7 @@ struct ag_http_head {
 	size_t head_len;         /* bytes of the head, blank line included (and a leading CRLF) */
 	size_t n_headers;
 	uint64_t name_lengths; /* bit min(n, 63): some header's name is n long */
+	bool lists_hops;       /* a Connection header names others that are this connection's own */
 	struct ag_http_header header[AG_HTTP_HEADERS_MAX];
 	/* on AG_PARSE_BAD */
 	int bad_status;      /* 400 413 414 417 431 501 505; of responses always 502 */
@@ -91,16 +133,41 @@ enum ag_parse ag_http_parse_request(const char *p, size_t n, struct ag_http_head
 enum ag_parse ag_http_parse_response(const char *p, size_t n, bool is_answer_to_head,
     struct ag_http_head *h) AG_MUST_CHECK;
 
-/* First header of that name, any case; p NULL: absent.  `name` in lower case. */
-struct ag_str ag_http_header_get(const struct ag_http_head *h, struct ag_str name);
+/* First header of that name, any case; p NULL: absent.  `name` in lower case.  Most of what is asked for
+ * is absent, and told so by its length. */
+struct ag_str ag_http_header_find(const struct ag_http_head *h, struct ag_str name);
+static inline struct ag_str
+ag_http_header_get(const struct ag_http_head *h, struct ag_str name)
+{
+	return h->name_lengths >> (name.n < 63 ? name.n : 63) & 1 ? ag_http_header_find(h, name) : AG_STR_NONE;
+}
 size_t ag_http_header_count(const struct ag_http_head *h, struct ag_str name);
 
 /* Is `token` (lower case) a member of the comma-separated list? */
 bool ag_http_list_has(struct ag_str list, struct ag_str token);
 
 /* Belongs to this connection and must not be relayed: the fixed list of RFC 9110 7.6.1 and
- * whatever this head's Connection headers name. */
-bool ag_http_is_hop_by_hop(const struct ag_http_head *h, struct ag_str name);
+ * whatever this head's Connection headers name.  hdr: one of h's. */
+bool ag_http_is_hop_by_hop(const struct ag_http_head *h, const struct ag_http_header *hdr);
+
+/* "name: value" and CRLF.  As it stands in the message, when it is written that way there. */
+static inline void
+ag_http_header_put(struct ag_buf *b, const struct ag_http_header *hdr)
+{
+	const char *name_end = hdr->name.p + hdr->name.n, *value_end = hdr->value.p + hdr->value.n;
+
+	if (hdr->value.p == name_end + 2 && name_end[1] == ' ' && value_end[0] == '\r') {
+		ag_buf_put(b, hdr->name.p, (size_t)(value_end + 2 - hdr->name.p));
+		return;
+	}
+	ag_buf_put_str(b, hdr->name);
+	ag_buf_put(b, ": ", 2);
+	ag_buf_put_str(b, hdr->value);
+	ag_buf_put(b, "\r\n", 2);
+}
+
+/* AG_HN_OTHER: none of them; any case. */
+enum ag_http_name ag_http_name_of(struct ag_str name);
 
 /* "OK", "Hooks failed" (246), "Guardrail denied" (446), "Overloaded" (529)...; never NULL. */
 const char *ag_http_reason(int status);

@@ -17,6 +17,7 @@ struct reader {
 	const struct json_skip *skip;
 	const char *p;
 	size_t n, at;
+	unsigned depth; /* brackets open around the value at hand */
 	const char *why;
 };
 
@@ -51,17 +52,32 @@ take(struct reader *r, char c)
 }
 
 static bool
-take_string(struct reader *r, bool *out_has_escape)
+take_long_string(struct reader *r)
 {
 	size_t from = r->at + 1;
-	size_t end = r->skip->string(r->p, from, r->n, out_has_escape, &r->why);
+	bool has_escape;
+	size_t end = r->skip->string(r->p, from, r->n, &has_escape, &r->why);
 
 	if (end == 0)
 		return false;
-	if (*out_has_escape && !json_escapes_are_good(ag_str_n(r->p + from, end - 1 - from)))
+	if (has_escape && !json_escapes_are_good(ag_str_n(r->p + from, end - 1 - from)))
 		return fail(r, "bad escape in a string");
 	r->at = end;
 	return true;
+}
+
+/* *out_is_plain: ASCII without an escape, for all that was seen of it in passing. */
+static inline bool
+take_string(struct reader *r, bool *out_is_plain)
+{
+	size_t end = json_short_string(r->p, r->at + 1, r->n, out_is_plain);
+
+	if (AG_LIKELY(end > 0)) {
+		r->at = end;
+		return true;
+	}
+	*out_is_plain = false;
+	return take_long_string(r);
 }
 
 static bool
@@ -76,8 +92,14 @@ take_literal(struct reader *r, struct ag_str word)
 static bool
 take_number(struct reader *r)
 {
-	size_t len = json_number_len(ag_str_n(r->p + r->at, r->n - r->at));
+	size_t len = 0, left = r->n - r->at;
+	const char *p = r->p + r->at;
 
+	/* Digits and no more, and text behind them: the usual kind. */
+	while (len < left && p[len] >= '0' && p[len] <= '9')
+		len++;
+	if (len == 0 || len == left || p[len] == '.' || (p[len] | 0x20) == 'e' || (p[0] == '0' && len > 1))
+		len = json_number_len(ag_str_n(p, left));
 	if (len == 0)
 		return fail(r, "bad number");
 	r->at += len;
@@ -85,14 +107,15 @@ take_number(struct reader *r)
 }
 
 static bool
-take_nested(struct reader *r, uint32_t *out_n_children)
+take_nested(struct reader *r, struct ag_json_value *v)
 {
-	/* The bracket around this value is one. */
-	size_t end = r->skip->nested(r->p, r->at, r->n, AG_JSON_DEPTH_MAX - 1, out_n_children,
-	    &r->why);
+	struct json_nested seen;
+	size_t end = r->skip->nested(r->p, r->at, r->n, AG_JSON_DEPTH_MAX - r->depth, &seen, &r->why);
 
 	if (end == 0)
 		return false;
+	v->n_children = seen.n_children;
+	v->depth = seen.depth;
 	r->at = end;
 	return true;
 }
@@ -100,18 +123,18 @@ take_nested(struct reader *r, uint32_t *out_n_children)
 static bool
 take_typed(struct reader *r, struct ag_json_value *v)
 {
-	bool has_escape;
+	bool is_plain;
 
 	switch (r->p[r->at]) {
 	case '"':
 		v->type = AG_JSON_STRING;
-		return take_string(r, &has_escape);
+		return take_string(r, &is_plain);
 	case '{':
 		v->type = AG_JSON_OBJECT;
-		return take_nested(r, &v->n_children);
+		return take_nested(r, v);
 	case '[':
 		v->type = AG_JSON_ARRAY;
-		return take_nested(r, &v->n_children);
+		return take_nested(r, v);
 	case 't':
 		v->type = AG_JSON_TRUE;
 		return take_literal(r, AG_STR("true"));
@@ -134,7 +157,7 @@ take_value(struct reader *r, struct ag_json_value *v)
 	if (r->at == r->n)
 		return fail(r, "value missing");
 	v->off = (uint32_t)r->at;
-	v->n_children = 0;
+	v->n_children = v->depth = 0;
 	if (!take_typed(r, v))
 		return false;
 	v->len = (uint32_t)(r->at - v->off);
@@ -142,13 +165,13 @@ take_value(struct reader *r, struct ag_json_value *v)
 }
 
 /* "key":  with the value's first byte next. */
-static bool
-take_key(struct reader *r, struct ag_json_value *v, bool *out_has_escape)
+static inline bool
+take_key(struct reader *r, struct ag_json_value *v, bool *out_is_plain)
 {
 	if (r->at == r->n || r->p[r->at] != '"')
 		return fail(r, "field name expected");
 	v->key_off = (uint32_t)r->at;
-	if (!take_string(r, out_has_escape))
+	if (!take_string(r, out_is_plain))
 		return false;
 	v->key_len = (uint32_t)(r->at - v->key_off);
 	return take(r, ':') ? true : fail(r, "colon expected");
@@ -157,17 +180,11 @@ take_key(struct reader *r, struct ag_json_value *v, bool *out_has_escape)
 static bool
 reader_init(struct reader *r, struct ag_str text)
 {
-	*r = (struct reader){ .skip = json_skip_get(), .p = text.p, .n = text.n };
+	*r = (struct reader){ .skip = json_skip_get(), .p = text.p, .n = text.n, .depth = 1 };
 	return text.n <= UINT32_MAX ? true : fail(r, "too large");
 }
 
-/* ---- scanning for fields ---- */
-
-struct table {
-	const struct ag_str *name;
-	size_t n;
-	uint64_t lengths; /* bit n: some name is n long */
-};
+/* ---- which field a key means ---- */
 
 #define NO_FIELD (-1)
 #define IN_OTHER_CASE (-2)
@@ -195,30 +212,48 @@ fold(char *s, size_t n)
 	return out;
 }
 
-static int
-field_exact(const struct table *t, struct ag_str key)
+/* Chains the names by their length, which tells nearly all of them apart. */
+static void
+fields_index(struct ag_json_fields *f)
 {
-	if (key.n > NAME_MAX_LEN || !(t->lengths >> key.n & 1))
+	static_assert(NAME_MAX_LEN < AG_JSON_FIELDS_MAX, "a length is an index of of_length");
+	assert(f->n <= AG_JSON_FIELDS_MAX);
+	for (size_t i = 0; i < f->n; i++) {
+		assert(f->name[i].n > 0 && f->name[i].n <= NAME_MAX_LEN);
+		f->next[i] = f->of_length[f->name[i].n];
+		f->of_length[f->name[i].n] = (uint8_t)(i + 1);
+	}
+	for (size_t i = 0; i < f->n_inner; i++) {
+		f->inner_of[f->inner[i].field] = (uint8_t)(i + 1);
+		if (!f->inner[i].fields->is_indexed)
+			fields_index(f->inner[i].fields);
+	}
+	f->is_indexed = true;
+}
+
+/* The name itself, or one that differs in the case of its letters. */
+static inline int
+field_ascii(const struct ag_json_fields *f, struct ag_str key)
+{
+	int found = NO_FIELD;
+
+	if (key.n > NAME_MAX_LEN)
 		return NO_FIELD;
-	for (size_t i = 0; i < t->n; i++)
-		if (ag_str_eq(t->name[i], key))
-			return (int)i;
-	return NO_FIELD;
+	for (size_t i = f->of_length[key.n]; i > 0; i = f->next[i - 1]) {
+		const char *name = f->name[i - 1].p;
+
+		if (((name[0] ^ key.p[0]) & ~0x20) != 0)
+			continue;
+		if (memcmp(name, key.p, key.n) == 0)
+			return (int)i - 1;
+		if (strncasecmp(name, key.p, key.n) == 0)
+			found = IN_OTHER_CASE;
+	}
+	return found;
 }
 
 static int
-field_folded(const struct table *t, struct ag_str key)
-{
-	if (key.n > NAME_MAX_LEN || !(t->lengths >> key.n & 1))
-		return NO_FIELD;
-	for (size_t i = 0; i < t->n; i++)
-		if (ag_str_ieq(t->name[i], key))
-			return IN_OTHER_CASE;
-	return NO_FIELD;
-}
-
-static int
-field_written_oddly(const struct table *t, struct ag_str key)
+field_written_oddly(const struct ag_json_fields *f, struct ag_str key)
 {
 	char plain[KEY_MAX_LEN];
 	ssize_t n;
@@ -229,103 +264,145 @@ field_written_oddly(const struct table *t, struct ag_str key)
 	n = json_decode(key, plain, sizeof(plain));
 	if (n < 0)
 		return BAD_KEY;
-	field = field_exact(t, ag_str_n(plain, (size_t)n));
+	field = field_ascii(f, ag_str_n(plain, (size_t)n));
 	if (field != NO_FIELD)
 		return field;
-	return field_folded(t, ag_str_n(plain, fold(plain, (size_t)n)));
-}
-
-/* A key of plain ASCII: the name itself, or one that differs in case. */
-static int
-field_plain(const struct table *t, struct ag_str key)
-{
-	int found = NO_FIELD;
-
-	if (key.n == 0 || key.n > NAME_MAX_LEN || !(t->lengths >> key.n & 1))
-		return NO_FIELD;
-	for (size_t i = 0; i < t->n; i++) {
-		if (t->name[i].n != key.n || ((t->name[i].p[0] ^ key.p[0]) & ~0x20) != 0)
-			continue;
-		if (memcmp(t->name[i].p, key.p, key.n) == 0)
-			return (int)i;
-		if (strncasecmp(t->name[i].p, key.p, key.n) == 0)
-			found = IN_OTHER_CASE;
-	}
-	return found;
-}
-
-/* Which field a key means.  Some readers match names without regard to case, so that a name we
- * know in a case we do not know is somebody else's field: neither ours nor nobody's. */
-static int
-field_of(const struct table *t, struct ag_str key, bool has_escape)
-{
-	if (has_escape)
-		return field_written_oddly(t, key);
-	for (size_t i = 0; i < key.n && key.n <= KEY_MAX_LEN; i++)
-		if (AG_UNLIKELY((unsigned char)key.p[i] >= 0x80))
-			return field_written_oddly(t, key);
-	return field_plain(t, key);
+	return field_ascii(f, ag_str_n(plain, fold(plain, (size_t)n))) == NO_FIELD ? NO_FIELD : IN_OTHER_CASE;
 }
 
 static bool
-scan_member(struct reader *r, const struct table *t, struct ag_json_value *out,
-    struct ag_json_fault *fault)
+is_plain_text(struct ag_str s)
 {
-	struct ag_json_value v;
-	bool has_escape;
-	int field;
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] >= 0x80 || s.p[i] == '\\')
+			return false;
+	return true;
+}
 
-	if (!take_key(r, &v, &has_escape))
-		return false;
-	field = field_of(t, ag_str_n(r->p + v.key_off + 1, v.key_len - 2), has_escape);
-	if (field == BAD_KEY)
-		return fail(r, "bad escape in a field name");
-	if (field == IN_OTHER_CASE)
-		return fail(r, "field name in another case than ours");
-	if (!take_value(r, &v))
-		return false;
-	if (field < 0)
-		return true;
-	if (out[field].type != AG_JSON_ABSENT) {
-		fault->field = field;
-		return fail(r, "duplicate field");
+/* Some readers match names without regard to case, so that a name we know in a case we do not know is
+ * somebody else's field: neither ours nor nobody's. */
+static inline int
+field_of(const struct ag_json_fields *f, struct ag_str key, bool is_plain)
+{
+	return is_plain || is_plain_text(key) ? field_ascii(f, key) : field_written_oddly(f, key);
+}
+
+/* ---- scanning for fields ---- */
+
+static bool scan_object(struct reader *r, const struct ag_json_fields *f, struct ag_json_value *out,
+    struct ag_json_value *v, struct ag_json_fault *fault);
+
+static void
+clear(struct ag_json_value *out, const struct ag_json_fields *f)
+{
+	static_assert(AG_JSON_ABSENT == 0, "absent is all zeros");
+	memset(out, 0, f->n * sizeof(*out));
+}
+
+/* An object with fields of its own that are looked for.  What is refused in it is nobody's: then it is
+ * a nested value like others. */
+static bool
+take_inner(struct reader *r, const struct ag_json_inner *inner, struct ag_json_value *out,
+    struct ag_json_value *v)
+{
+	struct reader inside = *r;
+	struct ag_json_fault ignored;
+
+	inside.depth++;
+	v->type = AG_JSON_OBJECT;
+	v->off = (uint32_t)r->at;
+	clear(out + inner->at, inner->fields);
+	if (scan_object(&inside, inner->fields, out + inner->at, v, &ignored)) {
+		r->at = inside.at;
+	} else {
+		clear(out + inner->at, inner->fields);
+		if (!take_nested(r, v))
+			return false;
 	}
-	out[field] = v;
+	v->len = (uint32_t)(r->at - v->off);
 	return true;
 }
 
 static bool
-scan_object(struct reader *r, const struct table *t, struct ag_json_value *out,
-    struct ag_json_fault *fault)
+scan_member(struct reader *r, const struct ag_json_fields *f, struct ag_json_value *out,
+    struct ag_json_value *v, struct ag_json_fault *fault)
 {
+	const struct ag_json_inner *inner = NULL;
+	bool is_plain;
+	int field;
+
+	if (!take_key(r, v, &is_plain))
+		return false;
+	field = field_of(f, ag_str_n(r->p + v->key_off + 1, v->key_len - 2), is_plain);
+	if (field == BAD_KEY)
+		return fail(r, "bad escape in a field name");
+	if (field == IN_OTHER_CASE)
+		return fail(r, "field name in another case than ours");
+	if (field == NO_FIELD)
+		return take_value(r, v);
+	if (f->inner_of[field] > 0 && r->at < r->n && r->p[r->at] == '{' && out[field].type == AG_JSON_ABSENT)
+		inner = &f->inner[f->inner_of[field] - 1];
+	if (!(inner ? take_inner(r, inner, out, v) : take_value(r, v)))
+		return false;
+	if (out[field].type != AG_JSON_ABSENT) {
+		fault->field = field;
+		return fail(r, "duplicate field");
+	}
+	out[field] = *v;
+	return true;
+}
+
+/* From the opening brace to behind the closing one; into *out_seen what was seen inside. */
+static bool
+scan_object(struct reader *r, const struct ag_json_fields *f, struct ag_json_value *out,
+    struct ag_json_value *out_seen, struct ag_json_fault *fault)
+{
+	uint32_t n_children = 0, depth = 1;
+
 	if (!take(r, '{'))
 		return fail(r, "not an object");
-	if (!take(r, '}')) {
+	if (r->at == r->n || r->p[r->at] != '}') {
 		do {
-			if (!scan_member(r, t, out, fault))
+			struct ag_json_value v;
+
+			if (!scan_member(r, f, out, &v, fault))
 				return false;
+			n_children += v.depth > 0;
+			if (depth <= v.depth)
+				depth = v.depth + 1;
 		} while (take(r, ','));
-		if (!take(r, '}'))
+		if (r->at == r->n || r->p[r->at] != '}')
 			return fail(r, "comma or closing brace expected");
 	}
+	r->at++;
+	out_seen->n_children = n_children;
+	out_seen->depth = depth;
+	return true;
+}
+
+static bool
+scan_text(struct reader *r, const struct ag_json_fields *f, struct ag_json_value *out,
+    struct ag_json_fault *fault)
+{
+	struct ag_json_value seen;
+
+	if (!scan_object(r, f, out, &seen, fault))
+		return false;
+	skip_blanks(r);
 	return r->at == r->n ? true : fail(r, "bytes behind the object");
 }
 
 int
-ag_json_scan(struct ag_str text, const struct ag_str *names, size_t n_names,
-    struct ag_json_value *out, struct ag_json_fault *out_fault)
+ag_json_scan(struct ag_str text, struct ag_json_fields *fields, struct ag_json_value *out,
+    struct ag_json_fault *out_fault)
 {
-	struct table t = { .name = names, .n = n_names };
 	struct ag_json_fault fault = { .field = -1 };
 	struct reader r;
 
-	assert(n_names <= AG_JSON_FIELDS_MAX);
-	for (size_t i = 0; i < n_names; i++) {
-		assert(names[i].n <= NAME_MAX_LEN);
-		t.lengths |= UINT64_C(1) << names[i].n;
-		out[i] = (struct ag_json_value){ .type = AG_JSON_ABSENT };
-	}
-	if (reader_init(&r, text) && scan_object(&r, &t, out, &fault))
+	if (AG_UNLIKELY(!fields->is_indexed))
+		fields_index(fields);
+	clear(out, fields);
+	if (reader_init(&r, text) && scan_text(&r, fields, out, &fault))
 		return 0;
 	fault.why = r.why;
 	fault.at = r.at;
@@ -383,12 +460,12 @@ ag_json_object_next(struct ag_json_iter *it, struct ag_json_value *out)
 {
 	struct ag_json_value v = { .type = AG_JSON_ABSENT };
 	struct reader r;
-	bool has_escape;
+	bool is_plain;
 	int rc = iter_step(it, &r, '{', '}');
 
 	if (rc <= 0)
 		return rc;
-	if (!take_key(&r, &v, &has_escape) || !take_value(&r, &v))
+	if (!take_key(&r, &v, &is_plain) || !take_value(&r, &v))
 		return -EINVAL;
 	it->at = r.at;
 	it->is_first = false;

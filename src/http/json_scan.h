@@ -38,6 +38,7 @@ struct ag_json_value {
 	uint32_t off, len;   /* quotes and brackets included */
 	uint32_t n_children; /* of an array or object: objects and arrays directly inside it.
 	                      * The length of an array of objects, for nothing */
+	uint32_t depth;      /* of an array or object: brackets open at once in it, its own included */
 	uint32_t key_off, key_len; /* the key, quotes included; 0, 0 in arrays */
 };
 
@@ -48,12 +49,37 @@ struct ag_json_fault {
 	int field;       /* index of the field at fault, -1: none */
 };
 
-/* names[0..n_names): the fields acted on, n_names <= AG_JSON_FIELDS_MAX, plain ASCII, in any
- * order; out[i] is for names[i] and is written always (AG_JSON_ABSENT).  Values are whatever
- * JSON allows: the caller checks types.  0, or -EINVAL and *out_fault (not NULL).
- * A nested object is scanned by the same call with ag_json_raw() of its value. */
-int ag_json_scan(struct ag_str text, const struct ag_str *names, size_t n_names,
-    struct ag_json_value *out, struct ag_json_fault *out_fault) AG_MUST_CHECK;
+struct ag_json_fields;
+
+/* The object that a field may hold is looked into as well, in the same pass: what is found in it goes
+ * to out[at] and behind, `out` being where the values of the fields around it go. */
+struct ag_json_inner {
+	uint8_t field, at;
+	struct ag_json_fields *fields;
+};
+
+/* The fields acted on, in plain ASCII and any order: one static table a scan, made by
+ * AG_JSON_FIELDS().  What stands below the names is the scan's own, made when first used. */
+struct ag_json_fields {
+	const struct ag_str *name;
+	size_t n;
+	const struct ag_json_inner *inner;
+	size_t n_inner;
+	bool is_indexed;
+	uint8_t of_length[AG_JSON_FIELDS_MAX]; /* 1 + the first name that is so long, 0: none */
+	uint8_t next[AG_JSON_FIELDS_MAX];      /* 1 + the next one as long */
+	uint8_t inner_of[AG_JSON_FIELDS_MAX];  /* 1 + the inner of the field */
+};
+#define AG_JSON_FIELDS(names) { .name = (names), .n = AG_ARRAY_LEN(names) }
+#define AG_JSON_FIELDS_INNER(names, inners) \
+	{ .name = (names), .n = AG_ARRAY_LEN(names), .inner = (inners), .n_inner = AG_ARRAY_LEN(inners) }
+
+/* out[i] is for name[i] and is written always (AG_JSON_ABSENT).  Values are whatever JSON allows: the
+ * caller checks types.  0, or -EINVAL and *out_fault (not NULL).
+ * The values of an inner are written when the field's own says AG_JSON_OBJECT.  An object that would be
+ * refused by itself (a field twice) has none of them; what is around it stays as it is. */
+int ag_json_scan(struct ag_str text, struct ag_json_fields *fields, struct ag_json_value *out,
+    struct ag_json_fault *out_fault) AG_MUST_CHECK;
 
 static inline struct ag_str
 ag_json_raw(struct ag_str text, struct ag_json_value v)

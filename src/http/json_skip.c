@@ -5,13 +5,6 @@
 #include "base/attr.h"
 #include "http/json_scan.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#define HAS_SIMD 1
-#include <immintrin.h>
-#else
-#define HAS_SIMD 0
-#endif
-
 #define BLOCK 64
 
 /* Bit i tells about byte i of a block. */
@@ -68,33 +61,9 @@ escaped_bits(uint64_t backslash, uint64_t *carry)
 	return escaped;
 }
 
-/* Most strings are names and end within a few bytes: not worth a block.  The place behind the
- * quote, or 0 when the string is longer, ends the text, or holds an escape or a control byte. */
-static inline size_t
-short_string_end(const char *p, size_t at, size_t n)
-{
-#if HAS_SIMD
-	for (size_t end = at + 32; at < end && n - at >= 16; at += 16) {
-		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + at));
-		unsigned quote = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
-		unsigned other = (unsigned)_mm_movemask_epi8(_mm_or_si128(
-		    _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')),
-		    _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v)));
-
-		if (other & (quote - 1))
-			return 0;
-		if (quote)
-			return at + (size_t)__builtin_ctz(quote) + 1;
-	}
-#else
-	(void)p, (void)at, (void)n;
-#endif
-	return 0;
-}
-
 struct nest {
 	unsigned depth, max;
-	uint32_t n_children;
+	struct json_nested seen;
 	const char *why;
 	char open[AG_JSON_DEPTH_MAX];
 };
@@ -110,8 +79,10 @@ nest_step(struct nest *nest, char c)
 			nest->why = "nested too deeply";
 			return true;
 		}
-		nest->n_children += nest->depth == 1;
+		nest->seen.n_children += nest->depth == 1;
 		nest->open[nest->depth++] = c;
+		if (nest->seen.depth < nest->depth)
+			nest->seen.depth = nest->depth;
 		return false;
 	}
 	/* '{' ^ '}' and '[' ^ ']' are both 6. */
@@ -189,7 +160,7 @@ is_plain_portable(const char *p)
 #define IS_PLAIN is_plain_portable
 #include "http/json_skip.inc"
 
-#if HAS_SIMD
+#if JSON_HAS_SIMD
 
 /* ---- SSE2: every x86-64 ---- */
 
@@ -290,7 +261,7 @@ is_plain_avx2(const char *p)
 #define IS_PLAIN is_plain_avx2
 #include "http/json_skip.inc"
 
-#endif /* HAS_SIMD */
+#endif /* JSON_HAS_SIMD */
 
 /* ---- choosing ---- */
 
@@ -303,7 +274,7 @@ ag_json_use(enum ag_json_impl impl)
 	case AG_JSON_PORTABLE:
 		in_use = &skip_portable;
 		return true;
-#if HAS_SIMD
+#if JSON_HAS_SIMD
 	case AG_JSON_SSE2:
 		in_use = &skip_sse2;
 		return true;

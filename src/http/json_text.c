@@ -281,6 +281,14 @@ ag_json_u64(struct ag_str raw, uint64_t *out)
 	uint64_t v = 0;
 	size_t i, last, end;
 
+	/* Up to 19 digits and nothing else: the usual kind, which cannot overflow. */
+	for (i = 0; i < raw.n && i < 19 && raw.p[i] >= '0' && raw.p[i] <= '9'; i++)
+		v = v * 10 + (uint64_t)(raw.p[i] - '0');
+	if (i == raw.n && i > 0 && (i == 1 || raw.p[0] != '0')) {
+		*out = v;
+		return 0;
+	}
+	v = 0;
 	if (raw.n == 0 || json_number_len(raw) != raw.n)
 		return -EINVAL;
 	for (end = 0; end < raw.n && (raw.p[end] | 0x20) != 'e'; end++) {

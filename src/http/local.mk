@@ -4,7 +4,9 @@ src_http_libhttp_a_SOURCES = \
 	src/http/chunk.c src/http/chunk.h \
 	src/http/conn.c src/http/conn.h src/http/conn_impl.h \
 	src/http/conn_out.c src/http/conn_tls.c \
+	src/http/eventstream.c src/http/eventstream.h \
 	src/http/head.c src/http/head.h \
+	src/http/head.c src/http/head.h src/http/head_name.c \
 	src/http/json_scan.c src/http/json_scan.h \
 	src/http/json_skip.c src/http/json_skip.h src/http/json_skip.inc \
 	src/http/json_text.c src/http/json_text.h \
@@ -37,3 +39,8 @@ tests_unit_test_http_sse_SOURCES = tests/unit/test_http_sse.c tests/unit/tap.h
 tests_unit_test_http_sse_LDADD = $(HTTP_LIBS)
 tests_unit_test_json_scan_SOURCES = tests/unit/test_json_scan.c tests/unit/tap.h
 tests_unit_test_json_scan_LDADD = $(HTTP_LIBS)
+
+check_PROGRAMS += tests/unit/test_eventstream
+TESTS += tests/unit/test_eventstream
+tests_unit_test_eventstream_SOURCES = tests/unit/test_eventstream.c tests/unit/tap.h
+tests_unit_test_eventstream_LDADD = $(HTTP_LIBS)

@@ -42,7 +42,8 @@ void ag_budget_release(struct ag_meter *m, const struct ag_hold *h);
 void ag_budget_read(const struct ag_meter *m, int64_t want, int64_t now_us,
     struct ag_meter_state *out);
 
-enum ag_take ag_rate_take(struct ag_meter *m, int64_t amount, int64_t now_us, int64_t *out_slice);
+enum ag_take ag_rate_take(struct ag_meter *m, int64_t amount, int64_t now_us, int64_t *out_slice,
+    struct ag_rate_left *out_left);
 void ag_rate_settle(struct ag_meter *m, const struct ag_hold *h, int64_t actual, int64_t now_us);
 void ag_rate_release(struct ag_meter *m, const struct ag_hold *h);
 void ag_rate_read(const struct ag_meter *m, int64_t want, int64_t now_us,

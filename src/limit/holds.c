@@ -82,7 +82,7 @@ has_meter(const struct ag_inflight *slot, uint32_t n, uint32_t meter_ix)
 /* Takes one more: intent, meter, certainty. */
 static enum ag_take
 holds_push(const struct ag_shm *shm, struct ag_inflight *slot, uint32_t meter_ix,
-    const struct ag_amounts *amounts, int64_t now_us)
+    const struct ag_amounts *amounts, int64_t now_us, struct ag_rate_left *out_left)
 {
 	uint32_t i = ag_a32_get(&slot->progress);
 	struct ag_meter *m = ag_metertab_at(shm, meter_ix);
@@ -100,7 +100,7 @@ holds_push(const struct ag_shm *shm, struct ag_inflight *slot, uint32_t meter_ix
 	ag_a32_publish(&slot->n_holds, i + 1);
 	AG_CRASH_POINT();
 	atomic_thread_fence(memory_order_seq_cst);
-	verdict = ag_meter_take(m, meter_ix, hold.amount, now_us, &hold);
+	verdict = ag_meter_take_telling(m, meter_ix, hold.amount, now_us, &hold, out_left);
 	if (verdict != AG_TAKE_OK) {
 		ag_a32_publish(&slot->n_holds, i);
 		return verdict;
@@ -113,9 +113,9 @@ holds_push(const struct ag_shm *shm, struct ag_inflight *slot, uint32_t meter_ix
 }
 
 enum ag_take
-ag_holds_take(const struct ag_shm *shm, struct ag_inflight *slot, uint32_t incarnation,
+ag_holds_take_telling(const struct ag_shm *shm, struct ag_inflight *slot, uint32_t incarnation,
     const uint32_t *meters, uint32_t n, const struct ag_amounts *amounts, int64_t now_us,
-    uint32_t *out_denied)
+    uint32_t *out_denied, struct ag_rate_left out_left[AG_HOLDS_MAX])
 {
 	assert(ag_a32_get(&slot->state) == AG_INFLIGHT_FREE && n <= AG_HOLDS_MAX);
 	ag_a32_set(&slot->progress, 0);
@@ -126,9 +126,13 @@ ag_holds_take(const struct ag_shm *shm, struct ag_inflight *slot, uint32_t incar
 	slot->actual = (struct ag_amounts){ 0 };
 	ag_holds_goto(slot, AG_INFLIGHT_TAKING);
 	for (uint32_t i = 0; i < n; i++) {
+		struct ag_rate_left *left = out_left ? &out_left[i] : NULL;
+
+		if (left)
+			left->is_rate = false;
 		if (has_meter(slot, ag_a32_get(&slot->progress), meters[i]))
 			continue;
-		if (holds_push(shm, slot, meters[i], amounts, now_us) == AG_TAKE_DENIED) {
+		if (holds_push(shm, slot, meters[i], amounts, now_us, left) == AG_TAKE_DENIED) {
 			ag_holds_goto(slot, AG_INFLIGHT_RELEASING);
 			ag_holds_pop_all(shm, slot, NULL, now_us);
 			*out_denied = i;

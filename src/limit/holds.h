@@ -19,10 +19,19 @@
 /* Takes amounts (each meter its unit) on n meters, all or none.  Slot must be FREE.
  * AG_TAKE_DENIED: *out_denied = position in meters[] of the first that refused; nothing is held,
  * the slot is FREE again.  AG_TAKE_OK: state HELD.  Meters that are gone are left out; duplicates
- * in meters[] are taken once.  n <= AG_HOLDS_MAX. */
-enum ag_take ag_holds_take(const struct ag_shm *shm, struct ag_inflight *slot, uint32_t incarnation,
+ * in meters[] are taken once.  n <= AG_HOLDS_MAX.
+ * _telling: out_left[i] is what the rate of meters[i] has left; NULL: nobody asks. */
+enum ag_take ag_holds_take_telling(const struct ag_shm *shm, struct ag_inflight *slot,
+    uint32_t incarnation, const uint32_t *meters, uint32_t n, const struct ag_amounts *amounts,
+    int64_t now_us, uint32_t *out_denied, struct ag_rate_left out_left[AG_HOLDS_MAX]) AG_MUST_CHECK;
+
+static inline enum ag_take AG_MUST_CHECK
+ag_holds_take(const struct ag_shm *shm, struct ag_inflight *slot, uint32_t incarnation,
     const uint32_t *meters, uint32_t n, const struct ag_amounts *amounts, int64_t now_us,
-    uint32_t *out_denied) AG_MUST_CHECK;
+    uint32_t *out_denied)
+{
+	return ag_holds_take_telling(shm, slot, incarnation, meters, n, amounts, now_us, out_denied, NULL);
+}
 
 /* HELD -> SENT: from here on a death is charged.  The draft must be complete: ag_record_build() into
  * slot->draft, without charges, its length in draft_bytes; from now on it is not touched.  Called

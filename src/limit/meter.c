@@ -13,8 +13,8 @@ kind_for_hold(const struct ag_meter *m, const struct ag_hold *h)
 }
 
 enum ag_take
-ag_meter_take(struct ag_meter *m, uint32_t meter_ix, int64_t amount, int64_t now_us,
-    struct ag_hold *out)
+ag_meter_take_telling(struct ag_meter *m, uint32_t meter_ix, int64_t amount, int64_t now_us,
+    struct ag_hold *out, struct ag_rate_left *out_left)
 {
 	struct ag_hold h = { .meter_id = ag_a64_observe(&m->id), .meter_ix = meter_ix, .amount = amount };
 	enum ag_take verdict = AG_TAKE_GONE;
@@ -29,7 +29,7 @@ ag_meter_take(struct ag_meter *m, uint32_t meter_ix, int64_t amount, int64_t now
 		verdict = ag_budget_take(m, amount, now_us, &h.period);
 		break;
 	case AG_METER_RATE:
-		verdict = ag_rate_take(m, amount, now_us, &h.period);
+		verdict = ag_rate_take(m, amount, now_us, &h.period, out_left);
 		break;
 	case AG_METER_GAUGE:
 		verdict = ag_gauge_take(m, amount);

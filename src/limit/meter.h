@@ -16,14 +16,28 @@
 #define AG_LIMIT_METER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "aigated/shm_layout.h"
 
 enum ag_take { AG_TAKE_OK, AG_TAKE_DENIED, AG_TAKE_GONE /* meter no longer exists: do not count it */ };
 
-/* Takes amount (>= 0) and fills out (all fields); on anything but OK takes nothing. */
-enum ag_take ag_meter_take(struct ag_meter *m, uint32_t meter_ix, int64_t amount, int64_t now_us,
-    struct ag_hold *out) AG_MUST_CHECK;
+/* What a rate that was taken from still has: a take that was allowed has counted it anyway. */
+struct ag_rate_left {
+	bool is_rate; /* else the rest means nothing */
+	int64_t limit, remaining, resets_at_us; /* as ag_meter_read() tells them */
+};
+
+/* Takes amount (>= 0) and fills out (all fields); on anything but OK takes nothing.  _telling: on OK
+ * *out_left as well (NULL: nobody asks). */
+enum ag_take ag_meter_take_telling(struct ag_meter *m, uint32_t meter_ix, int64_t amount, int64_t now_us,
+    struct ag_hold *out, struct ag_rate_left *out_left) AG_MUST_CHECK;
+
+static inline enum ag_take AG_MUST_CHECK
+ag_meter_take(struct ag_meter *m, uint32_t meter_ix, int64_t amount, int64_t now_us, struct ag_hold *out)
+{
+	return ag_meter_take_telling(m, meter_ix, amount, now_us, out, NULL);
+}
 
 /* Replaces the hold by what it cost (>= 0; may exceed the hold).  Budgets: one exchange that
  * adds actual - held, and settled += actual.  Rates of tokens: the difference goes back to the

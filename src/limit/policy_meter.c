@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "limit/alert.h"
 #include "shm/crash_point.h"
 
 static bool
@@ -50,6 +51,20 @@ struct candidate {
 	int64_t limit;
 };
 
+/* A period that is over keeps its meter until control has raised the alerts of it. */
+static bool
+has_to_tell(const struct ag_meter *m, int64_t now_us)
+{
+	for (unsigned side = 0; side < 2; side++) {
+		struct ag_alert_look look;
+
+		if (ag_alert_look(m, side, now_us, &look) && look.is_closed && look.due != 0 &&
+		    look.period > ag_a64_get(&m->budget.told_period))
+			return true;
+	}
+	return false;
+}
+
 /* Whether a meter that begins anew would count the same. */
 static bool
 is_blank(const struct ag_meter *m, int64_t now_us)
@@ -61,7 +76,7 @@ is_blank(const struct ag_meter *m, int64_t now_us)
 	if (ag_a32_get(&m->kind) == AG_METER_BUDGET && ag_a32_get(&m->resets) > 0)
 		return false; /* it would forget that it was reset */
 	ag_meter_read(m, 0, now_us, &s);
-	return s.used == 0;
+	return s.used == 0 && !has_to_tell(m, now_us);
 }
 
 struct evict {

@@ -116,9 +116,10 @@ earlier_sum(const struct ag_meter *m, int64_t e)
 	return sum;
 }
 
-/* Adds amount to the slice of now if the window then holds at most limit. */
+/* Adds amount to the slice of now if the window then holds at most limit; *out_used: what it holds. */
 static enum ag_take
-slice_add(struct ag_meter *m, int64_t amount, int64_t limit, int64_t e, int64_t *out_slice)
+slice_add(struct ag_meter *m, int64_t amount, int64_t limit, int64_t e, int64_t *out_slice,
+    int64_t *out_used)
 {
 	for (;;) {
 		struct ag_a128 *own = bucket_of(m, e);
@@ -149,19 +150,40 @@ slice_add(struct ag_meter *m, int64_t amount, int64_t limit, int64_t e, int64_t 
 		        (struct ag_pair){ .hi = cur.hi, .lo = ag_amount_add(cur.lo, amount) })) {
 			AG_CRASH_POINT();
 			*out_slice = e;
+			*out_used = ag_amount_add(sum, amount);
 			return AG_TAKE_OK;
 		}
 	}
 }
 
-enum ag_take
-ag_rate_take(struct ag_meter *m, int64_t amount, int64_t now_us, int64_t *out_slice)
+/* When slice k is in no window any more: the first instant of slice k + 17. */
+static int64_t
+leaves_at(int64_t k, int64_t epoch, int64_t slice_us)
 {
-	int64_t epoch, slice_us;
+	int64_t n = (k & EPOCH_MASK) - (epoch & EPOCH_MASK) + AG_RATE_SLICES + 1, at;
+
+	return __builtin_mul_overflow(n, slice_us, &at) ? INT64_MAX : at;
+}
+
+enum ag_take
+ag_rate_take(struct ag_meter *m, int64_t amount, int64_t now_us, int64_t *out_slice,
+    struct ag_rate_left *out_left)
+{
+	int64_t epoch, slice_us, limit = ag_a64_get(&m->limit), used;
 
 	if (!numbering(m, &epoch, &slice_us))
 		return AG_TAKE_DENIED; /* for the few ns of a change, or until its dead author's successor */
-	return slice_add(m, amount, ag_a64_get(&m->limit), epoch + now_us / slice_us, out_slice);
+	if (slice_add(m, amount, limit, epoch + now_us / slice_us, out_slice, &used) != AG_TAKE_OK)
+		return AG_TAKE_DENIED;
+	if (out_left)
+		*out_left = (struct ag_rate_left){
+			.is_rate = true,
+			.limit = limit,
+			.remaining = ag_amount_sub(limit, used),
+			/* What was taken last leaves last. */
+			.resets_at_us = leaves_at(*out_slice, epoch, slice_us),
+		};
+	return AG_TAKE_OK;
 }
 
 /* Takes amount out of the slice it went to, sealed or not, unless that has left the window. */
@@ -184,7 +206,7 @@ slice_sub(struct ag_meter *m, int64_t slice, int64_t amount)
 void
 ag_rate_settle(struct ag_meter *m, const struct ag_hold *h, int64_t actual, int64_t now_us)
 {
-	int64_t epoch, slice_us, slice;
+	int64_t epoch, slice_us, slice, used;
 
 	if (h->unit == AG_UNIT_REQUESTS || actual == h->amount)
 		return;
@@ -194,7 +216,7 @@ ag_rate_settle(struct ag_meter *m, const struct ag_hold *h, int64_t actual, int6
 	}
 	/* What was used cannot be refused any more: the window goes into debt. */
 	if (numbering(m, &epoch, &slice_us) &&
-	    slice_add(m, actual - h->amount, INT64_MAX, epoch + now_us / slice_us, &slice) !=
+	    slice_add(m, actual - h->amount, INT64_MAX, epoch + now_us / slice_us, &slice, &used) !=
 	        AG_TAKE_OK)
 		assert(!"an unlimited window refuses nothing");
 }
@@ -203,15 +225,6 @@ void
 ag_rate_release(struct ag_meter *m, const struct ag_hold *h)
 {
 	slice_sub(m, h->period, h->amount);
-}
-
-/* When slice k is in no window any more: the first instant of slice k + 17. */
-static int64_t
-leaves_at(int64_t k, int64_t epoch, int64_t slice_us)
-{
-	int64_t n = (k & EPOCH_MASK) - (epoch & EPOCH_MASK) + AG_RATE_SLICES + 1, at;
-
-	return __builtin_mul_overflow(n, slice_us, &at) ? INT64_MAX : at;
 }
 
 /* The earliest instant at which `want` fits, when slices leave one after the other. */

@@ -68,6 +68,7 @@ child_forget(struct ag_master *m, const struct ag_sandbox_row *row, int lock_fd)
 	if (!row->keeps_admin_sockets) {
 		ag_fd_close(&m->control_fd);
 		ag_fd_close(&m->operator_fd);
+		ag_fd_close(&m->metrics_fd);
 	}
 	if (m->key && !row->may_hold_master_key) {
 		ag_mem_wipe(m->key, sizeof(*m->key));
@@ -107,6 +108,7 @@ child_run(struct ag_master *m, const struct ag_child *c, int lock_fd)
 		.life_fd = m->life_fds[0],
 		.control_fd = -1,
 		.operator_fd = -1,
+		.metrics_fd = -1,
 	};
 	char title[24];
 
@@ -130,6 +132,7 @@ child_run(struct ag_master *m, const struct ag_child *c, int lock_fd)
 	}
 	ctx.control_fd = m->control_fd;
 	ctx.operator_fd = m->operator_fd;
+	ctx.metrics_fd = m->metrics_fd;
 	ctx.master_key = m->key;
 	child_signals();
 	exit(role_find(c->role)->main(&ctx));

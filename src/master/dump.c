@@ -19,6 +19,14 @@ static const struct row {
 #undef X
 };
 
+static const struct {
+	const char *name, *brief, *text;
+} histograms[] = {
+#define H(n, b, t) { #n, b, t },
+#include "aigated/tbl/histograms.h"
+#undef H
+};
+
 /* New sentence, new line. */
 static void
 put_sentences(const char *text)
@@ -52,8 +60,12 @@ dump_counters(void)
 	     "counts in a row of its own in shared memory.\n"
 	     "The values shown are sums over all processes since the segment was created;\n"
 	     "they survive restarts.\n"
-	     "Monitoring systems see each name with the prefix\n"
-	     ".Ql aigated_ .\n"
+	     "Prometheus sees each name with the prefix\n"
+	     ".Ql aigated_\n"
+	     "and counters with the suffix\n"
+	     ".Ql _total ,\n"
+	     "on the listener of\n"
+	     ".Cm metrics_listen .\n"
 	     "A gauge may fall, a counter never does.\n"
 	     ".Bl -tag -width Ds");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -61,6 +73,19 @@ dump_counters(void)
 		    rows[i].level == DIAG ? ", for diagnosis" : "", rows[i].brief);
 		if (rows[i].text[0])
 			put_sentences(rows[i].text);
+	}
+	puts(".El\n"
+	     ".Sh HISTOGRAMS\n"
+	     "Times are kept in buckets whose bounds are 2, 3, 4, 6, 8, 12 ... microseconds, two an octave\n"
+	     "up to 134 seconds.\n"
+	     "Prometheus sees them in seconds, as\n"
+	     ".Ql aigated_request_seconds\n"
+	     "and the like.\n"
+	     ".Bl -tag -width Ds");
+	for (size_t i = 0; i < sizeof(histograms) / sizeof(histograms[0]); i++) {
+		printf(".It Va %s\n%s.\n", histograms[i].name, histograms[i].brief);
+		if (histograms[i].text[0])
+			put_sentences(histograms[i].text);
 	}
 	puts(".El\n"
 	     ".Sh SEE ALSO\n"

@@ -126,7 +126,7 @@ run(struct ag_conf *conf, bool is_foreground)
 
 	m.conf = conf;
 	m.is_foreground = is_foreground;
-	m.shm.fd = m.shm_lock_fd = m.control_fd = m.operator_fd = m.pid_fd = m.ready_fd = -1;
+	m.shm.fd = m.shm_lock_fd = m.control_fd = m.operator_fd = m.metrics_fd = m.pid_fd = m.ready_fd = -1;
 	m.life_fds[0] = m.life_fds[1] = -1;
 	ag_title_set("master");
 	rc = ag_master_start(&m, &err) < 0 ? fail(&err) : ag_master_supervise(&m);

@@ -54,7 +54,7 @@ struct ag_master {
 	int n_listen;
 	int listen_fds[AG_LISTEN_MAX];
 	uint8_t listen_is_tls[AG_LISTEN_MAX];
-	int control_fd, operator_fd;
+	int control_fd, operator_fd, metrics_fd;
 	int pid_fd;                /* locked as long as we live */
 	int life_fds[2];           /* children read [0], see EOF when we are gone */
 	int ready_fd;              /* the waiting parent of a daemon, -1 */

@@ -75,6 +75,16 @@ ag_sockets_listen(const struct ag_conf *conf, int *out_fds, uint8_t *out_is_tls,
 	return 0;
 }
 
+int
+ag_sockets_listen_metrics(const struct ag_conf *conf, int *out_fd, struct ag_err *err)
+{
+	*out_fd = -1;
+	if (!conf->metrics_listen[0])
+		return 0;
+	*out_fd = listen_one(conf->metrics_listen, err);
+	return *out_fd < 0 ? *out_fd : 0;
+}
+
 static void
 put_name(int fd, const char *how, struct ag_buf *out)
 {
@@ -98,7 +108,7 @@ put_name(int fd, const char *how, struct ag_buf *out)
 }
 
 void
-ag_sockets_log(const int *fds, const uint8_t *is_tls, int n)
+ag_sockets_log(const int *fds, const uint8_t *is_tls, int n, int metrics_fd)
 {
 	AG_AUTO(ag_buf) struct ag_buf line;
 
@@ -108,11 +118,16 @@ ag_sockets_log(const int *fds, const uint8_t *is_tls, int n)
 		put_name(fds[i], is_tls[i] ? "tls" : "plain", &line);
 		ag_notice("listening on %.*s", AG_STR_ARG(ag_buf_str(&line)));
 	}
+	if (metrics_fd >= 0) {
+		ag_buf_reset(&line);
+		put_name(metrics_fd, "metrics", &line);
+		ag_notice("listening on %.*s", AG_STR_ARG(ag_buf_str(&line)));
+	}
 }
 
 int
 ag_sockets_write_ports(const char *run_dir, const int *fds, const uint8_t *is_tls, int n,
-    struct ag_err *err)
+    int metrics_fd, struct ag_err *err)
 {
 	AG_AUTO(ag_buf) struct ag_buf text;
 	AG_AUTO(ag_fd) int fd = -1;
@@ -122,6 +137,10 @@ ag_sockets_write_ports(const char *run_dir, const int *fds, const uint8_t *is_tl
 	ag_buf_init(&text, 4096);
 	for (int i = 0; i < n; i++) {
 		put_name(fds[i], is_tls[i] ? "tls" : "plain", &text);
+		ag_buf_putc(&text, '\n');
+	}
+	if (metrics_fd >= 0) {
+		put_name(metrics_fd, "metrics", &text);
 		ag_buf_putc(&text, '\n');
 	}
 	snprintf(path, sizeof(path), "%s/ports", run_dir);

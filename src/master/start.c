@@ -184,6 +184,8 @@ start_privileged(struct ag_master *m, struct ag_err *err)
 	if (rc == 0)
 		rc = ag_sockets_listen(m->conf, m->listen_fds, m->listen_is_tls, &m->n_listen, err);
 	if (rc == 0)
+		rc = ag_sockets_listen_metrics(m->conf, &m->metrics_fd, err);
+	if (rc == 0)
 		rc = load_key(m, err);
 	if (rc < 0)
 		return rc;
@@ -212,7 +214,7 @@ log_in_force(const struct ag_master *m, bool is_fresh)
 	ag_notice("limits: max_connections=%u max_head=%" PRIu64 " max_body=%" PRIu64 " journal_max=%" PRIu64
 	    " full_ring=%s govern=%s", c->max_connections, c->max_head, c->max_body, c->journal_max,
 	    c->full_ring == AG_FULL_RING_SERVE ? "serve" : "refuse", c->govern ? "on" : "off");
-	ag_sockets_log(m->listen_fds, m->listen_is_tls, m->n_listen);
+	ag_sockets_log(m->listen_fds, m->listen_is_tls, m->n_listen, m->metrics_fd);
 	if (!m->key)
 		ag_warn("directive \"master_key_file\" is not set, provider credentials can be neither stored "
 		    "nor used");
@@ -284,7 +286,7 @@ ag_master_start(struct ag_master *m, struct ag_err *err)
 	    (rc = open_segment(m, err)) < 0 ||
 	    (rc = ag_sockets_listen_unix(c->run_dir, "control.sock", &m->control_fd, err)) < 0 ||
 	    (rc = ag_sockets_listen_unix(c->run_dir, "operator.sock", &m->operator_fd, err)) < 0 ||
-	    (rc = ag_sockets_write_ports(c->run_dir, m->listen_fds, m->listen_is_tls, m->n_listen, err)) < 0)
+	    (rc = ag_sockets_write_ports(c->run_dir, m->listen_fds, m->listen_is_tls, m->n_listen, m->metrics_fd, err)) < 0)
 		return rc;
 	if (pipe2(m->life_fds, O_CLOEXEC) < 0)
 		return ag_err_set(err, -errno, "could not make a pipe: %s", strerror(errno));
@@ -316,6 +318,7 @@ ag_master_stop(struct ag_master *m)
 	}
 	ag_fd_close(&m->control_fd);
 	ag_fd_close(&m->operator_fd);
+	ag_fd_close(&m->metrics_fd);
 	ag_fd_close(&m->life_fds[0]);
 	ag_fd_close(&m->life_fds[1]);
 	ag_fd_close(&m->ready_fd);

@@ -16,11 +16,12 @@ enum part { PART_TEXT, PART_IMAGE, PART_UNBOUNDED };
 static struct ag_str
 type_of(struct ag_str object)
 {
-	static const struct ag_str name = { "type", 4 };
+	static const struct ag_str names[1] = { { "type", 4 } };
+	static struct ag_json_fields fields = AG_JSON_FIELDS(names);
 	struct ag_json_value type;
 	struct ag_json_fault fault;
 
-	if (ag_json_scan(object, &name, 1, &type, &fault) < 0 || type.type != AG_JSON_STRING)
+	if (ag_json_scan(object, &fields, &type, &fault) < 0 || type.type != AG_JSON_STRING)
 		return AG_STR_NONE;
 	return ag_json_raw(object, type);
 }
@@ -67,7 +68,8 @@ media_of_content(struct ag_str content)
 static uint64_t
 media_of_messages(struct ag_str messages)
 {
-	static const struct ag_str names[] = { { "content", 7 }, { "audio", 5 } };
+	static const struct ag_str names[2] = { { "content", 7 }, { "audio", 5 } };
+	static struct ag_json_fields fields = AG_JSON_FIELDS(names);
 	struct ag_json_iter it;
 	struct ag_json_value v, f[2];
 	struct ag_json_fault fault;
@@ -81,7 +83,7 @@ media_of_messages(struct ag_str messages)
 		/* With nothing nested in it a message is text alone: the usual kind, not walked again. */
 		if (v.type != AG_JSON_OBJECT || v.n_children == 0)
 			continue;
-		if (ag_json_scan(message, names, 2, f, &fault) < 0)
+		if (ag_json_scan(message, &fields, f, &fault) < 0)
 			return UNKNOWN_TOKENS_MAX;
 		if (f[0].type == AG_JSON_ARRAY)
 			tokens += media_of_content(ag_json_raw(message, f[0]));
@@ -151,7 +153,7 @@ ag_estimate(const struct ag_estimate_in *in, struct ag_estimate *out)
 	const struct ag_cat_price *p = in->price;
 	uint64_t limit = in->client_limit;
 
-	*out = (struct ag_estimate){ .input = in->body_bytes, .text_bytes = in->body_bytes,
+	*out = (struct ag_estimate){ .input = in->body_bytes + in->media, .text_bytes = in->body_bytes,
 		.choices = in->choices > 0 ? in->choices : 1 };
 	if (in->messages.n > 0)
 		out->input += media_of_messages(in->messages);

@@ -1,6 +1,8 @@
 noinst_LIBRARIES += src/policy/libpolicy.a
 src_policy_libpolicy_a_SOURCES = \
 	src/policy/estimate.c src/policy/estimate.h \
+	src/policy/media.c src/policy/media.h \
+	src/policy/metadata.c src/policy/metadata.h \
 	src/policy/policy_match.c src/policy/policy_match.h \
 	src/policy/price.c src/policy/price.h \
 	src/policy/readback.c src/policy/readback.h \

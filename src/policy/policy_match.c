@@ -8,23 +8,19 @@
 const char *
 ag_policy_endpoint(enum ag_endpoint e)
 {
-	switch (e) {
-	case AG_EP_CHAT:
-		return "chatComplete";
-	case AG_EP_COMPLETION:
-		return "complete";
-	case AG_EP_EMBEDDING:
-		return "embed";
-	case AG_EP_NONE:
-		break;
-	}
-	return NULL;
+	static const char *const names[AG_EP_RECORDED] = {
+#define X(name, number, text) [number] = text,
+#include "aigated/tbl/endpoints.h"
+#undef X
+	};
+
+	return e < AG_EP_RECORDED ? names[e] : NULL;
 }
 
 /* ---- facts ---- */
 
-static void
-uuid_text(const uint8_t uuid[16], char out[AG_POLICY_UUID])
+void
+ag_policy_uuid_text(const uint8_t uuid[16], char out[AG_POLICY_UUID])
 {
 	static const char hex[] = "0123456789abcdef";
 	size_t at = 0;
@@ -82,17 +78,19 @@ ag_policy_facts_init(struct ag_policy_facts *f, const struct ag_policy_subject *
 {
 	int n;
 
-	uuid_text(s->key_uuid, f->key);
-	uuid_text(s->ws->uuid, f->workspace);
-	uuid_text(ag_catalog_org_at(s->cat, s->ws->org_ix)->uuid, f->org);
-	uuid_text(s->provider->uuid, f->provider);
+	ag_policy_uuid_text(s->key_uuid, f->key);
+	ag_policy_uuid_text(s->ws->uuid, f->workspace);
+	ag_policy_uuid_text(ag_catalog_org_at(s->cat, s->ws->org_ix)->uuid, f->org);
+	f->provider[0] = '\0';
+	if (s->provider)
+		ag_policy_uuid_text(s->provider->uuid, f->provider);
 	f->workspace_slug = ag_catalog_text(s->cat, s->ws->slug);
-	f->slug = ag_catalog_text(s->cat, s->provider->slug);
+	f->slug = s->provider ? ag_catalog_text(s->cat, s->provider->slug) : AG_STR_NONE;
 	f->family = s->family;
 	f->endpoint = ag_str(ag_policy_endpoint(s->endpoint));
 	n = snprintf(f->model, sizeof(f->model), "@%.*s/%.*s", AG_STR_ARG(s->family),
 	    AG_STR_ARG(s->model));
-	f->model_len = n > 0 && (size_t)n < sizeof(f->model) ? (size_t)n : 0;
+	f->model_len = s->model.n > 0 && n > 0 && (size_t)n < sizeof(f->model) ? (size_t)n : 0;
 	f->n_meta = 0;
 	ag_buf_init(&f->decoded, 4096);
 	read_metadata(f, s->metadata);
@@ -279,4 +277,65 @@ ag_policy_match(const struct ag_catalog *cat, const struct ag_cat_policy *p,
 		return false;
 	out->id = derived_id(p->id, out, lengths, p->n_groups);
 	return true;
+}
+
+/* ---- what would bind ---- */
+
+/* Once each, however many rules ask for it. */
+static void
+note_dependence(struct ag_buf *depends, enum ag_rule_key key, struct ag_str name)
+{
+	char text[AG_RULE_TEXT_MAX + 16];
+	struct ag_str left = ag_buf_str(depends);
+	int n = snprintf(text, sizeof(text), "%s%.*s", key_name(key), AG_STR_ARG(name));
+	struct ag_str one = ag_str_n(text, n > 0 && (size_t)n < sizeof(text) ? (size_t)n : 0);
+
+	while (left.n > 0) {
+		const char *comma = memchr(left.p, ',', left.n);
+		size_t len = comma ? (size_t)(comma - left.p) : left.n;
+
+		if (ag_str_eq(ag_str_n(left.p, len), one))
+			return;
+		left = ag_str_skip(left, len + (comma != NULL));
+	}
+	if (depends->n > 0)
+		ag_buf_putc(depends, ',');
+	ag_buf_put_str(depends, one);
+}
+
+enum ag_policy_binding
+ag_policy_binds(const struct ag_catalog *cat, const struct ag_cat_policy *p,
+    const struct ag_policy_facts *f, struct ag_policy_key *out, struct ag_buf *depends)
+{
+	struct ag_str left = ag_catalog_text(cat, p->conditions);
+
+	depends->n = 0;
+	for (uint32_t i = 0; i < p->n_conditions; i++) {
+		struct ag_rule_head h;
+		struct ag_str fact;
+		bool is_in, is_out;
+
+		if (!ag_rule_condition(&left, &h))
+			return AG_POLICY_APART;
+		fact = fact_of(f, h.key, h.name);
+		is_in = any_hits(f, h.key, fact, &left, h.n_values) || h.is_any;
+		is_out = any_hits(f, h.key, fact, &left, h.n_excludes);
+		if (!fact.p)
+			note_dependence(depends, h.key, h.name);
+		else if (!is_in || is_out)
+			return AG_POLICY_APART;
+	}
+	left = ag_catalog_text(cat, p->groups);
+	for (uint32_t i = 0; i < p->n_groups; i++) {
+		enum ag_rule_key key;
+		struct ag_str name;
+
+		if (!ag_rule_group(&left, &key, &name))
+			return AG_POLICY_APART;
+		if (!fact_of(f, key, name).p)
+			note_dependence(depends, key, name);
+	}
+	if (depends->n > 0)
+		return AG_POLICY_DEPENDS;
+	return ag_policy_match(cat, p, f, out) ? AG_POLICY_BINDS : AG_POLICY_APART;
 }

@@ -11,6 +11,7 @@
 
 #include "aigated/record.h"
 #include "catalog/catalog.h"
+#include "base/buf.h"
 #include "catalog/rules.h"
 #include "http/json_scan.h"
 
@@ -18,7 +19,8 @@
 #define AG_POLICY_META_MAX 64u   /* members of the metadata that are looked at */
 #define AG_POLICY_UUID     37u
 
-/* What is known of a request once its target is chosen.  Everything borrowed. */
+/* What is known of a request once its target is chosen.  Everything borrowed.  Before that, for those
+ * who only ask what would bind them: provider NULL, family and model empty, AG_EP_NONE. */
 struct ag_policy_subject {
 	const struct ag_catalog *cat;
 	const struct ag_cat_workspace *ws;
@@ -54,6 +56,16 @@ struct ag_policy_key {
 /* Whether the policy applies; out is written then. */
 bool ag_policy_match(const struct ag_catalog *cat, const struct ag_cat_policy *p,
     const struct ag_policy_facts *f, struct ag_policy_key *out);
+
+enum ag_policy_binding {
+	AG_POLICY_APART,   /* it does not apply, whatever else the request has */
+	AG_POLICY_BINDS,   /* it applies; out of ag_policy_binds() is written */
+	AG_POLICY_DEPENDS, /* on what is not known: named in depends, "metadata.user,model" */
+};
+enum ag_policy_binding ag_policy_binds(const struct ag_catalog *cat, const struct ag_cat_policy *p,
+    const struct ag_policy_facts *f, struct ag_policy_key *out, struct ag_buf *depends);
+
+void ag_policy_uuid_text(const uint8_t uuid[16], char out[AG_POLICY_UUID]);
 
 /* How a request's endpoint is called in a condition ("chatComplete"); NULL: it has no name. */
 const char *ag_policy_endpoint(enum ag_endpoint e);

@@ -1,10 +1,9 @@
 #include "policy/readback.h"
 
-#include <stdio.h>
-
 #include "base/clock.h"
 #include "base/money.h"
 #include "limit/alert.h"
+#include "policy/policy_match.h"
 #include "shm/metertab.h"
 
 enum status { ST_ACTIVE, ST_LIMITED, ST_EXHAUSTED };
@@ -51,9 +50,9 @@ put_time(struct ag_buf *b, const char *name, int64_t at_us)
 }
 
 static void
-put_budget(struct ag_buf *b, const struct ag_meter *m)
+put_period(struct ag_buf *b, uint32_t kind, uint32_t days)
 {
-	switch ((enum ag_period_kind)ag_a32_get(&m->period_kind)) {
+	switch ((enum ag_period_kind)kind) {
 	case AG_PERIOD_NONE:
 		ag_buf_puts(b, ",\"period\":\"none\"");
 		break;
@@ -65,21 +64,19 @@ put_budget(struct ag_buf *b, const struct ag_meter *m)
 		ag_buf_puts(b, ",\"period\":\"monthly\"");
 		break;
 	case AG_PERIOD_DAYS:
-		ag_buf_printf(b, ",\"period\":\"days\",\"period_days\":%u",
-		    (unsigned)ag_a32_get(&m->period_days));
+		ag_buf_printf(b, ",\"period\":\"days\",\"period_days\":%u", (unsigned)days);
 		break;
 	}
 }
 
 static void
-put_rate(struct ag_buf *b, const struct ag_meter *m)
+put_window(struct ag_buf *b, int64_t us)
 {
 	static const struct {
 		const char *name;
 		int64_t us;
 	} units[] = { { "rps", AG_US_PER_SEC }, { "rpm", AG_US_PER_MIN }, { "rph", AG_US_PER_HOUR },
 		{ "rpd", AG_US_PER_DAY }, { "rpw", 7 * AG_US_PER_DAY } };
-	int64_t us = ag_a64_get(&m->window_us);
 
 	for (size_t i = 0; i < AG_ARRAY_LEN(units); i++)
 		if (units[i].us == us)
@@ -87,15 +84,27 @@ put_rate(struct ag_buf *b, const struct ag_meter *m)
 	ag_buf_printf(b, ",\"window_s\":%lld", (long long)(us / AG_US_PER_SEC));
 }
 
-static enum status
-put_figures(struct ag_buf *b, const struct ag_meter *m, const struct ag_meter_state *s, uint32_t kind,
-    uint32_t unit)
+static void
+put_head(struct readback *r, const char *scope, struct ag_str name, uint32_t kind, uint32_t unit)
 {
-	enum status st = s->limit != INT64_MAX && s->remaining <= 0 ? ST_LIMITED : ST_ACTIVE;
-	int64_t alert_at = ag_a64_get(&m->alert_at);
+	struct ag_buf *b = r->out;
 
-	if (ag_budget_is_exhausted(m, s))
-		st = ST_EXHAUSTED;
+	if (r->n++ > 0)
+		ag_buf_putc(b, ',');
+	ag_buf_printf(b, "{\"scope\":\"%s\",\"name\":\"", scope);
+	ag_buf_put_json(b, name);
+	ag_buf_printf(b, "\",\"kind\":\"%s\",\"type\":\"%s\"",
+	    kind == AG_METER_BUDGET ? "budget" : kind == AG_METER_RATE ? "rate" : "concurrency",
+	    unit == AG_UNIT_NUSD ? "cost" : unit == AG_UNIT_TOKENS ? "tokens" : "requests");
+}
+
+static enum status
+put_figures(struct ag_buf *b, const struct ag_meter_state *s, uint32_t kind, uint32_t unit,
+    int64_t alert_at, bool is_exhausted)
+{
+	enum status st = is_exhausted ? ST_EXHAUSTED
+	    : s->limit != INT64_MAX && s->remaining <= 0 ? ST_LIMITED : ST_ACTIVE;
+
 	put_amount(b, "limit", s->limit, unit);
 	put_amount(b, "used", kind == AG_METER_BUDGET ? s->settled : s->used, unit);
 	put_amount(b, "held", kind == AG_METER_BUDGET ? s->held : 0, unit);
@@ -117,18 +126,13 @@ put_meter(struct readback *r, const struct ag_meter *m, const char *scope, struc
 	if (kind == AG_METER_FREE)
 		return ST_ACTIVE; /* went since the key was read */
 	ag_meter_read(m, 1, r->now_us, &s);
-	if (r->n++ > 0)
-		ag_buf_putc(b, ',');
-	ag_buf_printf(b, "{\"scope\":\"%s\",\"name\":\"", scope);
-	ag_buf_put_json(b, name);
-	ag_buf_printf(b, "\",\"kind\":\"%s\",\"type\":\"%s\"",
-	    kind == AG_METER_BUDGET ? "budget" : kind == AG_METER_RATE ? "rate" : "concurrency",
-	    unit == AG_UNIT_NUSD ? "cost" : unit == AG_UNIT_TOKENS ? "tokens" : "requests");
+	put_head(r, scope, name, kind, unit);
 	if (kind == AG_METER_BUDGET)
-		put_budget(b, m);
+		put_period(b, ag_a32_get(&m->period_kind), ag_a32_get(&m->period_days));
 	else if (kind == AG_METER_RATE)
-		put_rate(b, m);
-	return put_figures(b, m, &s, kind, unit);
+		put_window(b, ag_a64_get(&m->window_us));
+	return put_figures(b, &s, kind, unit, ag_a64_get(&m->alert_at),
+	    ag_budget_is_exhausted(m, &s));
 }
 
 static enum status
@@ -146,21 +150,19 @@ put_meters(struct readback *r, const uint32_t *meters, uint32_t n, const char *s
 static enum status
 put_key(struct readback *r, const struct ag_key *key)
 {
-	char uuid[37];
-	int n = 0;
+	char uuid[AG_POLICY_UUID];
 
-	for (int i = 0; i < 16; i++)
-		n += snprintf(uuid + n, sizeof(uuid) - (size_t)n, "%s%02x",
-		    i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", key->uuid[i]);
+	ag_policy_uuid_text(key->uuid, uuid);
 	return put_meters(r, key->meters, key->n_meters, "api_key", ag_str(uuid));
 }
 
 /* Whether a provider before this one stands on the same grant: its limits are shared, told once. */
 static bool
-is_grant_told(const struct ag_cat_provider *all, uint32_t i)
+is_grant_told(const struct ag_cat_provider *all, uint32_t i, int64_t now_us)
 {
 	for (uint32_t k = 0; k < i; k++)
-		if (all[k].grant_ix == all[i].grant_ix && all[k].state == AG_CAT_ACTIVE)
+		if (all[k].grant_ix == all[i].grant_ix && all[k].state == AG_CAT_ACTIVE &&
+		    all[k].expires_at_us > now_us)
 			return true;
 	return false;
 }
@@ -201,7 +203,7 @@ put_providers(struct readback *r, const struct ag_catalog *cat, const struct ag_
 		if (p[i].state != AG_CAT_ACTIVE || p[i].expires_at_us <= r->now_us || !g->is_enabled ||
 		    in->state != AG_CAT_ACTIVE)
 			continue;
-		st = g->n_meters == 0 ? ST_ACTIVE : is_grant_told(p, i)
+		st = g->n_meters == 0 ? ST_ACTIVE : is_grant_told(p, i, r->now_us)
 		    ? status_of(r, g->meters, g->n_meters)
 		    : put_meters(r, g->meters, g->n_meters, "integration", ag_catalog_text(cat, in->slug));
 		st = worse(st, put_meters(r, p[i].meters, p[i].n_meters, "provider",
@@ -212,9 +214,126 @@ put_providers(struct readback *r, const struct ag_catalog *cat, const struct ag_
 	return any ? best : ST_ACTIVE;
 }
 
+/* ---- policies ---- */
+
+/* As it stands, or as it would with its first use; limits are the policy's: the meter follows when
+ * it is used again. */
+static bool
+read_value(const struct readback *r, const struct ag_cat_policy *p, int64_t meter_id,
+    struct ag_meter_state *out)
+{
+	const struct ag_meter *m;
+	bool is_exhausted = false;
+	uint32_t ix;
+
+	*out = (struct ag_meter_state){ .resets_at_us = INT64_MAX };
+	if (ag_metertab_find(r->shm, meter_id, &ix) == 0) {
+		m = ag_metertab_at(r->shm, ix);
+		ag_meter_read(m, 1, r->now_us, out);
+		is_exhausted = ag_budget_is_exhausted(m, out) && out->limit == p->limit;
+	} else if (p->kind == AG_METER_BUDGET) {
+		int64_t start;
+
+		ag_period_number((enum ag_period_kind)p->period_kind, p->period_days, p->anchor_day, 0,
+		    r->now_us, &start, &out->resets_at_us);
+	} else {
+		out->resets_at_us = r->now_us;
+	}
+	out->limit = p->limit;
+	out->remaining = out->used < p->limit ? p->limit - out->used : 0;
+	return is_exhausted || (p->kind == AG_METER_BUDGET && out->settled >= p->limit);
+}
+
+static void
+put_depends(struct ag_buf *b, struct ag_str names)
+{
+	ag_buf_puts(b, ",\"depends_on\":[");
+	for (bool is_first = true; names.n > 0; is_first = false) {
+		const char *comma = memchr(names.p, ',', names.n);
+		size_t n = comma ? (size_t)(comma - names.p) : names.n;
+
+		ag_buf_puts(b, is_first ? "\"" : ",\"");
+		ag_buf_put_json(b, ag_str_n(names.p, n));
+		ag_buf_putc(b, '"');
+		names = ag_str_skip(names, n + (comma != NULL));
+	}
+	ag_buf_putc(b, ']');
+}
+
+/* key NULL: it depends on what of the request is not known. */
+static enum status
+put_policy(struct readback *r, const struct ag_cat_policy *p, const struct ag_policy_key *key,
+    struct ag_str depends)
+{
+	struct ag_buf *b = r->out;
+	struct ag_meter_state s;
+	char uuid[AG_POLICY_UUID];
+	bool is_exhausted;
+
+	ag_policy_uuid_text(p->uuid, uuid);
+	put_head(r, "policy", ag_str(uuid), p->kind, p->unit);
+	if (p->kind == AG_METER_BUDGET)
+		put_period(b, p->period_kind, p->period_days);
+	else if (p->kind == AG_METER_RATE)
+		put_window(b, p->window_us);
+	if (!key) {
+		put_depends(b, depends);
+		put_amount(b, "limit", p->limit, p->unit);
+		ag_buf_puts(b, ",\"used\":null,\"held\":null,\"remaining\":null");
+		if (p->kind == AG_METER_BUDGET && p->alert_at != INT64_MAX)
+			put_amount(b, "alert_threshold", p->alert_at, p->unit);
+		ag_buf_printf(b, ",\"resets_at\":null,\"status\":\"%s\"}", status_names[ST_ACTIVE]);
+		return ST_ACTIVE;
+	}
+	ag_buf_puts(b, ",\"value_key\":\"");
+	ag_buf_put_json(b, ag_str_n(key->text, key->n));
+	ag_buf_putc(b, '"');
+	is_exhausted = read_value(r, p, key->id, &s);
+	return put_figures(b, &s, p->kind, p->unit, p->alert_at, is_exhausted);
+}
+
+static enum status
+put_policies(struct readback *r, const struct ag_catalog *cat, const struct ag_cat_workspace *ws,
+    const struct ag_key *key, const struct ag_readback_about *about)
+{
+	const struct ag_target *t = about->target;
+	struct ag_policy_subject subject = { .cat = cat, .ws = ws, .key_uuid = key->uuid,
+		.metadata = about->metadata, .endpoint = AG_EP_NONE };
+	enum status st = ST_ACTIVE;
+	struct ag_policy_facts facts;
+	struct ag_policy_key value;
+	struct ag_buf depends;
+	uint32_t n;
+	const struct ag_cat_policy *row = ag_catalog_policies(cat, ws, &n);
+
+	if (n == 0)
+		return st;
+	if (t) {
+		subject.provider = t->provider;
+		subject.family = ag_str(t->family->name);
+		subject.model = t->model;
+	}
+	ag_policy_facts_init(&facts, &subject);
+	ag_buf_init(&depends, 65536);
+	for (uint32_t i = 0; i < n; i++)
+		switch (ag_policy_binds(cat, &row[i], &facts, &value, &depends)) {
+		case AG_POLICY_APART:
+			break;
+		case AG_POLICY_BINDS:
+			st = worse(st, put_policy(r, &row[i], &value, AG_STR_NONE));
+			break;
+		case AG_POLICY_DEPENDS:
+			put_policy(r, &row[i], NULL, ag_buf_str(&depends));
+			break;
+		}
+	ag_buf_fini(&depends);
+	ag_policy_facts_fini(&facts);
+	return st;
+}
+
 void
 ag_readback_put(struct ag_buf *out, const struct ag_shm *shm, const struct ag_catalog *cat,
-    const struct ag_key *key, int64_t now_us)
+    const struct ag_key *key, const struct ag_readback_about *about, int64_t now_us)
 {
 	struct readback r = { .out = out, .shm = shm, .now_us = now_us };
 	const struct ag_cat_org *org = cat ? ag_catalog_org(cat, key->org_id) : NULL;
@@ -231,5 +350,7 @@ ag_readback_put(struct ag_buf *out, const struct ag_shm *shm, const struct ag_ca
 	if (org)
 		st = worse(st, put_meters(&r, org->meters, org->n_meters, "organisation",
 		    ag_catalog_text(cat, org->name)));
+	if (ws)
+		st = worse(st, put_policies(&r, cat, ws, key, about));
 	ag_buf_printf(out, "],\"status\":\"%s\"", status_names[st]);
 }

@@ -6,8 +6,12 @@
  *   "status": "active",              worst of what binds every request of the key; of grants and
  *                                    providers it counts when it binds all that can be called
  *   "limits": [{
- *     "scope": "api_key",            or workspace, integration (its grant), provider, organisation
- *     "name": "...",                 key: its id; others: slug; organisation: its name
+ *     "scope": "api_key",            or workspace, integration (its grant), provider, organisation,
+ *                                    policy
+ *     "name": "...",                 key, policy: its id; others: slug; organisation: its name
+ *     "value_key": "model:openai.x", of a policy: what is counted apart; not there when that depends
+ *                                    on the request: then used, held, remaining are null and
+ *     "depends_on": ["model"],       says on what of it
  *     "kind": "budget",              or rate, concurrency
  *     "type": "cost",                what is counted: cost (US dollars), tokens, requests
  *     "period": "monthly",           budgets: none, weekly, monthly, days (then "period_days": N)
@@ -31,11 +35,18 @@
 #include "aigated/shm_layout.h"
 #include "base/buf.h"
 #include "catalog/catalog.h"
+#include "policy/route.h"
 #include "shm/segment.h"
+
+/* What is known of the requests that are asked about. */
+struct ag_readback_about {
+	struct ag_str metadata;         /* merged (policy/metadata.h), or empty */
+	const struct ag_target *target; /* NULL: any */
+};
 
 /* Appends the two members above, without braces around them.  cat may be NULL: the key's own
  * limits alone.  A list longer than the buffer's ceiling fails the buffer. */
 void ag_readback_put(struct ag_buf *out, const struct ag_shm *shm, const struct ag_catalog *cat,
-    const struct ag_key *key, int64_t now_us);
+    const struct ag_key *key, const struct ag_readback_about *about, int64_t now_us);
 
 #endif

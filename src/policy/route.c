@@ -34,7 +34,8 @@ ag_route_allows(const struct ag_catalog *cat, const struct ag_cat_integration *i
 }
 
 static const struct ag_cat_price *
-price_of(const struct ag_route_in *in, const struct ag_cat_integration *i, struct ag_str model)
+price_of(const struct ag_route_in *in, const struct ag_cat_integration *i,
+    const struct ag_provider *p, struct ag_str model)
 {
 	const struct ag_cat_model *row = ag_catalog_model(in->cat, i, model);
 	struct ag_str family = ag_catalog_text(in->cat, i->family);
@@ -43,6 +44,8 @@ price_of(const struct ag_route_in *in, const struct ag_cat_integration *i, struc
 		return ag_catalog_price_at(in->cat, row->price_ix);
 	if (row && row->base_model.len > 0)
 		model = ag_catalog_text(in->cat, row->base_model);
+	else if (p->priced_as)
+		model = p->priced_as(ag_catalog_text(in->cat, i->config), model);
 	return ag_catalog_price(in->cat, family, model, in->now_us);
 }
 
@@ -101,7 +104,7 @@ resolve_bare(const struct ag_route_in *in, struct ag_target *out, struct ag_str 
 		    !ag_route_allows(in->cat, t.integration, in->model))
 			continue;
 		rank = ag_catalog_model(in->cat, t.integration, in->model) ? 3
-		    : price_of(in, t.integration, in->model) ? 2 : 1;
+		    : price_of(in, t.integration, t.family, in->model) ? 2 : 1;
 		if (rank > best_rank) {
 			best_rank = rank;
 			best = t;
@@ -132,11 +135,16 @@ ag_route_resolve(const struct ag_route_in *in, struct ag_target *out, struct ag_
 	v = slug.n > 0 ? resolve_named(in, slug, &t, out_detail) : resolve_bare(in, &t, out_detail);
 	if (v != AG_ALLOW)
 		return v;
-	if (!ag_provider_path(t.family, in->endpoint)) {
+	t.path = ag_provider_serve(t.family, in->endpoint);
+	if (!t.path) {
 		*out_detail = slug;
 		return AG_DENY_ENDPOINT_UNSERVED;
 	}
-	t.price = price_of(in, t.integration, t.model);
+	t.price = price_of(in, t.integration, t.family, t.model);
+	/* Some models answer at one endpoint alone. */
+	if (t.price && t.price->mode == AG_MODE_RESPONSES && ag_endpoint_is_chat(in->endpoint) &&
+	    ag_provider_path(t.family, AG_EP_RESPONSES))
+		t.path = ag_provider_path(t.family, AG_EP_RESPONSES);
 	*out = t;
 	return AG_ALLOW;
 }

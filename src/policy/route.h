@@ -25,6 +25,7 @@ struct ag_target {
 	const struct ag_cat_grant *grant;
 	const struct ag_cat_integration *integration;
 	const struct ag_provider *family;
+	const struct ag_provider_path *path; /* how it is served; its endpoint is not in->endpoint: translated */
 	const struct ag_cat_price *price; /* NULL: unpriced */
 	struct ag_str model;              /* what the provider is asked for; in in->model */
 };

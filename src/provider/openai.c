@@ -68,49 +68,93 @@ min_u64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* ---- where the figures stand ---- */
+
+enum {
+	D_CACHED, D_WRITE, D_AUDIO, D_IMAGE, D_REASONING, D_ACCEPTED, D_REJECTED, D_N
+};
+static const struct ag_str detail_names[D_N] = {
+	[D_CACHED] = { "cached_tokens", 13 }, [D_WRITE] = { "cache_write_tokens", 18 },
+	[D_AUDIO] = { "audio_tokens", 12 }, [D_IMAGE] = { "image_tokens", 12 },
+	[D_REASONING] = { "reasoning_tokens", 16 },
+	[D_ACCEPTED] = { "accepted_prediction_tokens", 26 },
+	[D_REJECTED] = { "rejected_prediction_tokens", 26 },
+};
+static struct ag_json_fields detail_fields = AG_JSON_FIELDS(detail_names);
+
+static const struct ag_str upstream_cost_name[1] = { { "upstream_inference_cost", 23 } };
+static struct ag_json_fields cost_detail_fields = AG_JSON_FIELDS(upstream_cost_name);
+
+/* A usage object's fields, and behind them those of the objects in it. */
+enum {
+	U_PROMPT, U_INPUT, U_COMPLETION, U_OUTPUT, U_TOTAL, U_P_DETAILS, U_P_DETAIL, U_I_DETAILS,
+	U_C_DETAILS, U_O_DETAILS, U_HIT, U_CACHED, U_READ, U_WRITE, U_COST, U_BYOK, U_COST_DETAILS, U_N,
+	U_IN_P_DETAILS = U_N, U_IN_P_DETAIL = U_IN_P_DETAILS + D_N, U_IN_I_DETAILS = U_IN_P_DETAIL + D_N,
+	U_IN_C_DETAILS = U_IN_I_DETAILS + D_N, U_IN_O_DETAILS = U_IN_C_DETAILS + D_N,
+	U_IN_COST_DETAILS = U_IN_O_DETAILS + D_N, U_ALL
+};
+static const struct ag_str usage_names[U_N] = {
+	[U_PROMPT] = { "prompt_tokens", 13 }, [U_INPUT] = { "input_tokens", 12 },
+	[U_COMPLETION] = { "completion_tokens", 17 }, [U_OUTPUT] = { "output_tokens", 13 },
+	[U_TOTAL] = { "total_tokens", 12 },
+	[U_P_DETAILS] = { "prompt_tokens_details", 21 },
+	[U_P_DETAIL] = { "prompt_token_details", 20 },
+	[U_I_DETAILS] = { "input_tokens_details", 20 },
+	[U_C_DETAILS] = { "completion_tokens_details", 25 },
+	[U_O_DETAILS] = { "output_tokens_details", 21 },
+	[U_HIT] = { "prompt_cache_hit_tokens", 23 }, [U_CACHED] = { "cached_tokens", 13 },
+	[U_READ] = { "cache_read_input_tokens", 23 },
+	[U_WRITE] = { "cache_creation_input_tokens", 27 }, [U_COST] = { "cost", 4 },
+	[U_BYOK] = { "is_byok", 7 }, [U_COST_DETAILS] = { "cost_details", 12 },
+};
+static const struct ag_json_inner usage_inner[] = {
+	{ U_P_DETAILS, U_IN_P_DETAILS, &detail_fields },
+	{ U_P_DETAIL, U_IN_P_DETAIL, &detail_fields },
+	{ U_I_DETAILS, U_IN_I_DETAILS, &detail_fields },
+	{ U_C_DETAILS, U_IN_C_DETAILS, &detail_fields },
+	{ U_O_DETAILS, U_IN_O_DETAILS, &detail_fields },
+	{ U_COST_DETAILS, U_IN_COST_DETAILS, &cost_detail_fields },
+};
+static struct ag_json_fields usage_fields = AG_JSON_FIELDS_INNER(usage_names, usage_inner);
+
+/* ---- reading them ---- */
+
 struct details {
 	uint64_t cached, cache_write, audio, image, reasoning, accepted, rejected;
 	bool has_cached;
 };
 
-/* Most details are all zeros, and none of their names holds a digit. */
-static bool
-has_figure(struct ag_str text)
+static void
+read_details(struct ag_str text, const struct ag_json_value *f, struct details *d)
 {
-	for (size_t i = 0; i < text.n; i++)
-		if (text.p[i] >= '1' && text.p[i] <= '9')
-			return true;
-	return false;
+	d->has_cached = read_count(text, f[D_CACHED], &d->cached);
+	d->cache_write = count_or(text, f[D_WRITE], 0);
+	d->audio = count_or(text, f[D_AUDIO], 0);
+	d->image = count_or(text, f[D_IMAGE], 0);
+	d->reasoning = count_or(text, f[D_REASONING], 0);
+	d->accepted = count_or(text, f[D_ACCEPTED], 0);
+	d->rejected = count_or(text, f[D_REJECTED], 0);
+}
+
+/* Of the objects that hold them the first that is one. */
+static void
+read_details_of_input(struct ag_str text, const struct ag_json_value *f, struct details *d)
+{
+	if (f[U_P_DETAILS].type == AG_JSON_OBJECT)
+		read_details(text, f + U_IN_P_DETAILS, d);
+	else if (f[U_P_DETAIL].type == AG_JSON_OBJECT)
+		read_details(text, f + U_IN_P_DETAIL, d);
+	else if (f[U_I_DETAILS].type == AG_JSON_OBJECT)
+		read_details(text, f + U_IN_I_DETAILS, d);
 }
 
 static void
-read_details(struct ag_str usage, struct ag_json_value v, struct details *d)
+read_details_of_output(struct ag_str text, const struct ag_json_value *f, struct details *d)
 {
-	enum { CACHED, WRITE, AUDIO, IMAGE, REASONING, ACCEPTED, REJECTED, N };
-	static const struct ag_str names[N] = {
-		{ "cached_tokens", 13 }, { "cache_write_tokens", 18 }, { "audio_tokens", 12 },
-		{ "image_tokens", 12 }, { "reasoning_tokens", 16 },
-		{ "accepted_prediction_tokens", 26 }, { "rejected_prediction_tokens", 26 },
-	};
-	struct ag_json_value f[N];
-	struct ag_json_fault fault;
-	struct ag_str text = ag_json_raw(usage, v);
-
-	if (v.type != AG_JSON_OBJECT)
-		return;
-	if (!has_figure(text)) {
-		d->has_cached = memmem(text.p, text.n, "\"cached_tokens\"", 15) != NULL;
-		return;
-	}
-	if (ag_json_scan(text, names, N, f, &fault) < 0)
-		return;
-	d->has_cached = read_count(text, f[CACHED], &d->cached);
-	d->cache_write = count_or(text, f[WRITE], 0);
-	d->audio = count_or(text, f[AUDIO], 0);
-	d->image = count_or(text, f[IMAGE], 0);
-	d->reasoning = count_or(text, f[REASONING], 0);
-	d->accepted = count_or(text, f[ACCEPTED], 0);
-	d->rejected = count_or(text, f[REJECTED], 0);
+	if (f[U_C_DETAILS].type == AG_JSON_OBJECT)
+		read_details(text, f + U_IN_C_DETAILS, d);
+	else if (f[U_O_DETAILS].type == AG_JSON_OBJECT)
+		read_details(text, f + U_IN_O_DETAILS, d);
 }
 
 #define COST_DIGITS_MAX UINT64_C(10000000000000000) /* more digits than any writer means */
@@ -160,26 +204,17 @@ read_cost(struct ag_str text, struct ag_json_value v)
 
 /* What the provider charged; with a key of one's own there, what its provider charges comes on top. */
 static int64_t
-read_charge(struct ag_str usage, const struct ag_json_value cost, struct ag_json_value is_byok,
-    struct ag_json_value details)
+read_charge(struct ag_str text, const struct ag_json_value *f)
 {
-	static const struct ag_str name = { "upstream_inference_cost", 23 };
-	struct ag_json_value upstream;
-	struct ag_json_fault fault;
-	int64_t sum = read_cost(usage, cost), more;
+	int64_t sum = read_cost(text, f[U_COST]), more;
 
-	if (sum < 0 || is_byok.type != AG_JSON_TRUE || details.type != AG_JSON_OBJECT ||
-	    ag_json_scan(ag_json_raw(usage, details), &name, 1, &upstream, &fault) < 0)
+	if (sum < 0 || f[U_BYOK].type != AG_JSON_TRUE || f[U_COST_DETAILS].type != AG_JSON_OBJECT)
 		return sum;
-	more = read_cost(ag_json_raw(usage, details), upstream);
+	more = read_cost(text, f[U_IN_COST_DETAILS]);
 	return more > 0 ? sum + more : sum;
 }
 
-enum {
-	U_PROMPT, U_INPUT, U_COMPLETION, U_OUTPUT, U_TOTAL, U_P_DETAILS, U_P_DETAIL, U_I_DETAILS,
-	U_C_DETAILS, U_O_DETAILS, U_HIT, U_CACHED, U_READ, U_WRITE, U_COST, U_BYOK, U_COST_DETAILS, U_N
-};
-
+/* f: the U_ALL values of a usage object. */
 static void
 normalise(const struct ag_provider *p, struct ag_str text, const struct ag_json_value *f,
     struct ag_answer *a)
@@ -203,10 +238,8 @@ normalise(const struct ag_provider *p, struct ag_str text, const struct ag_json_
 	if (!has_completion)
 		completion = has_total && total > prompt ? total - prompt : 0;
 
-	read_details(text, f[U_P_DETAILS], &in);
-	if (f[U_P_DETAILS].type != AG_JSON_OBJECT)
-		read_details(text, f[U_P_DETAIL].type == AG_JSON_OBJECT ? f[U_P_DETAIL] : f[U_I_DETAILS], &in);
-	read_details(text, f[U_C_DETAILS].type == AG_JSON_OBJECT ? f[U_C_DETAILS] : f[U_O_DETAILS], &out);
+	read_details_of_input(text, f, &in);
+	read_details_of_output(text, f, &out);
 	cached = in.has_cached ? in.cached
 	    : count_or(text, f[U_HIT], count_or(text, f[U_CACHED], count_or(text, f[U_READ], 0)));
 	if (in.cache_write == 0)
@@ -227,36 +260,10 @@ normalise(const struct ag_provider *p, struct ag_str text, const struct ag_json_
 	u.accepted_prediction = min_u64(out.accepted, u.output_total);
 	u.rejected_prediction = min_u64(out.rejected, u.output_total);
 	if (p->flags & AG_PF_COST_IN_USAGE)
-		u.provider_cost_nusd = read_charge(text, f[U_COST], f[U_BYOK], f[U_COST_DETAILS]);
+		u.provider_cost_nusd = read_charge(text, f);
 	u.service_tier = a->usage.service_tier;
 	a->usage = u;
 	a->has_usage = true;
-}
-
-static void
-read_usage(const struct ag_provider *p, struct ag_str text, struct ag_json_value v,
-    struct ag_answer *a)
-{
-	static const struct ag_str names[U_N] = {
-		[U_PROMPT] = { "prompt_tokens", 13 }, [U_INPUT] = { "input_tokens", 12 },
-		[U_COMPLETION] = { "completion_tokens", 17 }, [U_OUTPUT] = { "output_tokens", 13 },
-		[U_TOTAL] = { "total_tokens", 12 },
-		[U_P_DETAILS] = { "prompt_tokens_details", 21 },
-		[U_P_DETAIL] = { "prompt_token_details", 20 },
-		[U_I_DETAILS] = { "input_tokens_details", 20 },
-		[U_C_DETAILS] = { "completion_tokens_details", 25 },
-		[U_O_DETAILS] = { "output_tokens_details", 21 },
-		[U_HIT] = { "prompt_cache_hit_tokens", 23 }, [U_CACHED] = { "cached_tokens", 13 },
-		[U_READ] = { "cache_read_input_tokens", 23 },
-		[U_WRITE] = { "cache_creation_input_tokens", 27 }, [U_COST] = { "cost", 4 },
-		[U_BYOK] = { "is_byok", 7 }, [U_COST_DETAILS] = { "cost_details", 12 },
-	};
-	struct ag_json_value f[U_N];
-	struct ag_json_fault fault;
-	struct ag_str usage = ag_json_raw(text, v);
-
-	if (v.type == AG_JSON_OBJECT && ag_json_scan(usage, names, U_N, f, &fault) == 0)
-		normalise(p, usage, f, a);
 }
 
 static void
@@ -273,6 +280,8 @@ read_service_tier(struct ag_str text, struct ag_json_value v, struct ag_answer *
 {
 	char tier[16] = "";
 
+	if (v.type != AG_JSON_STRING)
+		return;
 	read_text(text, v, tier, sizeof(tier));
 	if (strcmp(tier, "flex") == 0)
 		a->usage.service_tier = AG_TIER_FLEX;
@@ -314,9 +323,12 @@ static void
 read_choices(const struct ag_provider *p, struct ag_str text, struct ag_json_value v,
     struct ag_answer *a)
 {
-	static const struct ag_str names[] = { { "finish_reason", 13 }, { "usage", 5 } };
+	enum { FINISH_REASON, USAGE, N, IN_USAGE = N, ALL = IN_USAGE + U_ALL };
+	static const struct ag_str names[N] = { { "finish_reason", 13 }, { "usage", 5 } };
+	static const struct ag_json_inner inner[] = { { USAGE, IN_USAGE, &usage_fields } };
+	static struct ag_json_fields fields = AG_JSON_FIELDS_INNER(names, inner);
 	struct ag_json_iter it;
-	struct ag_json_value item, f[2];
+	struct ag_json_value item, f[ALL];
 	struct ag_json_fault fault;
 	struct ag_str choices = ag_json_raw(text, v);
 
@@ -328,21 +340,37 @@ read_choices(const struct ag_provider *p, struct ag_str text, struct ag_json_val
 	while (ag_json_array_next(&it, &item) == 1) {
 		struct ag_str choice = ag_json_raw(choices, item);
 
-		if (item.type != AG_JSON_OBJECT || ag_json_scan(choice, names, 2, f, &fault) < 0)
+		if (item.type != AG_JSON_OBJECT || ag_json_scan(choice, &fields, f, &fault) < 0)
 			continue;
 		if (a->finish_reason[0] == '\0')
-			read_text(choice, f[0], a->finish_reason, sizeof(a->finish_reason));
-		if (!a->has_usage)
-			read_usage(p, choice, f[1], a);
+			read_text(choice, f[FINISH_REASON], a->finish_reason, sizeof(a->finish_reason));
+		if (!a->has_usage && f[USAGE].type == AG_JSON_OBJECT)
+			normalise(p, choice, f + IN_USAGE, a);
 	}
 }
 
-enum { B_ID, B_MODEL, B_CHOICES, B_USAGE, B_TIER, B_GROQ, B_ERROR, B_N };
+enum { B_ID, B_MODEL, B_CHOICES, B_USAGE, B_TIER, B_GROQ, B_ERROR, B_N, B_IN_USAGE = B_N, B_ALL = B_IN_USAGE + U_ALL };
 static const struct ag_str body_names[B_N] = {
 	[B_ID] = { "id", 2 }, [B_MODEL] = { "model", 5 }, [B_CHOICES] = { "choices", 7 },
 	[B_USAGE] = { "usage", 5 }, [B_TIER] = { "service_tier", 12 }, [B_GROQ] = { "x_groq", 6 },
 	[B_ERROR] = { "error", 5 },
 };
+static const struct ag_json_inner body_inner[] = { { B_USAGE, B_IN_USAGE, &usage_fields } };
+static struct ag_json_fields body_fields = AG_JSON_FIELDS_INNER(body_names, body_inner);
+
+static void
+read_groq(const struct ag_provider *p, struct ag_str groq, struct ag_answer *a)
+{
+	enum { USAGE, N, IN_USAGE = N, ALL = IN_USAGE + U_ALL };
+	static const struct ag_str names[N] = { { "usage", 5 } };
+	static const struct ag_json_inner inner[] = { { USAGE, IN_USAGE, &usage_fields } };
+	static struct ag_json_fields fields = AG_JSON_FIELDS_INNER(names, inner);
+	struct ag_json_value f[ALL];
+	struct ag_json_fault fault;
+
+	if (ag_json_scan(groq, &fields, f, &fault) == 0 && f[USAGE].type == AG_JSON_OBJECT)
+		normalise(p, groq, f + IN_USAGE, a);
+}
 
 static void
 read_common(const struct ag_provider *p, struct ag_str text, const struct ag_json_value *f,
@@ -353,25 +381,19 @@ read_common(const struct ag_provider *p, struct ag_str text, const struct ag_jso
 	if (a->model[0] == '\0')
 		read_text(text, f[B_MODEL], a->model, sizeof(a->model));
 	read_service_tier(text, f[B_TIER], a);
-	read_usage(p, text, f[B_USAGE], a);
-	if (f[B_GROQ].type == AG_JSON_OBJECT && !a->has_usage) {
-		static const struct ag_str name = { "usage", 5 };
-		struct ag_str groq = ag_json_raw(text, f[B_GROQ]);
-		struct ag_json_value v;
-		struct ag_json_fault fault;
-
-		if (ag_json_scan(groq, &name, 1, &v, &fault) == 0)
-			read_usage(p, groq, v, a);
-	}
+	if (f[B_USAGE].type == AG_JSON_OBJECT)
+		normalise(p, text, f + B_IN_USAGE, a);
+	if (f[B_GROQ].type == AG_JSON_OBJECT && !a->has_usage)
+		read_groq(p, ag_json_raw(text, f[B_GROQ]), a);
 }
 
 void
 ag_openai_on_body(const struct ag_provider *p, struct ag_str body, struct ag_answer *a)
 {
-	struct ag_json_value f[B_N];
+	struct ag_json_value f[B_ALL];
 	struct ag_json_fault fault;
 
-	if (ag_json_scan(body, body_names, B_N, f, &fault) < 0)
+	if (ag_json_scan(body, &body_fields, f, &fault) < 0)
 		return;
 	read_common(p, body, f, a);
 	if (f[B_CHOICES].type == AG_JSON_ARRAY)
@@ -387,13 +409,25 @@ ag_openai_on_body(const struct ag_provider *p, struct ag_str body, struct ag_ans
 static void
 read_error(struct ag_str text, struct ag_json_value v, struct ag_answer *a)
 {
-	static const struct ag_str name = { "type", 4 };
+	static const struct ag_str names[1] = { { "type", 4 } };
+	static struct ag_json_fields fields = AG_JSON_FIELDS(names);
 	struct ag_str error = ag_json_raw(text, v);
 	struct ag_json_value f;
 	struct ag_json_fault fault;
 
-	if (v.type == AG_JSON_OBJECT && ag_json_scan(error, &name, 1, &f, &fault) == 0)
+	if (v.type == AG_JSON_OBJECT && ag_json_scan(error, &fields, &f, &fault) == 0)
 		read_text(error, f, a->error_type, sizeof(a->error_type));
+}
+
+/* All chunks but the last few; most writers put it last, where it is found without a search. */
+static bool
+is_open(struct ag_str choices)
+{
+	static const char field[] = "\"finish_reason\":null", last[] = "\"finish_reason\":null}]";
+	size_t n = sizeof(last) - 1;
+
+	return (choices.n > n && memcmp(choices.p + choices.n - n, last, n) == 0) ||
+	    memmem(choices.p, choices.n, field, sizeof(field) - 1) != NULL;
 }
 
 /* The choices of a chunk: counted, and looked into only where the last chunks differ from the others. */
@@ -402,27 +436,29 @@ read_chunk(const struct ag_provider *p, struct ag_str data, struct ag_json_value
     struct ag_answer *a)
 {
 	struct ag_str raw = ag_json_raw(data, choices);
-	bool is_open = memmem(raw.p, raw.n, "\"finish_reason\":null", 20) != NULL;
-	size_t frame = is_open ? sizeof(CHUNK_FRAME) - 1 : sizeof(CHUNK_FRAME_LEAST) - 1;
+	bool goes_on = is_open(raw);
+	size_t frame = goes_on ? sizeof(CHUNK_FRAME) - 1 : sizeof(CHUNK_FRAME_LEAST) - 1;
 
 	a->content_events++;
 	a->content_bytes += raw.n > frame + CHUNK_LEAST ? raw.n - frame : CHUNK_LEAST;
-	if (choices.type == AG_JSON_ARRAY && a->finish_reason[0] == '\0' && !is_open)
+	if (choices.type == AG_JSON_ARRAY && a->finish_reason[0] == '\0' && !goes_on)
 		read_choices(p, data, choices, a);
 }
 
 bool
-ag_openai_on_event(const struct ag_provider *p, struct ag_str data, struct ag_answer *a)
+ag_openai_on_event(const struct ag_provider *p, struct ag_str name, struct ag_str data,
+    struct ag_answer *a)
 {
-	struct ag_json_value f[B_N];
+	struct ag_json_value f[B_ALL];
 	struct ag_json_fault fault;
 	bool is_bare;
 
+	(void)name;
 	if (ag_str_eq(data, AG_STR("[DONE]"))) {
 		a->has_done = true;
 		return false;
 	}
-	if (ag_json_scan(data, body_names, B_N, f, &fault) < 0) {
+	if (ag_json_scan(data, &body_fields, f, &fault) < 0) {
 		a->content_events++;
 		a->content_bytes += data.n;
 		return false;
@@ -443,11 +479,15 @@ ag_openai_on_event(const struct ag_provider *p, struct ag_str data, struct ag_an
 void
 ag_openai_on_error(const struct ag_provider *p, struct ag_str body, struct ag_answer *a)
 {
-	struct ag_json_value f[B_N];
+	struct ag_json_value f[B_ALL];
 	struct ag_json_fault fault;
 
-	if (ag_json_scan(body, body_names, B_N, f, &fault) < 0)
+	if (ag_json_scan(body, &body_fields, f, &fault) < 0)
 		return;
 	read_common(p, body, f, a); /* an error that reports usage is billed */
 	read_error(body, f[B_ERROR], a);
 }
+
+const struct ag_wire ag_wire_openai = {
+	.on_body = ag_openai_on_body, .on_event = ag_openai_on_event, .on_error = ag_openai_on_error,
+};

@@ -4,6 +4,8 @@ src_shm_libshm_a_SOURCES = \
 	src/shm/catalog_area.c src/shm/catalog_area.h \
 	src/shm/counters.c src/shm/counters.h \
 	src/shm/crash_point.h \
+	src/shm/explain.c src/shm/explain.h \
+	src/shm/histogram.c src/shm/histogram.h \
 	src/shm/keytab.c src/shm/keytab.h \
 	src/shm/keytab_writer.c \
 	src/shm/metertab.c src/shm/metertab.h \
@@ -14,14 +16,16 @@ src_shm_libshm_a_SOURCES = \
 EXTRA_DIST += src/shm/README.md
 
 check_PROGRAMS += \
-	tests/unit/test_catalog_area tests/unit/test_keytab tests/unit/test_metertab \
+	tests/unit/test_catalog_area tests/unit/test_explain tests/unit/test_keytab tests/unit/test_metertab \
 	tests/unit/test_ring tests/unit/test_segment
 TESTS += \
-	tests/unit/test_catalog_area tests/unit/test_keytab tests/unit/test_metertab \
+	tests/unit/test_catalog_area tests/unit/test_explain tests/unit/test_keytab tests/unit/test_metertab \
 	tests/unit/test_ring tests/unit/test_segment
 shm_libs = src/limit/liblimit.a src/shm/libshm.a src/base/libbase.a $(SSL_LIBS)
 tests_unit_test_catalog_area_SOURCES = tests/unit/test_catalog_area.c tests/unit/tap.h tests/unit/shm_fixture.h
 tests_unit_test_catalog_area_LDADD = $(shm_libs)
+tests_unit_test_explain_SOURCES = tests/unit/test_explain.c tests/unit/tap.h tests/unit/shm_fixture.h
+tests_unit_test_explain_LDADD = $(shm_libs)
 tests_unit_test_keytab_SOURCES = tests/unit/test_keytab.c tests/unit/tap.h tests/unit/shm_fixture.h
 tests_unit_test_keytab_LDADD = $(shm_libs)
 tests_unit_test_metertab_SOURCES = tests/unit/test_metertab.c tests/unit/tap.h tests/unit/shm_fixture.h
@@ -30,3 +34,8 @@ tests_unit_test_ring_SOURCES = tests/unit/test_ring.c tests/unit/tap.h tests/uni
 tests_unit_test_ring_LDADD = $(shm_libs)
 tests_unit_test_segment_SOURCES = tests/unit/test_segment.c tests/unit/tap.h tests/unit/shm_fixture.h
 tests_unit_test_segment_LDADD = $(shm_libs)
+
+check_PROGRAMS += tests/unit/test_histogram
+TESTS += tests/unit/test_histogram
+tests_unit_test_histogram_SOURCES = tests/unit/test_histogram.c tests/unit/tap.h
+tests_unit_test_histogram_LDADD = $(shm_libs)

@@ -298,12 +298,26 @@ ag_metertab_next_run(const struct ag_shm *shm, uint32_t ix, uint32_t *out_from, 
 	if (at < 0)
 		return errno != ENXIO; /* behind the last byte written; else it cannot tell: all */
 	end = lseek(shm->fd, at, SEEK_HOLE);
-	at = (at - base) / size;
+	/* Of a slot that begins in front of what was written the number was not: it is left out.  One that
+	 * begins in it counts, whatever of it lies behind. */
+	static_assert(offsetof(struct ag_meter, id) == 0, "the number is what was written first");
+	at = (at - base + size - 1) / size;
 	end = end < 0 ? (off_t)*out_to : (end - base + size - 1) / size;
 	*out_from = at > (off_t)ix ? (uint32_t)at : ix;
 	if (end < (off_t)*out_to)
 		*out_to = (uint32_t)end;
 	return *out_from < *out_to;
+}
+
+bool
+ag_metertab_walk(const struct ag_shm *shm, struct ag_meter_walk *walk, uint32_t *out_ix)
+{
+	if (walk->at >= walk->to && !ag_metertab_next_run(shm, walk->to, &walk->at, &walk->to)) {
+		*walk = (struct ag_meter_walk){ 0 };
+		return false;
+	}
+	*out_ix = walk->at++;
+	return true;
 }
 
 uint8_t *

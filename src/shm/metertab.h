@@ -59,8 +59,16 @@ int ag_metertab_put_locked(const struct ag_shm *shm, const struct ag_meter_def *
 /* Indices that requests in flight refer to, a bit each; NULL: no memory.  The caller frees it. */
 uint8_t *ag_metertab_referenced(const struct ag_shm *shm);
 /* The next run of slots from ix on that was ever written, [*out_from, *out_to); false: none.  For walks
- * through the table: to look at the other slots would make the kernel give them memory. */
+ * through the table: to look at the other slots would make the kernel give them memory, and every walk
+ * longer.  So look at the id first, and at the rest of a slot only when it has one. */
 bool ag_metertab_next_run(const struct ag_shm *shm, uint32_t ix, uint32_t *out_from, uint32_t *out_to);
+
+/* The same slot by slot, for walks with pauses in between; all zeros begins.  false: the end, and the
+ * next call begins anew. */
+struct ag_meter_walk {
+	uint32_t at, to; /* what is left of the run at hand */
+};
+bool ag_metertab_walk(const struct ag_shm *shm, struct ag_meter_walk *walk, uint32_t *out_ix);
 
 static inline struct ag_meter *
 ag_metertab_at(const struct ag_shm *shm, uint32_t ix)

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "aigated/explain.h"
 #include "aigated/record.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -29,7 +30,7 @@
 /* The offsets of a segment, computed from its sizes alone: the creator stores them, everybody
  * else checks that what is stored is what he would have computed. */
 struct plan {
-	uint64_t procs, counters, keys, blobs, meters, catalog, inflight, rings, total;
+	uint64_t procs, counters, keys, blobs, meters, catalog, inflight, rings, explain, total;
 	uint64_t counters_stride; /* words */
 	uint64_t catalog_stride;
 	uint64_t ring_stride;
@@ -117,7 +118,8 @@ plan_make(const struct ag_shm_sizes *s, struct plan *out, struct ag_err *err)
 	    !plan_area(&at, 1, sizeof(struct ag_catalog_hdr) + 2 * p.catalog_stride, &p.catalog) ||
 	    !plan_area(&at, (uint64_t)s->workers * s->inflight, sizeof(struct ag_inflight),
 	        &p.inflight) ||
-	    !plan_area(&at, s->workers, p.ring_stride, &p.rings) || at > INT64_MAX)
+	    !plan_area(&at, s->workers, p.ring_stride, &p.rings) ||
+	    !plan_area(&at, s->workers, sizeof(struct ag_explain_ring), &p.explain) || at > INT64_MAX)
 		return ag_err_set(err, -EOVERFLOW, "shared memory: the sizes asked for overflow");
 	p.total = at;
 	*out = p;
@@ -150,6 +152,7 @@ shm_point(struct ag_shm *shm, const struct plan *p)
 	shm->catalog_area[1] = shm->catalog_area[0] + p->catalog_stride;
 	shm->inflight = (void *)(base + p->inflight);
 	shm->rings = base + p->rings;
+	shm->explain = (void *)(base + p->explain);
 	shm->ring_stride = p->ring_stride;
 	shm->counters_stride = p->counters_stride;
 }
@@ -507,6 +510,13 @@ ag_shm_ring(const struct ag_shm *shm, uint32_t worker_ix)
 {
 	assert(worker_ix < shm->hdr->sizes.workers);
 	return (void *)(shm->rings + worker_ix * shm->ring_stride);
+}
+
+struct ag_explain_ring *
+ag_shm_explain(const struct ag_shm *shm, uint32_t worker_ix)
+{
+	assert(worker_ix < shm->hdr->sizes.workers);
+	return &shm->explain[worker_ix];
 }
 
 uint8_t *

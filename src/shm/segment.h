@@ -12,6 +12,8 @@
 #include "aigated/shm_layout.h"
 #include "base/err.h"
 
+struct ag_explain_ring;
+
 struct ag_shm {
 	int fd;                       /* owned, -1 when attached read-only by a tool */
 	uint64_t bytes;
@@ -25,6 +27,7 @@ struct ag_shm {
 	uint8_t *catalog_area[2];
 	struct ag_inflight *inflight;
 	uint8_t *rings;
+	struct ag_explain_ring *explain;
 	uint64_t ring_stride;
 	uint64_t counters_stride;     /* in words */
 };
@@ -56,6 +59,7 @@ struct ag_proc_slot *ag_shm_proc(const struct ag_shm *shm, uint32_t proc_ix);
 struct ag_a64 *ag_shm_counter_row(const struct ag_shm *shm, uint32_t proc_ix);
 struct ag_inflight *ag_shm_inflight(const struct ag_shm *shm, uint32_t worker_ix, uint32_t ix);
 struct ag_ring_hdr *ag_shm_ring(const struct ag_shm *shm, uint32_t worker_ix);
+struct ag_explain_ring *ag_shm_explain(const struct ag_shm *shm, uint32_t worker_ix);
 uint8_t *ag_shm_ring_data(const struct ag_shm *shm, uint32_t worker_ix);
 
 #endif

@@ -12,7 +12,7 @@
 #include "shm/counters.h"
 #include "shm/keytab.h"
 #include "shm/metertab.h"
-#include "worker/metadata.h"
+#include "policy/metadata.h"
 #include "worker/request.h"
 
 #define TRACE_ID_MAX 128
@@ -45,7 +45,9 @@ ag_admit_key_of(const struct ag_http_head *head)
 		key = ag_http_header_get(head, AG_STR("x-api-key"));
 	if (key.n == 0)
 		key = ag_http_header_get(head, AG_STR("api-key"));
-	return key;
+	if (key.n == 0)
+		key = ag_http_header_get(head, AG_STR("x-goog-api-key"));
+	return key.n > 0 ? key : ag_inbound_query_key(head);
 }
 
 enum ag_verdict
@@ -102,6 +104,7 @@ const struct ag_str ag_field_names[AG_FIELDS] = {
 	[AG_F_TOOLS] = { "tools", 5 },
 	[AG_F_MODELS] = { "models", 6 },
 };
+static struct ag_json_fields body_fields = AG_JSON_FIELDS(ag_field_names);
 
 static enum ag_verdict
 bad(struct ag_str *out_detail, const char *why)
@@ -160,7 +163,8 @@ is_json_type(struct ag_str v)
 static enum ag_verdict
 scan_stream_options(struct ag_req *r, struct ag_str *out_detail, struct ag_json_value *out_usage)
 {
-	static const struct ag_str name = { "include_usage", 13 };
+	static const struct ag_str names[1] = { { "include_usage", 13 } };
+	static struct ag_json_fields fields = AG_JSON_FIELDS(names);
 	struct ag_json_fault fault;
 	struct ag_str raw = ag_json_raw(ag_req_body(r), r->field[AG_F_STREAM_OPTIONS]);
 
@@ -168,7 +172,7 @@ scan_stream_options(struct ag_req *r, struct ag_str *out_detail, struct ag_json_
 	if (!ag_req_is_given(r, AG_F_STREAM_OPTIONS))
 		return AG_ALLOW;
 	if (r->field[AG_F_STREAM_OPTIONS].type != AG_JSON_OBJECT ||
-	    ag_json_scan(raw, &name, 1, out_usage, &fault) < 0)
+	    ag_json_scan(raw, &fields, out_usage, &fault) < 0)
 		return bad_field(r, out_detail, "not a proper object", AG_F_STREAM_OPTIONS);
 	if (out_usage->type != AG_JSON_ABSENT && out_usage->type != AG_JSON_TRUE &&
 	    out_usage->type != AG_JSON_FALSE && out_usage->type != AG_JSON_NULL)
@@ -187,7 +191,7 @@ scan_body(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_
 		return AG_DENY_BAD_CONTENT_TYPE;
 	if (ag_http_header_get(head, AG_STR("content-encoding")).p)
 		return bad(out_detail, "A content-encoding of the request body is not implemented");
-	if (r->body_len > UINT32_MAX || ag_json_scan(ag_req_body(r), ag_field_names, AG_FIELDS, r->field, &fault) < 0)
+	if (r->body_len > UINT32_MAX || ag_json_scan(ag_req_body(r), &body_fields, r->field, &fault) < 0)
 		return bad_field(r, out_detail, r->body_len > UINT32_MAX ? "too long" : fault.why,
 		    r->body_len > UINT32_MAX ? -1 : fault.field);
 	if (r->field[AG_F_MODEL].type != AG_JSON_STRING)
@@ -255,6 +259,10 @@ find_target(struct ag_req *r, const struct ag_http_head *head, struct ag_str *ou
 		ag_error("cannot use integration \"%.*s\": its credential or host does not open", AG_STR_ARG(name));
 		return AG_DENY_INTERNAL;
 	}
+	r->path = ag_str(r->is_stream && r->target.path->stream_path ? r->target.path->stream_path
+	    : r->target.path->path);
+	if (r->path.p && memchr(r->path.p, '{', r->path.n))
+		return ag_req_expand_path(r, head, out_detail);
 	return AG_ALLOW;
 }
 
@@ -336,7 +344,8 @@ estimate(struct ag_req *r, struct ag_str *out_detail)
 		return bad(out_detail, "Setting max_tokens and max_completion_tokens at the same time is not supported");
 	in.client_limit = r->client_limit = limit > 0 ? limit : completion_limit;
 	in.choices = (n > best_of ? n : best_of) * prompts_of(r);
-	if (r->field[AG_F_MESSAGES].type == AG_JSON_ARRAY)
+	/* Messages with nothing nested in them are text alone, the usual kind: nothing to look for. */
+	if (r->field[AG_F_MESSAGES].type == AG_JSON_ARRAY && r->field[AG_F_MESSAGES].depth > 2)
 		in.messages = ag_json_raw(ag_req_body(r), r->field[AG_F_MESSAGES]);
 	if (r->endpoint == AG_EP_EMBEDDING && ag_req_is_given(r, AG_F_INPUT))
 		in.input = ag_json_raw(ag_req_body(r), r->field[AG_F_INPUT]);
@@ -368,6 +377,13 @@ read_headers(struct ag_req *r, const struct ag_http_head *head, struct ag_str *o
 	return AG_ALLOW;
 }
 
+int
+ag_admit_metadata(struct ag_req *r, const struct ag_http_head *head, struct ag_str blob)
+{
+	return ag_metadata_merge(&r->arena, HEADER(head, "metadata"), blob,
+	    ag_catalog_text(ag_view_catalog(r->view), r->ws->metadata), &r->metadata);
+}
+
 enum ag_verdict
 ag_req_admit(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail,
     uint32_t *out_meter)
@@ -385,13 +401,18 @@ ag_req_admit(struct ag_req *r, const struct ag_http_head *head, struct ag_str *o
 	if (!ag_scopes_has(r->key.scopes, AG_SCOPE_COMPLETIONS_WRITE))
 		return AG_DENY_SCOPE;
 	if ((v = read_headers(r, head, out_detail)) != AG_ALLOW ||
-	    (v = scan_body(r, head, out_detail)) != AG_ALLOW ||
+	    (v = r->endpoint > AG_EP_EMBEDDING ? ag_inbound_scan(r, head, out_detail)
+	            : scan_body(r, head, out_detail)) != AG_ALLOW ||
 	    (v = scan_stream_options(r, out_detail, &usage)) != AG_ALLOW ||
-	    (v = find_target(r, head, out_detail)) != AG_ALLOW ||
-	    (v = estimate(r, out_detail)) != AG_ALLOW)
+	    (v = find_target(r, head, out_detail)) != AG_ALLOW)
 		return v;
-	if (ag_metadata_merge(&r->arena, HEADER(head, "metadata"), ag_str_n(blob, blob_bytes),
-	        ag_catalog_text(ag_view_catalog(r->view), r->ws->metadata), &r->metadata) < 0)
+	if (r->target.path->endpoint != r->endpoint)
+		v = ag_xlate_open(r, head, out_detail);
+	else
+		v = r->endpoint > AG_EP_EMBEDDING ? ag_inbound_estimate(r, head, out_detail) : estimate(r, out_detail);
+	if (v != AG_ALLOW)
+		return v;
+	if (ag_admit_metadata(r, head, ag_str_n(blob, blob_bytes)) < 0)
 		return bad(out_detail, "The metadata of this request, its key and its workspace is larger than 2048 bytes");
 	r->n_meters = r->n_policies = 0;
 	r->is_governed = r->w->conf->govern;
@@ -401,7 +422,12 @@ ag_req_admit(struct ag_req *r, const struct ag_http_head *head, struct ag_str *o
 		r->est.must_write_limit = false;
 	if (v != AG_ALLOW)
 		return v;
-	ag_req_edit_body(r, &usage);
+	if (r->xl)
+		return ag_xlate_seal(r, out_detail);
+	if (r->endpoint > AG_EP_EMBEDDING)
+		ag_inbound_edit(r);
+	else
+		ag_req_edit_body(r, &usage);
 	return AG_ALLOW;
 }
 

@@ -28,7 +28,8 @@ large(size_t cap)
 void
 ag_client_count(struct ag_client *c)
 {
-	size_t now = large(c->in.cap) + (c->req ? large(c->req->msg.cap) + large(c->req->acc.cap) : 0);
+	size_t now = large(c->in.cap) + (c->req ? large(c->req->msg.cap) + large(c->req->acc.cap) +
+	    (c->req->xl ? large(ag_xlate_bytes(c->req)) : 0) : 0);
 
 	c->w->body_bytes += now - c->counted_bytes; /* modulo 2^64: may be less */
 	c->counted_bytes = now;
@@ -134,7 +135,7 @@ void
 ag_client_await_reader(struct ag_client *c)
 {
 	c->unread = ag_conn_unacked(c->conn);
-	ag_conn_timer_set(c->conn, c->w->tv_write);
+	ag_conn_timer_set(c->conn, c->w->conf->client_write_timeout);
 }
 
 static void
@@ -151,7 +152,7 @@ client_on_drained(void *arg)
 		ag_req_on_client_drained(c->req);
 		break;
 	case AG_CLIENT_IDLE:
-		ag_conn_timer_set(c->conn, c->w->tv_idle);
+		ag_conn_timer_set(c->conn, c->w->conf->keepalive_timeout);
 		break;
 	case AG_CLIENT_HEAD:
 	case AG_CLIENT_BODY:
@@ -253,7 +254,7 @@ ag_client_accept(struct ag_worker *w, int fd, bool is_tls, const char *peer)
 		return;
 	}
 	/* Until the first byte: a silent peer gets a head's time, not a keep-alive's. */
-	ag_conn_timer_set(c->conn, w->tv_head);
+	ag_conn_timer_set(c->conn, w->conf->client_head_timeout);
 }
 
 void
@@ -430,7 +431,7 @@ client_run(struct ag_client *c)
 
 	if (c->state == AG_CLIENT_IDLE && c->in.n > 0) {
 		c->state = AG_CLIENT_HEAD;
-		ag_conn_timer_set(c->conn, c->w->tv_head);
+		ag_conn_timer_set(c->conn, c->w->conf->client_head_timeout);
 	}
 	if (c->state == AG_CLIENT_HEAD) {
 		switch (client_parse(c, &head)) {
@@ -451,7 +452,7 @@ client_run(struct ag_client *c)
 	case AG_PARSE_BAD:
 		return;
 	case AG_PARSE_MORE:
-		ag_conn_timer_set(c->conn, c->w->tv_body);
+		ag_conn_timer_set(c->conn, c->w->conf->client_body_timeout);
 		return;
 	case AG_PARSE_DONE:
 		break;
@@ -509,7 +510,7 @@ ag_client_request_done(struct ag_client *c, bool keep)
 	else if (ag_conn_pending(c->conn) > 0)
 		ag_client_await_reader(c);
 	else
-		ag_conn_timer_set(c->conn, c->w->tv_idle);
+		ag_conn_timer_set(c->conn, c->w->conf->keepalive_timeout);
 }
 
 void

@@ -1,9 +1,7 @@
 /* edit.c - what is changed in a body on its way: the model's slug, include_usage, the output limit.
  * All else passes byte for byte. */
 #include <assert.h>
-#include <stdio.h>
 
-#include "base/num.h"
 #include "worker/request.h"
 
 /* Kept in order of offset: the body is sent as what lies between them. */
@@ -38,16 +36,15 @@ body_start(const struct ag_req *r)
 static void
 edit_model(struct ag_req *r)
 {
-	struct ag_buf b;
+	struct ag_buf *b = &r->w->scratch; /* lent until the text is copied */
 
 	if (ag_str_eq(r->target.model, r->requested_model))
 		return;
-	ag_buf_init(&b, 4096);
-	ag_buf_putc(&b, '"');
-	ag_buf_put_json(&b, r->target.model);
-	ag_buf_putc(&b, '"');
-	edit_value(r, AG_F_MODEL, ag_arena_dup(&r->arena, ag_buf_str(&b)));
-	ag_buf_fini(&b);
+	ag_buf_reset(b);
+	ag_buf_putc(b, '"');
+	ag_buf_put_json(b, r->target.model);
+	ag_buf_putc(b, '"');
+	edit_value(r, AG_F_MODEL, ag_arena_dup(&r->arena, ag_buf_str(b)));
 }
 
 static void
@@ -83,17 +80,20 @@ limit_field(const struct ag_req *r)
 static void
 edit_limit(struct ag_req *r, enum ag_field f, uint64_t limit)
 {
-	char text[96];
-	size_t n;
+	struct ag_buf *b = &r->w->scratch;
+	bool is_new = r->field[f].type == AG_JSON_ABSENT;
 
-	if (r->field[f].type == AG_JSON_ABSENT) {
-		n = (size_t)snprintf(text, sizeof(text), "\"%s\":%llu,", ag_field_names[f].p,
-		    (unsigned long long)limit);
-		add_edit(r, body_start(r), 0, ag_arena_dup(&r->arena, ag_str_n(text, n)));
-		return;
+	ag_buf_reset(b);
+	if (is_new) {
+		ag_buf_putc(b, '"');
+		ag_buf_put_str(b, ag_field_names[f]);
+		ag_buf_put(b, "\":", 2);
 	}
-	n = ag_fmt_u64(text, limit);
-	edit_value(r, f, ag_arena_dup(&r->arena, ag_str_n(text, n)));
+	ag_buf_put_u64(b, limit);
+	if (is_new)
+		ag_buf_putc(b, ',');
+	add_edit(r, is_new ? body_start(r) : r->field[f].off, is_new ? 0 : r->field[f].len,
+	    ag_arena_dup(&r->arena, ag_buf_str(b)));
 }
 
 static void
@@ -122,4 +122,18 @@ ag_req_edit_body(struct ag_req *r, const struct ag_json_value *include_usage)
 	edit_model(r);
 	edit_stream_options(r, include_usage);
 	edit_limits(r);
+}
+
+/* ---- for other protocols: endpoints.c ---- */
+
+void
+ag_edit_add(struct ag_req *r, size_t off, size_t len, struct ag_str text)
+{
+	add_edit(r, off, len, text);
+}
+
+void
+ag_edit_model(struct ag_req *r)
+{
+	edit_model(r);
 }

@@ -4,9 +4,12 @@ src_worker_libworker_a_SOURCES = \
 	src/worker/client.c src/worker/client.h \
 	src/worker/limits.c \
 	src/worker/edit.c \
+	src/worker/endpoints.c \
 	src/worker/metadata.c src/worker/metadata.h \
+	src/worker/explain.c \
 	src/worker/models.c \
 	src/worker/policies.c \
+	src/worker/passed.c \
 	src/worker/origin.c src/worker/origin.h \
 	src/worker/relay.c \
 	src/worker/reply.c \
@@ -15,6 +18,7 @@ src_worker_libworker_a_SOURCES = \
 	src/worker/settle.c \
 	src/worker/status.c \
 	src/worker/take.c \
+	src/worker/translate.c \
 	src/worker/upstream.c src/worker/upstream.h \
 	src/worker/view.c src/worker/view.h \
 	src/worker/worker.c src/worker/worker.h

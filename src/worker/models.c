@@ -4,7 +4,7 @@
 #include "base/num.h"
 #include "base/scope.h"
 #include "shm/counters.h"
-#include "worker/metadata.h"
+#include "policy/metadata.h"
 #include "worker/request.h"
 
 #define MODELS_BODY_MAX ((size_t)8 << 20)
@@ -22,9 +22,8 @@ hex_digit(char c)
 	return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
 }
 
-/* The slug of "@slug", whose @ most clients write as %40. */
 static struct ag_str
-slug_of(struct ag_req *r, struct ag_str v)
+percent_decode(struct ag_req *r, struct ag_str v)
 {
 	struct ag_str s = ag_arena_dup(&r->arena, v);
 	char *out = (char *)(uintptr_t)s.p;
@@ -42,7 +41,16 @@ slug_of(struct ag_req *r, struct ag_str v)
 		}
 	}
 	s.n = n;
-	return n > 0 && s.p[0] == '@' ? ag_str_skip(s, 1) : s;
+	return s;
+}
+
+/* The slug of "@slug", whose @ most clients write as %40. */
+static struct ag_str
+slug_of(struct ag_req *r, struct ag_str v)
+{
+	struct ag_str s = percent_decode(r, v);
+
+	return s.n > 0 && s.p[0] == '@' ? ag_str_skip(s, 1) : s;
 }
 
 /* name=value in a query, as it stands there. */
@@ -58,6 +66,12 @@ query_get(struct ag_str query, struct ag_str name)
 		query = ag_str_skip(query, pair.n + 1);
 	}
 	return AG_STR_NONE;
+}
+
+struct ag_str
+ag_req_query(struct ag_req *r, const struct ag_http_head *head, struct ag_str name)
+{
+	return percent_decode(r, query_get(head->query, name));
 }
 
 /* A request that names a provider asks for its models alone. */

@@ -82,26 +82,46 @@ find_secret(const struct ag_req *r, struct ag_str s)
 	return secret.n < SECRET_MIN || s.n < secret.n ? NULL : memmem(s.p, s.n, secret.p, secret.n);
 }
 
+/* Ours stand in for the provider's where we have limits of that kind. */
 static bool
-is_dropped(const struct ag_http_head *head, const struct ag_req *r, struct ag_str name, struct ag_str value)
+is_rate_of_ours(const struct ag_req *r, struct ag_str name)
 {
-	if (ag_str_ieq(name, AG_STR("content-length")) || ag_str_ieq(name, AG_STR("set-cookie")) ||
-	    ag_http_is_hop_by_hop(head, name))
-		return true;
-	if (r->is_admin)
+	if (name.n <= 19 || !ag_str_ieq(ag_str_n(name.p, 12), AG_STR("x-ratelimit-")))
 		return false;
-	if (find_secret(r, value))
+	if (r->rate_tokens.is_set && ag_str_ieq(ag_str_skip(name, name.n - 7), AG_STR("-tokens")))
 		return true;
-	if ((name.p[0] | 0x20) != 'x')
+	return r->rate_requests.is_set && name.n > 21 &&
+	    ag_str_ieq(ag_str_skip(name, name.n - 9), AG_STR("-requests"));
+}
+
+static bool
+is_dropped(const struct ag_http_head *head, const struct ag_req *r, const struct ag_http_header *hdr)
+{
+	struct ag_str name = hdr->name;
+
+	if (hdr->id == AG_HN_CONTENT_LENGTH || hdr->id == AG_HN_SET_COOKIE || ag_http_is_hop_by_hop(head, hdr))
+		return true;
+	if (r->is_admin || (name.p[0] | 0x20) != 'x')
 		return false;
-	/* Ours stand in for the provider's where we have limits of that kind. */
-	if (r->rate_requests.is_set && name.n > 21 && ag_str_ieq(ag_str_n(name.p, 12), AG_STR("x-ratelimit-")) &&
-	    ag_str_ieq(ag_str_skip(name, name.n - 9), AG_STR("-requests")))
-		return true;
-	if (r->rate_tokens.is_set && name.n > 19 && ag_str_ieq(ag_str_n(name.p, 12), AG_STR("x-ratelimit-")) &&
-	    ag_str_ieq(ag_str_skip(name, name.n - 7), AG_STR("-tokens")))
-		return true;
-	return name.n > 10 && ag_str_ieq(ag_str_n(name.p, 10), AG_STR("x-portkey-"));
+	return is_rate_of_ours(r, name) ||
+	    (name.n > 10 && ag_str_ieq(ag_str_n(name.p, 10), AG_STR("x-portkey-")));
+}
+
+/* The provider's headers, without those that are not for the client.  Our credential is looked for in all
+ * of them at once: it is hardly ever there. */
+static void
+put_headers(const struct ag_req *r, const struct ag_http_head *head, struct ag_buf *b)
+{
+	const struct ag_http_header *first = head->header, *last = first + head->n_headers - 1;
+	bool has_secret = head->n_headers > 0 &&
+	    find_secret(r, ag_str_n(first->name.p, (size_t)(last->value.p + last->value.n - first->name.p)));
+
+	for (size_t i = 0; i < head->n_headers; i++) {
+		const struct ag_http_header *hdr = &head->header[i];
+
+		if (!is_dropped(head, r, hdr) && !(has_secret && find_secret(r, hdr->value)))
+			ag_http_header_put(b, hdr);
+	}
 }
 
 static void
@@ -141,6 +161,8 @@ choose_relay(struct ag_req *r, const struct ag_http_head *head)
 
 	if (r->is_admin) {
 		r->relay = AG_RELAY_RAW;
+	} else if (r->xl) {
+		r->relay = AG_RELAY_TRANSLATE;
 	} else if (head->status / 100 == 2 && type.n >= 17 &&
 	    ag_str_ieq(ag_str_n(type.p, 17), AG_STR("text/event-stream"))) {
 		r->relay = AG_RELAY_STREAM;
@@ -174,6 +196,10 @@ ag_req_on_head(struct ag_req *r, const struct ag_http_head *head)
 	r->rec.client_status = (uint16_t)head->status;
 	count_status(r, head->status);
 	choose_relay(r, head);
+	if (r->relay == AG_RELAY_TRANSLATE) {
+		ag_xlate_on_head(r, head);
+		return;
+	}
 	/* From here on no second attempt needs the message. */
 	if (r->up->n_iov == 0 && !r->is_admin && r->relay == AG_RELAY_STREAM) {
 		ag_req_forget_head(r);
@@ -186,14 +212,7 @@ ag_req_on_head(struct ag_req *r, const struct ag_http_head *head)
 	ag_buf_putc(b, ' ');
 	ag_buf_puts(b, ag_http_reason(head->status));
 	ag_buf_put(b, "\r\n", 2);
-	for (size_t i = 0; i < head->n_headers; i++) {
-		if (is_dropped(head, r, head->header[i].name, head->header[i].value))
-			continue;
-		ag_buf_put_str(b, head->header[i].name);
-		ag_buf_put(b, ": ", 2);
-		ag_buf_put_str(b, head->header[i].value);
-		ag_buf_put(b, "\r\n", 2);
-	}
+	put_headers(r, head, b);
 	put_framing(r, head, b);
 	if (!r->is_admin)
 		ag_reply_common_headers(r, b);
@@ -211,7 +230,7 @@ relay_on_event(void *arg, const struct ag_sse_event *ev)
 	bool may_withhold = false;
 
 	if (ev->has_data)
-		may_withhold = r->target.family->on_event(r->target.family, ev->data, &r->answer);
+		may_withhold = r->target.path->wire->on_event(r->target.family, ev->event, ev->data, &r->answer);
 	if (may_withhold && !r->wants_usage)
 		return 0;
 	if (ev->is_in_piece)
@@ -390,12 +409,12 @@ relay_stream(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_last)
 static void
 read_body(struct ag_req *r, struct ag_str body)
 {
-	const struct ag_provider *f = r->target.family;
+	const struct ag_wire *wire = r->target.path->wire;
 
 	if (r->rec.status / 100 == 2)
-		f->on_body(f, body, &r->answer);
+		wire->on_body(r->target.family, body, &r->answer);
 	else
-		f->on_error(f, body, &r->answer);
+		wire->on_error(r->target.family, body, &r->answer);
 }
 
 /* Keeps a body for its usage.  One that is too large, or finds body_memory used up, goes on without:
@@ -469,6 +488,8 @@ ag_req_on_payload(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_
 	assert(r->magic == AG_REQ_MAGIC && r->state == AG_REQ_STREAM);
 	if (r->relay == AG_RELAY_STREAM)
 		relay_stream(r, runs, n_runs, is_last);
+	else if (r->relay == AG_RELAY_TRANSLATE)
+		ag_xlate_on_payload(r, runs, n_runs, is_last);
 	else
 		relay_body(r, runs, n_runs, is_last);
 }
@@ -553,6 +574,10 @@ ag_req_on_upstream_failed(struct ag_req *r, enum ag_outcome outcome, const char 
 	if (ag_log_allowed(&limit, 20))
 		ag_warn("attempt failed: %s host=%s trace=%.*s", why,
 		    r->is_admin ? "control" : ag_origin_host(r->dest->origin), AG_STR_ARG(r->trace_id));
+	if (r->state == AG_REQ_STREAM && r->relay == AG_RELAY_TRANSLATE) {
+		ag_xlate_on_failed(r, outcome, why);
+		return;
+	}
 	if (r->state == AG_REQ_STREAM && !r->is_head_sent && !r->is_head_pending)
 		assert(!"a streaming request has a head");
 	if (r->state != AG_REQ_STREAM) {
@@ -584,6 +609,8 @@ ag_req_on_client_drained(struct ag_req *r)
 {
 	if (r->up)
 		ag_upstream_resume(r->up);
+	else if (r->xl)
+		ag_xlate_on_drained(r);
 }
 
 void
@@ -606,4 +633,57 @@ ag_req_on_client_gone(struct ag_req *r)
 		ag_req_settle(r, AG_OUT_CLIENT_LEFT_DURING, r->rec.client_status);
 	else
 		ag_req_release(r);
+}
+
+/* ---- what translate.c takes from here ---------------------------------------------------- */
+
+bool
+ag_relay_is_dropped(const struct ag_req *r, const struct ag_http_head *head, size_t header)
+{
+	return is_dropped(head, r, &head->header[header]) || find_secret(r, head->header[header].value) != NULL;
+}
+
+void
+ag_relay_settle(struct ag_req *r, enum ag_outcome outcome)
+{
+	settle_end(r, outcome);
+}
+
+void
+ag_relay_finish(struct ag_req *r)
+{
+	finish(r);
+}
+
+int
+ag_relay_write(struct ag_req *r, struct ag_str payload, bool is_last)
+{
+	struct out o = { .r = r };
+
+	out_add(&o, payload);
+	return write_out(r, &o, is_last);
+}
+
+void
+ag_relay_lose_client(struct ag_req *r)
+{
+	lose_client(r);
+}
+
+void
+ag_relay_hold_back(struct ag_req *r)
+{
+	hold_back(r);
+}
+
+enum ag_outcome
+ag_relay_outcome(int status)
+{
+	return outcome_of_status(status);
+}
+
+void
+ag_relay_mask_secret(struct ag_req *r, struct ag_str text)
+{
+	mask_secret(r, text);
 }

@@ -51,7 +51,7 @@ req_new(struct ag_worker *w)
 			return NULL;
 		ag_arena_init(&arena, REQ_ARENA_MAX);
 	}
-	memset(r, 0, sizeof(*r));
+	memset(r, 0, offsetof(struct ag_req, meters));
 	r->magic = AG_REQ_MAGIC;
 	r->arena = arena;
 	r->w = w;
@@ -74,6 +74,8 @@ ag_req_free(struct ag_req *r)
 	}
 	if (r->has_sse)
 		ag_sse_fini(&r->sse);
+	if (r->xl)
+		ag_xlate_free(r);
 	ag_buf_fini(&r->acc);
 	ag_req_forget_head(r);
 	ag_buf_fini(&r->msg);
@@ -103,6 +105,7 @@ serve_inference(struct ag_req *r, const struct ag_http_head *head)
 
 	ag_req_goto(r, AG_REQ_ADMIT);
 	v = ag_req_admit(r, head, &detail, &meter);
+	ag_req_explain(r, v, detail, meter);
 	if (v != AG_ALLOW) {
 		ag_reply_verdict(r, v, detail, meter);
 		return;
@@ -113,25 +116,33 @@ serve_inference(struct ag_req *r, const struct ag_http_head *head)
 	ag_req_send(r);
 }
 
-static void
-serve_chat(struct ag_req *r, const struct ag_http_head *head)
-{
-	r->endpoint = AG_EP_CHAT;
-	serve_inference(r, head);
-}
+#define SERVE(name, ep)                                                            \
+	static void                                                                \
+	serve_##name(struct ag_req *r, const struct ag_http_head *head)            \
+	{                                                                          \
+		r->endpoint = ep;                                                  \
+		serve_inference(r, head);                                          \
+	}
+SERVE(chat, AG_EP_CHAT)
+SERVE(completion, AG_EP_COMPLETION)
+SERVE(embedding, AG_EP_EMBEDDING)
+SERVE(messages, AG_EP_MESSAGES)
+SERVE(count_tokens, AG_EP_COUNT_TOKENS)
+SERVE(responses, AG_EP_RESPONSES)
+SERVE(moderation, AG_EP_MODERATION)
+SERVE(rerank, AG_EP_RERANK)
+/* Of a provider that is named; without one there is nothing there: req_route(). */
+SERVE(files, AG_EP_FILES)
+SERVE(batches, AG_EP_BATCHES)
+SERVE(proxy, AG_EP_PROXY)
 
 static void
-serve_completion(struct ag_req *r, const struct ag_http_head *head)
+serve_gemini(struct ag_req *r, const struct ag_http_head *head)
 {
-	r->endpoint = AG_EP_COMPLETION;
-	serve_inference(r, head);
-}
-
-static void
-serve_embedding(struct ag_req *r, const struct ag_http_head *head)
-{
-	r->endpoint = AG_EP_EMBEDDING;
-	serve_inference(r, head);
+	if (ag_inbound_gemini(r, head))
+		serve_inference(r, head);
+	else
+		ag_reply_verdict(r, AG_DENY_NOT_FOUND, AG_STR_NONE, AG_NONE_IX);
 }
 
 static void
@@ -174,6 +185,7 @@ serve_health(struct ag_req *r, const struct ag_http_head *head)
 
 #define GET    (1u << AG_HTTP_GET | 1u << AG_HTTP_HEAD)
 #define POST   (1u << AG_HTTP_POST)
+#define PASSED (ANY & ~(1u << AG_HTTP_HEAD))
 #define ANY    (GET | POST | 1u << AG_HTTP_PUT | 1u << AG_HTTP_PATCH | 1u << AG_HTTP_DELETE)
 
 /* First match wins; is_prefix also matches below the path. */
@@ -186,6 +198,12 @@ static const struct route {
 	{ "/v1/chat/completions", POST, false, serve_chat },
 	{ "/v1/completions", POST, false, serve_completion },
 	{ "/v1/embeddings", POST, false, serve_embedding },
+	{ "/v1/messages", POST, false, serve_messages },
+	{ "/v1/messages/count_tokens", POST, false, serve_count_tokens },
+	{ "/v1/responses", POST, false, serve_responses },
+	{ "/v1beta/models", POST, true, serve_gemini },
+	{ "/v1/moderations", POST, false, serve_moderation },
+	{ "/v1/rerank", POST, false, serve_rerank },
 	{ "/v1/models", GET, false, ag_reply_models },
 	{ "/v1/limits", GET, false, ag_reply_limits },
 	{ "/v1/usage", GET, false, serve_admin },
@@ -210,6 +228,9 @@ static const struct route {
 	{ "/v1/labels", ANY, true, serve_admin },
 	{ "/v1/collections", ANY, true, serve_admin },
 	{ "/v1/prompts", ANY, true, serve_admin },
+	{ "/v1/files", PASSED, true, serve_files },
+	{ "/v1/batches", PASSED, true, serve_batches },
+	{ "/v1", PASSED, true, serve_proxy },
 };
 
 static bool
@@ -249,7 +270,8 @@ static void
 req_route(struct ag_req *r, const struct ag_http_head *head)
 {
 	for (size_t i = 0; i < AG_ARRAY_LEN(routes); i++) {
-		if (!route_matches(&routes[i], head->path))
+		if (!route_matches(&routes[i], head->path) ||
+		    (routes[i].methods == PASSED && !ag_passed_is_named(head)))
 			continue;
 		if (routes[i].methods & (1u << head->method))
 			routes[i].serve(r, head);

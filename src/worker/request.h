@@ -34,7 +34,11 @@ enum ag_field {
 	AG_F_N, AG_F_BEST_OF, AG_F_MESSAGES, AG_F_PROMPT, AG_F_INPUT, AG_F_SERVICE_TIER, AG_F_USER,
 	AG_F_WEB_SEARCH, AG_F_SEARCH_PARAMETERS, AG_F_ENABLE_SEARCH, AG_F_PLUGINS, AG_F_TOOLS,
 	AG_F_MODELS,
-	AG_FIELDS
+	AG_FIELDS,
+	/* Of other protocols: endpoints.c. */
+	AG_F_MAX_OUTPUT = AG_FIELDS, AG_F_CONTENTS, AG_F_GENERATION, AG_F_STATE, AG_F_BACKGROUND,
+	AG_F_SPEED, AG_F_GEO, AG_F_DOCUMENTS,
+	AG_FIELDS_ALL
 };
 
 /* One replacement in the body on its way to the provider. */
@@ -48,6 +52,7 @@ enum ag_relay {
 	AG_RELAY_STREAM, /* SSE: event by event, usage picked out */
 	AG_RELAY_BODY,   /* whole body, kept to read its usage */
 	AG_RELAY_RAW,    /* as it comes: admin answers */
+	AG_RELAY_TRANSLATE, /* taken apart and written anew in the client's protocol: translate.c */
 };
 
 /* A policy that applies to a request, and which of its meters. */
@@ -84,11 +89,15 @@ struct ag_req {
 	const struct ag_cat_workspace *ws;
 	struct ag_target target;
 	struct ag_dest *dest;
-	enum ag_endpoint endpoint;
+	enum ag_endpoint endpoint;     /* what the client called */
+	struct ag_str path;            /* behind the base of the provider's address */
 	bool is_stream, wants_usage;   /* the client asked for a stream; for its usage chunk */
-	struct ag_json_value field[AG_FIELDS];
-	struct ag_edit edit[AG_REQ_EDITS];
-	uint32_t n_edits;
+	bool is_passed;                /* method and path as the client's: passed.c */
+	bool is_raw_body;              /* content type as the client's */
+	bool is_array;                 /* Gemini's stream without alt=sse */
+	struct ag_xlate *xl;           /* owned; NULL: the provider speaks the client's protocol */
+	struct ag_json_value field[AG_FIELDS_ALL];
+	uint32_t n_edits;              /* of edit[], below */
 	uint8_t id[16];
 	struct ag_str trace_id, metadata, requested_model; /* arena */
 	struct ag_str allow;           /* methods the path takes, for an Allow header; n 0: none */
@@ -100,10 +109,7 @@ struct ag_req {
 	uint64_t client_limit; /* max_tokens or max_completion_tokens as they came, 0 none */
 	struct ag_price_bound bound;
 	struct ag_amounts amounts;
-	uint32_t meters[AG_HOLDS_MAX];
-	uint32_t n_meters;
-	struct ag_req_policy policy[AG_HOLDS_MAX];
-	uint32_t n_policies;
+	uint32_t n_meters, n_policies; /* of meters[] and policy[], below */
 	struct ag_inflight *slot;      /* borrowed: segment; NULL: nothing held */
 	uint32_t slot_ix;
 	struct ag_rate_note rate_requests, rate_tokens;
@@ -128,6 +134,11 @@ struct ag_req {
 	bool has_ended;                /* the answer is complete as far as the client is concerned */
 	uint64_t length_out_left;      /* of a Content-Length body still to send */
 	struct ag_buf acc;             /* body kept for its usage when it comes in pieces */
+
+	/* From here on not cleared for a new request: the counts above say what is valid. */
+	uint32_t meters[AG_HOLDS_MAX];
+	struct ag_edit edit[AG_REQ_EDITS];
+	struct ag_req_policy policy[AG_HOLDS_MAX];
 };
 
 /* The message stands in msg: serve it.  May end (and free) the request before it returns. */
@@ -163,6 +174,9 @@ enum ag_verdict ag_admit_authenticate(struct ag_req *r, const struct ag_http_hea
     size_t blob_cap, size_t *out_blob_bytes);
 /* Where a key may stand, in order of precedence; n 0: nowhere. */
 struct ag_str ag_admit_key_of(const struct ag_http_head *head);
+/* The request's metadata with its key's (blob) and its workspace's, into r->metadata.  -E2BIG. */
+int ag_admit_metadata(struct ag_req *r, const struct ag_http_head *head,
+    struct ag_str blob) AG_MUST_CHECK;
 struct ag_str ag_admit_trace_id(struct ag_req *r, const struct ag_http_head *head);
 
 /* ---- policies.c ---- */
@@ -190,10 +204,62 @@ ag_req_is_given(const struct ag_req *r, enum ag_field f)
  * slot is HELD.  Else as ag_req_admit(). */
 enum ag_verdict ag_req_take(struct ag_req *r, struct ag_str *out_detail, uint32_t *out_meter);
 
+/* ---- endpoints.c ---- */
+/* Fills the placeholders of r->path. */
+enum ag_verdict ag_req_expand_path(struct ag_req *r, const struct ag_http_head *head,
+    struct ag_str *out_detail);
+/* For endpoints behind AG_EP_EMBEDDING, as scan, estimate and edit are for the others. */
+enum ag_verdict ag_inbound_scan(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail);
+enum ag_verdict ag_inbound_estimate(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail);
+void ag_inbound_edit(struct ag_req *r);
+/* Model, action and stream out of a path below /v1beta/models; false: there is no such path. */
+bool ag_inbound_gemini(struct ag_req *r, const struct ag_http_head *head);
+struct ag_str ag_inbound_query_key(const struct ag_http_head *head); /* ?key=, where it may stand */
+
+/* ---- passed.c: paths that go to a provider as they are ---- */
+bool ag_passed_is_named(const struct ag_http_head *head); /* a provider by header */
+enum ag_verdict ag_passed_scan(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail);
+enum ag_verdict ag_passed_estimate(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail);
+
+/* ---- translate.c: the provider speaks another protocol than the client ---- */
+/* Before the meters: reads the body, estimates, builds the provider's; a refusal names the field. */
+enum ag_verdict ag_xlate_open(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail);
+/* After the meters, which may have lowered the limit.  On refusal nothing is held any more. */
+enum ag_verdict ag_xlate_seal(struct ag_req *r, struct ag_str *out_detail);
+/* What goes to the provider instead of the client's body. */
+struct ag_str ag_xlate_body(const struct ag_req *r);
+size_t ag_xlate_bytes(const struct ag_req *r); /* memory it has, for body_memory */
+void ag_xlate_free(struct ag_req *r);
+void ag_xlate_on_head(struct ag_req *r, const struct ag_http_head *head);
+void ag_xlate_on_payload(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_last);
+void ag_xlate_on_failed(struct ag_req *r, enum ag_outcome outcome, const char *why);
+void ag_xlate_on_drained(struct ag_req *r);
+
+/* ---- relay.c: what translate.c takes from there ---- */
+bool ag_relay_is_dropped(const struct ag_req *r, const struct ag_http_head *head, size_t header);
+/* Settles; from here on r->slot is NULL and the state SETTLE. */
+void ag_relay_settle(struct ag_req *r, enum ag_outcome outcome);
+void ag_relay_finish(struct ag_req *r);
+/* Head, if one is pending, and payload, framed as the head said.  < 0: the client is lost. */
+int ag_relay_write(struct ag_req *r, struct ag_str payload, bool is_last) AG_MUST_CHECK;
+void ag_relay_lose_client(struct ag_req *r);
+void ag_relay_hold_back(struct ag_req *r);
+enum ag_outcome ag_relay_outcome(int status);
+void ag_relay_mask_secret(struct ag_req *r, struct ag_str text);
+
+/* ---- explain.c ---- */
+/* Before a refused request gives up or is fitted: its meters as they stand now; refused: place in
+ * r->meters, AG_NONE_IX none.  The first time counts. */
+void ag_req_explain_meters(struct ag_req *r, uint32_t refused);
+/* The decision, for aigatectl explain; detail and meter_ix as ag_req_admit() gave them. */
+void ag_req_explain(struct ag_req *r, enum ag_verdict v, struct ag_str detail, uint32_t meter_ix);
+
 /* ---- edit.c ---- */
 /* Fills edit[] for the target, the stream and the limit in force; include_usage: as it stands in
  * stream_options. */
 void ag_req_edit_body(struct ag_req *r, const struct ag_json_value *include_usage);
+void ag_edit_add(struct ag_req *r, size_t off, size_t len, struct ag_str text);
+void ag_edit_model(struct ag_req *r);
 
 /* ---- send.c ---- */
 /* Finds a connection and sends the request on it; refuses or fails through ag_req_fail(). */
@@ -240,6 +306,8 @@ void ag_reply_bad_message(struct ag_client *c, int status, const char *why);
 void ag_reply_stream_error(struct ag_buf *out, const char *type, const char *message);
 
 /* ---- models.c ---- */
+/* A member of the query, decoded, in the arena; n 0: not there. */
+struct ag_str ag_req_query(struct ag_req *r, const struct ag_http_head *head, struct ag_str name);
 void ag_reply_models(struct ag_req *r, const struct ag_http_head *head);
 
 /* ---- limits.c ---- */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "shm/counters.h"
 #include "worker/request.h"
@@ -34,7 +35,7 @@ write_draft(struct ag_req *r)
 	rec->request_bytes = r->body_len;
 	rec->endpoint = (uint8_t)r->endpoint;
 	rec->is_stream = r->is_stream;
-	rec->sent_at_us = ag_clock_wall_us();
+	rec->sent_at_us = rec->received_at_us + (r->sent_us - r->received_us);
 	rec->usage.provider_cost_nusd = -1;
 	ag_req_strings(r, cat, strs);
 	r->slot->draft_bytes = (uint32_t)ag_record_build(rec, NULL, 0, strs, r->slot->draft,
@@ -57,27 +58,26 @@ ag_req_strings(const struct ag_req *r, const struct ag_catalog *cat, struct ag_s
 }
 
 /* Headers a provider must not see: ours, the caller's credentials, what chooses an account, and
- * what belongs to one connection.  Lower case. */
+ * what belongs to one connection. */
 static bool
-is_withheld(const struct ag_http_head *head, struct ag_str name)
+is_withheld(const struct ag_http_head *head, const struct ag_http_header *hdr)
 {
-	static const struct ag_str withheld[] = {
-		{ "host", 4 }, { "authorization", 13 }, { "x-api-key", 9 }, { "api-key", 7 },
-		{ "cookie", 6 }, { "content-length", 14 }, { "content-type", 12 },
-		{ "accept-encoding", 15 }, { "expect", 6 }, { "openai-organization", 19 },
-		{ "openai-project", 14 }, { "forwarded", 9 }, { "x-forwarded-for", 15 },
-		{ "x-forwarded-host", 16 }, { "x-forwarded-proto", 17 }, { "x-real-ip", 9 },
-		{ "via", 3 }, { "proxy-authorization", 19 }, { "origin", 6 }, { "referer", 7 },
+	static const bool withheld[AG_HN_COUNT] = {
+		[AG_HN_HOST] = true, [AG_HN_AUTHORIZATION] = true, [AG_HN_X_API_KEY] = true,
+		[AG_HN_API_KEY] = true, [AG_HN_COOKIE] = true, [AG_HN_CONTENT_LENGTH] = true,
+		[AG_HN_CONTENT_TYPE] = true, [AG_HN_ACCEPT_ENCODING] = true, [AG_HN_EXPECT] = true,
+		[AG_HN_OPENAI_ORGANIZATION] = true, [AG_HN_OPENAI_PROJECT] = true,
+		[AG_HN_FORWARDED] = true, [AG_HN_X_FORWARDED_FOR] = true, [AG_HN_X_FORWARDED_HOST] = true,
+		[AG_HN_X_FORWARDED_PROTO] = true, [AG_HN_X_REAL_IP] = true, [AG_HN_VIA] = true,
+		[AG_HN_PROXY_AUTHORIZATION] = true, [AG_HN_ORIGIN] = true, [AG_HN_REFERER] = true, [AG_HN_X_GOOG_API_KEY] = true,
 	};
+	struct ag_str name = hdr->name;
 
 	if ((name.p[0] | 0x20) == 'x' &&
 	    ((name.n > 10 && ag_str_ieq(ag_str_n(name.p, 10), AG_STR("x-portkey-"))) ||
 	        (name.n > 9 && ag_str_ieq(ag_str_n(name.p, 9), AG_STR("x-aigate-")))))
 		return true;
-	for (size_t i = 0; i < AG_ARRAY_LEN(withheld); i++)
-		if (ag_str_ieq(name, withheld[i]))
-			return true;
-	return ag_http_is_hop_by_hop(head, name);
+	return withheld[hdr->id] || ag_http_is_hop_by_hop(head, hdr);
 }
 
 /* What an operator configured is not for a client to repeat: of two, some servers take the last. */
@@ -97,7 +97,7 @@ is_configured(struct ag_str lines, struct ag_str name)
 static size_t
 edited_length(const struct ag_req *r)
 {
-	size_t n = r->body_len;
+	size_t n = r->xl ? ag_xlate_body(r).n : r->body_len;
 
 	for (uint32_t i = 0; i < r->n_edits; i++)
 		n = n - r->edit[i].len + r->edit[i].text.n;
@@ -114,21 +114,89 @@ put_line(struct ag_buf *b, struct ag_str name, struct ag_str value)
 }
 
 static void
+put_content_type(const struct ag_http_head *head, struct ag_buf *b)
+{
+	struct ag_str type = ag_http_header_get(head, AG_STR("content-type"));
+
+	if (type.n == 0)
+		return;
+	ag_buf_puts(b, "\r\ncontent-type: ");
+	ag_buf_put_str(b, type);
+}
+
+/* What belongs to the client's protocol says nothing in another. */
+static bool
+is_of_protocol(struct ag_str name)
+{
+	static const struct ag_str prefixes[] = { { "anthropic-", 10 }, { "openai-", 7 }, { "x-goog-", 7 },
+		{ "x-stainless-", 12 } };
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(prefixes); i++)
+		if (name.n > prefixes[i].n && ag_str_ieq(ag_str_n(name.p, prefixes[i].n), prefixes[i]))
+			return true;
+	return ag_str_ieq(name, AG_STR("accept"));
+}
+
+static void
+put_default_header(struct ag_req *r, const struct ag_http_head *head, struct ag_buf *b)
+{
+	struct ag_str name = ag_str(r->target.family->header);
+
+	if (is_configured(r->dest->header_lines, name) || (!r->xl && ag_http_header_get(head, name).p))
+		return;
+	put_line(b, name, ag_str(r->target.family->header_value));
+}
+
+/* Signed over the pieces as they will go out; the head is still open. */
+static int
+sign(struct ag_req *r, const struct ag_http_head *head, const struct iovec *body, int n)
+{
+	struct ag_buf *b = &r->w->scratch, target;
+	struct ag_err err = { "" };
+	uint8_t hash[AG_SHA256_LEN];
+	struct ag_sign_in in = {
+		.host = r->dest->host_header, .body_sha256 = hash, .now_s = ag_clock_wall_us() / AG_US_PER_SEC,
+		.method = r->is_passed ? head->method_str : AG_STR("POST"), .secret = r->dest->secret,
+		.content_type = r->is_raw_body ? ag_http_header_get(head, AG_STR("content-type"))
+		    : AG_STR("application/json"), .config = r->dest->config,
+	};
+	int rc;
+
+	ag_sha256_iov(body, n, hash);
+	ag_buf_init(&target, 16384);
+	ag_buf_put_str(&target, r->dest->path_prefix);
+	ag_buf_put_str(&target, r->path);
+	in.target = ag_buf_str(&target);
+	rc = target.failed ? -ENOMEM : r->target.family->sign(&in, b, &err);
+	ag_buf_fini(&target);
+	if (rc < 0)
+		ag_error("could not sign a request to %s: %s", r->target.family->name, err.text);
+	return rc;
+}
+
+static void
 build_provider_head(struct ag_req *r, const struct ag_http_head *head, struct ag_buf *b)
 {
-	ag_buf_put(b, "POST ", 5);
+	ag_buf_put_str(b, r->is_passed ? head->method_str : AG_STR("POST"));
+	ag_buf_putc(b, ' ');
 	ag_buf_put_str(b, r->dest->path_prefix);
-	ag_buf_puts(b, ag_provider_path(r->target.family, r->endpoint));
+	ag_buf_put_str(b, r->path);
 	ag_buf_puts(b, " HTTP/1.1\r\nhost: ");
 	ag_buf_put_str(b, r->dest->host_header);
-	ag_buf_puts(b, "\r\ncontent-type: application/json\r\naccept-encoding: identity\r\ncontent-length: ");
+	if (r->is_raw_body)
+		put_content_type(head, b);
+	else
+		ag_buf_puts(b, "\r\ncontent-type: application/json");
+	ag_buf_puts(b, "\r\naccept-encoding: identity\r\ncontent-length: ");
 	ag_buf_put_u64(b, edited_length(r));
 	ag_buf_put(b, "\r\n", 2);
 	ag_buf_put_str(b, r->dest->header_lines);
 	for (size_t i = 0; i < head->n_headers; i++)
-		if (!is_withheld(head, head->header[i].name) &&
+		if (!is_withheld(head, &head->header[i]) && !(r->xl && is_of_protocol(head->header[i].name)) &&
 		    !is_configured(r->dest->header_lines, head->header[i].name))
-			put_line(b, head->header[i].name, head->header[i].value);
+			ag_http_header_put(b, &head->header[i]);
+	if (r->target.family->header)
+		put_default_header(r, head, b);
 }
 
 /* control sees the request as it came, but for what belongs to the connection, with the client's
@@ -136,6 +204,11 @@ build_provider_head(struct ag_req *r, const struct ag_http_head *head, struct ag
 static void
 build_admin_head(struct ag_req *r, const struct ag_http_head *head, struct ag_buf *b)
 {
+	static const bool dropped[AG_HN_COUNT] = {
+		[AG_HN_HOST] = true, [AG_HN_CONTENT_LENGTH] = true, [AG_HN_EXPECT] = true,
+		[AG_HN_X_AIGATE_CLIENT_IP] = true,
+	};
+
 	ag_buf_put_str(b, head->method_str);
 	ag_buf_putc(b, ' ');
 	ag_buf_put_str(b, head->target);
@@ -144,19 +217,15 @@ build_admin_head(struct ag_req *r, const struct ag_http_head *head, struct ag_bu
 	ag_buf_put(b, "\r\n", 2);
 	put_line(b, AG_STR("x-aigate-client-ip"), ag_str(r->client->peer));
 	put_line(b, AG_STR("x-aigate-scheme"), r->client->is_tls ? AG_STR("https") : AG_STR("http"));
+	if (head->host.n > 0)
+		put_line(b, AG_STR("x-aigate-host"), head->host);
 	for (size_t i = 0; i < head->n_headers; i++) {
-		struct ag_str name = head->header[i].name;
+		const struct ag_http_header *hdr = &head->header[i];
 
-		if (ag_str_ieq(name, AG_STR("host"))) {
-			put_line(b, AG_STR("x-aigate-host"), head->header[i].value);
-			continue;
-		}
-		if (ag_str_ieq(name, AG_STR("content-length")) || ag_str_ieq(name, AG_STR("expect")) ||
-		    ag_str_ieq(name, AG_STR("x-aigate-client-ip")) ||
-		    ag_str_ieq(name, AG_STR("x-aigate-scheme")) || ag_str_ieq(name, AG_STR("x-aigate-host")) ||
-		    ag_http_is_hop_by_hop(head, name))
-			continue;
-		put_line(b, name, head->header[i].value);
+		if (!dropped[hdr->id] && !ag_http_is_hop_by_hop(head, hdr) &&
+		    !ag_str_ieq(hdr->name, AG_STR("x-aigate-host")) &&
+		    !ag_str_ieq(hdr->name, AG_STR("x-aigate-scheme")))
+			ag_http_header_put(b, hdr);
 	}
 }
 
@@ -167,7 +236,7 @@ build_admin_head(struct ag_req *r, const struct ag_http_head *head, struct ag_bu
 static int
 gather(struct ag_req *r, struct ag_str head, struct iovec iov[PIECES_MAX])
 {
-	struct ag_str body = ag_req_body(r);
+	struct ag_str body = r->xl ? ag_xlate_body(r) : ag_req_body(r);
 	static char head_end[] = "\r\n";
 	size_t at = 0;
 	int n = 0;
@@ -226,6 +295,14 @@ ag_req_write(struct ag_req *r)
 	else
 		build_provider_head(r, head, &w->scratch);
 	n = gather(r, ag_buf_str(&w->scratch), pieces);
+	if (!r->is_admin && r->target.family->sign) {
+		/* Two pieces stand before the body: the head, which grows by this, and its end. */
+		if (sign(r, head, pieces + 2, n - 2) < 0) {
+			ag_req_on_upstream_failed(r, AG_OUT_CONNECT_FAILED, "the request could not be signed");
+			return;
+		}
+		pieces[0] = (struct iovec){ w->scratch.p, w->scratch.n };
+	}
 	for (int i = 0; i < n; i++)
 		total += pieces[i].iov_len;
 	if (total > AG_UPSTREAM_AT_ONCE)

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "shm/counters.h"
+#include "shm/histogram.h"
 #include "worker/request.h"
 
 static uint32_t
@@ -17,7 +17,7 @@ span_us(int64_t from_us, int64_t to_us)
 }
 
 static void
-price_attempt(struct ag_req *r, enum ag_outcome outcome, struct ag_settle_out *out)
+price_attempt(struct ag_req *r, enum ag_outcome outcome, int64_t now_us, struct ag_settle_out *out)
 {
 	struct ag_settle_in in = {
 		.outcome = outcome,
@@ -28,7 +28,7 @@ price_attempt(struct ag_req *r, enum ag_outcome outcome, struct ag_settle_out *o
 		.est_input = r->est.input,
 		.est_output = r->est.output,
 		.request_text_bytes = r->est.text_bytes,
-		.waited_us = ag_clock_mono_us() - r->sent_us,
+		.waited_us = now_us - r->sent_us,
 		.is_own_timeout = outcome == AG_OUT_TIMEOUT_FIRST_BYTE && r->timeout_us > 0,
 		.searches = r->searches,
 	};
@@ -42,10 +42,9 @@ price_attempt(struct ag_req *r, enum ag_outcome outcome, struct ag_settle_out *o
 }
 
 static void
-fill_record(struct ag_req *r, enum ag_outcome outcome, const struct ag_settle_out *out)
+fill_record(struct ag_req *r, enum ag_outcome outcome, int64_t now_us, const struct ag_settle_out *out)
 {
 	struct ag_record *rec = &r->rec;
-	int64_t now_us = ag_clock_mono_us();
 
 	rec->usage = out->usage;
 	rec->cost_nusd = out->cost_nusd;
@@ -60,8 +59,12 @@ fill_record(struct ag_req *r, enum ag_outcome outcome, const struct ag_settle_ou
 }
 
 static void
-count_settled(const struct ag_settle_out *out)
+count_settled(const struct ag_req *r, const struct ag_settle_out *out)
 {
+	ag_observe(AG_HIST_request_us, (uint64_t)(r->rec.finished_at_us - r->rec.received_at_us));
+	ag_observe(AG_HIST_overhead_us, r->rec.overhead_us);
+	if (r->first_byte_us > r->sent_us)
+		ag_observe(AG_HIST_first_byte_us, (uint64_t)(r->first_byte_us - r->sent_us));
 	ag_count(AG_CNT_record_pushed);
 	ag_count_add(AG_CNT_spend_nusd, out->charged_nusd);
 	ag_count_add(AG_CNT_tokens_in, (int64_t)ag_usage_input_total(&out->usage));
@@ -75,12 +78,14 @@ ag_req_settle(struct ag_req *r, enum ag_outcome outcome, int client_status)
 {
 	struct ag_str strs[AG_RS_COUNT];
 	struct ag_settle_out out;
+	int64_t now_us;
 	int rc;
 
 	if (!r->slot)
 		return;
-	price_attempt(r, outcome, &out);
-	fill_record(r, outcome, &out);
+	now_us = ag_clock_mono_us();
+	price_attempt(r, outcome, now_us, &out);
+	fill_record(r, outcome, now_us, &out);
 	r->rec.client_status = (uint16_t)client_status;
 	r->rec.is_final = 1;
 	ag_req_strings(r, ag_view_catalog(r->view), strs);
@@ -90,7 +95,7 @@ ag_req_settle(struct ag_req *r, enum ag_outcome outcome, int client_status)
 		ag_count(AG_CNT_record_unrecorded);
 		ag_holds_forgo_record(r->w->shm, r->slot, &out.actual, ag_clock_wall_us());
 	} else {
-		count_settled(&out);
+		count_settled(r, &out);
 	}
 	r->slot = NULL;
 	ag_worker_slot_give(r->w, r->slot_ix);
@@ -106,7 +111,7 @@ ag_req_record_attempt(struct ag_req *r, enum ag_outcome outcome)
 
 	if (!r->slot)
 		return 0;
-	fill_record(r, outcome, &out);
+	fill_record(r, outcome, ag_clock_mono_us(), &out);
 	r->rec.is_final = 0;
 	ag_req_strings(r, ag_view_catalog(r->view), strs);
 	rc = ag_holds_record_attempt(&r->w->ring, r->slot, &r->rec, strs);

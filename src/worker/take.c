@@ -159,22 +159,32 @@ fit(struct ag_req *r, int64_t now_us)
 	return true;
 }
 
+/* The least that is left of each kind is what the client is told. */
 static void
-note_rates(struct ag_req *r, int64_t now_us)
+note_rate(struct ag_req *r, const struct ag_meter *m, const struct ag_rate_left *left, int64_t now_us)
+{
+	struct ag_rate_note *note =
+	    ag_a32_get(&m->unit) == AG_UNIT_TOKENS ? &r->rate_tokens : &r->rate_requests;
+
+	if (note->is_set && note->remaining <= left->remaining)
+		return;
+	*note = (struct ag_rate_note){ .is_set = true, .limit = left->limit, .remaining = left->remaining,
+		.reset_us = left->resets_at_us > now_us ? left->resets_at_us - now_us : 0 };
+}
+
+/* Nothing was taken: what the meters say to whoever looks. */
+static void
+read_rates(struct ag_req *r, int64_t now_us)
 {
 	for (uint32_t i = 0; i < r->n_meters; i++) {
 		const struct ag_meter *m = ag_metertab_at(r->w->shm, r->meters[i]);
-		struct ag_rate_note *note;
 		struct ag_meter_state s;
 
 		if (ag_a32_get(&m->kind) != AG_METER_RATE)
 			continue;
-		note = ag_a32_get(&m->unit) == AG_UNIT_TOKENS ? &r->rate_tokens : &r->rate_requests;
 		ag_meter_read(m, 0, now_us, &s);
-		if (note->is_set && note->remaining <= s.remaining)
-			continue;
-		*note = (struct ag_rate_note){ .is_set = true, .limit = s.limit, .remaining = s.remaining,
-			.reset_us = s.resets_at_us > now_us ? s.resets_at_us - now_us : 0 };
+		note_rate(r, m, &(struct ag_rate_left){ .limit = s.limit, .remaining = s.remaining,
+		    .resets_at_us = s.resets_at_us }, now_us);
 	}
 }
 
@@ -203,7 +213,7 @@ refused_by_meter(struct ag_req *r, uint32_t meter_ix, struct ag_str *out_detail)
 {
 	ag_worker_slot_give(r->w, r->slot_ix);
 	ag_budget_note_refusal(ag_metertab_at(r->w->shm, meter_ix), r->rec.received_at_us);
-	note_rates(r, r->rec.received_at_us);
+	read_rates(r, r->rec.received_at_us);
 	*out_detail = name_of_level(r, meter_ix);
 	return verdict_of_meter(ag_metertab_at(r->w->shm, meter_ix));
 }
@@ -214,6 +224,7 @@ take_holds(struct ag_req *r, struct ag_str *out_detail, uint32_t *out_meter)
 	struct ag_worker *w = r->w;
 	int64_t slot_ix, now_us = r->rec.received_at_us;
 	enum ag_verdict v = room_to_record(r, out_detail);
+	struct ag_rate_left left[AG_HOLDS_MAX];
 	bool was_fitted = false, has_moved;
 
 	if (v != AG_ALLOW)
@@ -224,14 +235,16 @@ take_holds(struct ag_req *r, struct ag_str *out_detail, uint32_t *out_meter)
 	for (int tries = 0; tries < 8; tries++) {
 		struct ag_inflight *slot = ag_shm_inflight(w->shm, w->ctx->worker_ix, r->slot_ix);
 		uint32_t denied = 0;
-		bool has_taken = ag_holds_take(w->shm, slot, w->ctx->incarnation, r->meters, r->n_meters,
-		    &r->amounts, now_us, &denied) == AG_TAKE_OK;
+		bool has_taken = ag_holds_take_telling(w->shm, slot, w->ctx->incarnation, r->meters,
+		    r->n_meters, &r->amounts, now_us, &denied, left) == AG_TAKE_OK;
 
 		if (has_taken && ag_req_policies_held(r, slot)) {
 			r->slot = slot;
 			if (was_fitted)
 				ag_count(AG_CNT_req_fitted);
-			note_rates(r, now_us);
+			for (uint32_t i = 0; i < r->n_meters; i++)
+				if (left[i].is_rate)
+					note_rate(r, ag_metertab_at(w->shm, r->meters[i]), &left[i], now_us);
 			return AG_ALLOW;
 		}
 		if (has_taken)
@@ -245,6 +258,7 @@ take_holds(struct ag_req *r, struct ag_str *out_detail, uint32_t *out_meter)
 		if (has_taken || has_moved)
 			continue;
 		*out_meter = r->meters[denied];
+		ag_req_explain_meters(r, denied);
 		if (ag_a32_get(&ag_metertab_at(w->shm, *out_meter)->kind) != AG_METER_BUDGET || !fit(r, now_us))
 			return refused_by_meter(r, *out_meter, out_detail);
 		was_fitted = true;

@@ -153,7 +153,7 @@ up_run(struct ag_upstream *up)
 			continue;
 		}
 		up->state = AG_UP_BODY;
-		ag_conn_timer_set(up->conn, up->w->tv_stream);
+		ag_conn_timer_set(up->conn, up->w->conf->stream_idle_timeout);
 		up->framing = (int)head->framing;
 		up->left = head->content_length;
 		up->may_keep = head->is_keep_alive && head->framing != AG_HTTP_BODY_UNTIL_EOF && up->n_iov == 0;
@@ -211,7 +211,7 @@ up_on_readable(void *arg)
 	ag_count_add(AG_CNT_bytes_upstream_in, got);
 	/* Until the head is whole its deadline stands, however busy the provider looks. */
 	if (up->state == AG_UP_BODY)
-		ag_conn_timer_set(up->conn, up->w->tv_stream);
+		ag_conn_timer_set(up->conn, up->w->conf->stream_idle_timeout);
 	if (up->origin && ag_origin_is_tls(up->origin) && !up->has_session) {
 		SSL_SESSION *session = ag_conn_tls_session_get(up->conn);
 
@@ -255,7 +255,7 @@ up_on_drained(void *arg)
 		if (rc < 0)
 			up->n_iov = 0, up->may_keep = false;
 		else
-			ag_conn_timer_set(up->conn, up->w->tv_first_byte);
+			ag_conn_timer_set(up->conn, up->w->conf->upstream_first_byte_timeout);
 	}
 }
 
@@ -297,7 +297,7 @@ up_on_timer(void *arg)
 	}
 	if (up->is_paused) {
 		/* The silence is ours: the client does not read, and has a timer of its own. */
-		ag_conn_timer_set(up->conn, up->w->tv_stream);
+		ag_conn_timer_set(up->conn, up->w->conf->stream_idle_timeout);
 		return;
 	}
 	up_fail(up, up->state == AG_UP_BODY ? AG_OUT_TIMEOUT_STREAM : AG_OUT_TIMEOUT_FIRST_BYTE,
@@ -373,14 +373,8 @@ ag_upstream_send(struct ag_upstream *up, const struct iovec *iov, int n_iov)
 	for (int i = 0; i < n_iov; i++)
 		total += iov[i].iov_len;
 	ag_count_add(AG_CNT_bytes_upstream_out, (int64_t)total);
-	if (up->req->timeout_us > 0) {
-		struct timeval tv = { .tv_sec = up->req->timeout_us / 1000000,
-			.tv_usec = up->req->timeout_us % 1000000 };
-
-		ag_conn_timer_set(up->conn, &tv);
-	} else {
-		ag_conn_timer_set(up->conn, up->w->tv_first_byte);
-	}
+	ag_conn_timer_set(up->conn, up->req->timeout_us > 0 ? up->req->timeout_us
+	    : up->w->conf->upstream_first_byte_timeout);
 	if (total <= AG_UPSTREAM_AT_ONCE)
 		return ag_conn_writev(up->conn, iov, n_iov);
 	up->iov = iov;
@@ -407,7 +401,7 @@ ag_upstream_done(struct ag_upstream *up)
 	up->state = AG_UP_IDLE;
 	ag_list_push_front(idle, &up->node);
 	++*n_idle;
-	ag_conn_timer_set(up->conn, up->w->tv_pool);
+	ag_conn_timer_set(up->conn, up->w->conf->upstream_keepalive_timeout);
 }
 
 void

@@ -144,7 +144,10 @@ open_auth(struct ag_worker *w, struct ag_view *v, const struct ag_cat_integratio
     const struct ag_provider *family, struct ag_dest *d)
 {
 	struct ag_str sealed = ag_catalog_text(v->cat, i->sealed_key);
-	const char *prefix = family->auth == AG_AUTH_API_KEY ? "api-key: " : "authorization: Bearer ";
+	static const char *const prefixes[] = { [AG_AUTH_BEARER] = "authorization: Bearer ",
+		[AG_AUTH_API_KEY] = "api-key: ", [AG_AUTH_X_API_KEY] = "x-api-key: ",
+		[AG_AUTH_GOOG_API_KEY] = "x-goog-api-key: ", [AG_AUTH_SIGN] = "" };
+	const char *prefix;
 	struct ag_buf aad, plain;
 	size_t len;
 	char *at;
@@ -152,6 +155,7 @@ open_auth(struct ag_worker *w, struct ag_view *v, const struct ag_cat_integratio
 
 	if (family->auth == AG_AUTH_NONE || sealed.n == 0 || !w->ctx->master_key)
 		return 0;
+	prefix = prefixes[family->auth];
 	ag_buf_init(&aad, 256);
 	ag_buf_init(&plain, 8192);
 	uuid_aad(i->uuid, &aad);
@@ -163,7 +167,9 @@ open_auth(struct ag_worker *w, struct ag_view *v, const struct ag_cat_integratio
 			memcpy(at, prefix, strlen(prefix));
 			memcpy(at + strlen(prefix), plain.p, plain.n);
 			memcpy(at + len - 2, "\r\n", 2);
-			d->auth_line = ag_str_n(at, len);
+			/* Where requests are signed the credential itself is never sent. */
+			if (family->auth != AG_AUTH_SIGN)
+				d->auth_line = ag_str_n(at, len);
 			d->secret = ag_str_trim(ag_str_n(at + strlen(prefix), plain.n));
 		} else {
 			rc = -ENOMEM;
@@ -199,15 +205,21 @@ ag_view_dest(struct ag_worker *w, struct ag_view *v, const struct ag_cat_integra
 	struct ag_dest *d = &v->dest[ag_catalog_integration_ix(v->cat, i)];
 	struct ag_str url = ag_catalog_text(v->cat, i->base_url);
 	struct ag_url parsed;
+	struct ag_buf own;
 	int rc;
 
 	if (d->is_ready) {
 		*out = d;
 		return 0;
 	}
+	d->config = ag_catalog_text(v->cat, i->config);
+	ag_buf_init(&own, 4096);
+	rc = url.n > 0 ? 0 : ag_provider_expand(family, family->base_url, d->config, AG_STR_NONE, AG_STR_NONE,
+	    &own, NULL);
 	if (url.n == 0)
-		url = ag_str(family->base_url);
-	if (ag_url_parse(url, &parsed) < 0)
+		url = ag_arena_dup(&v->arena, ag_buf_str(&own));
+	ag_buf_fini(&own);
+	if (rc < 0 || ag_url_parse(url, &parsed) < 0)
 		return -EINVAL;
 	d->origin = ag_origin_get(w->origins, &parsed);
 	if (!d->origin)

@@ -22,6 +22,7 @@ struct ag_dest {
 	struct ag_str auth_line;    /* "authorization: Bearer ...\r\n", in locked memory; n 0: none */
 	struct ag_str secret;       /* the credential in it: never passed back to a client */
 	struct ag_str header_lines; /* configured headers, each with CRLF */
+	struct ag_str config;       /* `configurations`, JSON; in the catalogue */
 	bool is_ready;
 };
 

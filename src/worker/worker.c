@@ -308,20 +308,6 @@ worker_server_tls(struct ag_worker *w)
 	return tls;
 }
 
-static void
-worker_set_timers(struct ag_worker *w)
-{
-	const struct ag_conf *c = w->conf;
-
-	w->tv_head = ag_conn_timeout_common(w->base, c->client_head_timeout);
-	w->tv_body = ag_conn_timeout_common(w->base, c->client_body_timeout);
-	w->tv_idle = ag_conn_timeout_common(w->base, c->keepalive_timeout);
-	w->tv_write = ag_conn_timeout_common(w->base, c->client_write_timeout);
-	w->tv_first_byte = ag_conn_timeout_common(w->base, c->upstream_first_byte_timeout);
-	w->tv_stream = ag_conn_timeout_common(w->base, c->stream_idle_timeout);
-	w->tv_pool = ag_conn_timeout_common(w->base, c->upstream_keepalive_timeout);
-}
-
 static bool
 has_tls_listener(const struct ag_worker *w)
 {
@@ -341,7 +327,6 @@ worker_reload(struct ag_worker *w)
 		return;
 	}
 	ag_log_level = (enum ag_log_level)w->conf->log_level;
-	worker_set_timers(w);
 	if (has_tls_listener(w)) {
 		SSL_CTX *tls = worker_server_tls(w);
 
@@ -503,7 +488,6 @@ worker_init_events(struct ag_worker *w, struct listener *listeners)
 		if (!w->back_ev[i] || !w->listen_ev[i] || event_add(w->listen_ev[i], NULL) < 0)
 			return -ENOMEM;
 	}
-	worker_set_timers(w);
 	return 0;
 }
 

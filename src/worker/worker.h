@@ -56,9 +56,6 @@ struct ag_worker {
 	uint32_t n_free_slots;
 	uint32_t n_inflight;
 
-	const struct timeval *tv_head, *tv_body, *tv_idle, *tv_write; /* borrowed: base */
-	const struct timeval *tv_first_byte, *tv_stream, *tv_pool;
-
 	struct ag_http_head head;       /* scratch of the parser: good until the next parse */
 	const struct ag_req *head_of;   /* whose request's head stands in it, NULL: somebody else's */
 	struct ag_buf scratch;          /* scratch for heads and small answers */

@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from gateway import mock_url
+
 EMAIL = "ada@example.com"
 
 
@@ -34,6 +36,15 @@ def test_a_user_s_limits_are_found_by_metadata(gateway, workspace, run_python):
     out = run_python("user_limits.py", workspace["slug"], EMAIL, ADMIN_KEY=gateway.admin_key)
     assert out.splitlines() == ["Key: Service Key for Shop", "Rate Limit: 100 rpm",
                                 "Usage Limit: $100 monthly", "Alert Threshold: 80"]
+
+
+def test_a_provider_or_a_virtual_key_per_team(gateway, mock, workspace, run_python):
+    out = run_python("virtual_keys.py", workspace["slug"], mock_url(mock),
+                     ADMIN_KEY=gateway.admin_key, CUSTOMER_KEY=gateway.key(workspace=workspace))
+    assert out.splitlines() == [
+        "provider search answered", "listed search 5", "listed mock None",
+        "seen of the search team | 60 active", "virtual key ads answered",
+        "seen sk*****eam answered", "left ['mock']"]
 
 
 @pytest.mark.parametrize("sdk", ["openai", "portkey"])

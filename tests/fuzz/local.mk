@@ -3,17 +3,22 @@ EXTRA_DIST += tests/fuzz/corpus
 # ---- src/http ----
 check_PROGRAMS += \
 	tests/fuzz/fuzz_chunk_replay \
+	tests/fuzz/fuzz_eventstream_replay \
 	tests/fuzz/fuzz_head_replay \
 	tests/fuzz/fuzz_scan_replay \
 	tests/fuzz/fuzz_sse_replay
 TESTS += \
 	tests/fuzz/fuzz_chunk_replay \
+	tests/fuzz/fuzz_eventstream_replay \
 	tests/fuzz/fuzz_head_replay \
 	tests/fuzz/fuzz_scan_replay \
 	tests/fuzz/fuzz_sse_replay
 tests_fuzz_fuzz_chunk_replay_SOURCES = tests/fuzz/fuzz_chunk.c tests/fuzz/fuzz.h tests/fuzz/replay.c
 tests_fuzz_fuzz_chunk_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"chunk"'
 tests_fuzz_fuzz_chunk_replay_LDADD = $(HTTP_LIBS)
+tests_fuzz_fuzz_eventstream_replay_SOURCES = tests/fuzz/fuzz_eventstream.c tests/fuzz/fuzz.h tests/fuzz/replay.c
+tests_fuzz_fuzz_eventstream_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"eventstream"'
+tests_fuzz_fuzz_eventstream_replay_LDADD = $(HTTP_LIBS)
 tests_fuzz_fuzz_head_replay_SOURCES = tests/fuzz/fuzz_head.c tests/fuzz/fuzz.h tests/fuzz/replay.c
 tests_fuzz_fuzz_head_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"head"'
 tests_fuzz_fuzz_head_replay_LDADD = $(HTTP_LIBS)
@@ -27,6 +32,7 @@ tests_fuzz_fuzz_sse_replay_LDADD = $(HTTP_LIBS)
 if FUZZING
 FUZZERS = \
 	tests/fuzz/fuzz_chunk \
+	tests/fuzz/fuzz_eventstream \
 	tests/fuzz/fuzz_head \
 	tests/fuzz/fuzz_scan \
 	tests/fuzz/fuzz_sse
@@ -34,6 +40,9 @@ noinst_PROGRAMS += $(FUZZERS)
 tests_fuzz_fuzz_chunk_SOURCES = tests/fuzz/fuzz_chunk.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_chunk_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_chunk_LDADD = $(HTTP_LIBS)
+tests_fuzz_fuzz_eventstream_SOURCES = tests/fuzz/fuzz_eventstream.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_eventstream_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_eventstream_LDADD = $(HTTP_LIBS)
 tests_fuzz_fuzz_head_SOURCES = tests/fuzz/fuzz_head.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_head_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_head_LDADD = $(HTTP_LIBS)

@@ -114,6 +114,14 @@ stress_reap(pid_t pid)
 }
 
 bool
+stress_has_ended(pid_t pid)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+}
+
+bool
 stress_reap_any(pid_t *out_pid)
 {
 	return reap(-1, out_pid);

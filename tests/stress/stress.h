@@ -23,6 +23,7 @@ void *stress_shared(size_t bytes);
 pid_t stress_fork(int (*fn)(void *arg), void *arg, int crash_at);
 /* True when it died of SIGKILL, false when it ended with 0; anything else fails the test program. */
 bool stress_reap(pid_t pid);
+bool stress_has_ended(pid_t pid); /* looks only: it is still to be reaped */
 /* The same for whichever ends first; which is told. */
 bool stress_reap_any(pid_t *out_pid);
 

@@ -267,7 +267,14 @@ class Gateway:
         except OSError:
             return []
         lines = [line.split() for line in text.splitlines()]
-        return [(ip, int(port), how == "tls") for ip, port, how in lines]
+        return [(ip, int(port), how == "tls") for ip, port, how in lines if how != "metrics"]
+
+    @property
+    def metrics_address(self):
+        """(host, port) of the listener for Prometheus."""
+        with open(self._path("run", "ports")) as f:
+            lines = [line.split() for line in f.read().splitlines()]
+        return next((ip, int(port)) for ip, port, how in lines if how == "metrics")
 
     @property
     def address(self):

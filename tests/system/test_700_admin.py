@@ -353,7 +353,7 @@ def test_what_an_integration_cannot_be_is_refused_by_name(shared_gateway):
     for body, word in (
             ({"ai_provider_id": "openai", "key": "k"}, "name"),
             ({"name": "x", "key": "k"}, "ai_provider_id"),
-            ({"name": "x", "ai_provider_id": "anthropic", "key": "k"}, "anthropic"),
+            ({"name": "x", "ai_provider_id": "databricks", "key": "k"}, "databricks"),
             ({"name": "x", "ai_provider_id": "nonsense", "key": "k"}, "nonsense"),
             ({"name": "x", "ai_provider_id": "openai"}, "key"),
             ({"name": "x", "ai_provider_id": "ollama"}, "custom_host"),

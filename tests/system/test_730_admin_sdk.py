@@ -95,3 +95,34 @@ def test_errors_come_as_the_clients_classes(client, gateway):
         with pytest.raises(Exception) as caught:
             call()
         assert type(caught.value).__name__ == kind, caught.value
+
+
+def test_providers(client, gateway):
+    at = {"workspace_id": gateway.workspace("W")["slug"]}
+    made = client.providers.create(
+        name="By hand", integration_id="mock", slug="hand", note="n",
+        usage_limits={"credit_limit": 5}, expires_at="2099-01-01T00:00:00Z",
+        rate_limits={"type": "requests", "unit": "rpm", "value": 9}, **at)
+    assert made.slug == "hand" and made.id
+    assert {p.slug for p in client.providers.list(**at).data} == {"mock", "hand"}
+    one = client.providers.retrieve(slug="hand", **at)
+    assert one.usage_limits["credit_limit"] == 5 and one.rate_limits[0]["value"] == 9
+    assert client.providers.update(slug="hand", name="renamed", reset_usage=True, **at).id == made.id
+    assert client.providers.retrieve(slug="hand", **at).name == "renamed"
+    client.providers.delete(slug="hand", **at)
+    assert [p.slug for p in client.providers.list(**at).data] == ["mock"]
+
+
+def test_virtual_keys(client, gateway):
+    at = {"workspace_id": gateway.workspace("W")["slug"]}
+    made = client.virtual_keys.create(name="Mine", provider="openai", key="sk-0123456789abc",
+                                      note="n", usage_limits={"credit_limit": 5}, **at)
+    assert made.slug.startswith("mine-") and made.object == "virtual-key"
+    assert {v["slug"] for v in client.virtual_keys.list(**at).data} == {made.slug, "mock"}
+    assert client.virtual_keys.retrieve(slug=made.slug).masked_api_key == "sk*****abc"
+    client.virtual_keys.update(slug=made.slug, name="renamed", key="sk-9876543210xyz",
+                               rate_limits=[{"type": "requests", "unit": "rpm", "value": 9}])
+    one = client.virtual_keys.retrieve(slug=made.slug)
+    assert one.name == "renamed" and one.masked_api_key == "sk*****xyz"
+    client.virtual_keys.delete(slug=made.slug)
+    assert [v["slug"] for v in client.virtual_keys.list(**at).data] == ["mock"]

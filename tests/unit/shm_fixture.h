@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "limit/meter.h"
-#include "shm/counters.h"
+#include "shm/histogram.h"
 #include "shm/metertab.h"
 #include "shm/segment.h"
 
@@ -20,7 +20,7 @@ fixture_sizes(void)
 		.keys = 64,
 		.meters = 64,
 		.blob_units = 128,
-		.counters = AG_COUNTERS,
+		.counters = AG_COUNTER_CELLS,
 		.ring_bytes = 65536,
 		.catalog_bytes = 65536,
 	};

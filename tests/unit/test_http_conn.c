@@ -538,18 +538,31 @@ static void
 timers_ring(void)
 {
 	struct ag_conn_conf conf = client_conf(false);
-	const struct timeval *soon = ag_conn_timeout_common(base, 1000);
 	struct end a, b;
+	int64_t start_us;
 
 	end_init(&a);
 	end_init(&b);
 	connect_pair(&a, &b, &conf, NULL, false);
 	until(ag_conn_is_open(a.c) && ag_conn_is_open(b.c));
-	ag_conn_timer_set(a.c, soon);
-	ag_conn_timer_set(b.c, soon);
+	ag_conn_timer_set(a.c, 1000);
+	ag_conn_timer_set(b.c, 1000);
 	ag_conn_timer_clear(b.c);
 	until(a.n_timer);
 	ok(a.n_timer == 1 && b.n_timer == 0, "the one that was set, once");
+	start_us = ag_clock_coarse_us();
+	ag_conn_timer_set(a.c, 20 * AG_US_PER_MS);
+	ag_conn_timer_set(a.c, 100 * AG_US_PER_MS);
+	ag_conn_timer_set(b.c, 3600 * AG_US_PER_SEC);
+	ag_conn_timer_set(b.c, 50 * AG_US_PER_MS);
+	until(a.n_timer == 2);
+	ok(ag_clock_coarse_us() >= start_us + 100 * AG_US_PER_MS, "a deadline moved away is met, not the first");
+	is_i64(b.n_timer, 1, "one moved closer was met before");
+	ag_conn_timer_set(a.c, 20 * AG_US_PER_MS);
+	ag_conn_timer_clear(a.c);
+	ag_conn_timer_set(b.c, 60 * AG_US_PER_MS);
+	until(b.n_timer == 2);
+	is_i64(a.n_timer, 2, "one that was taken back is not");
 	end_fini(&a);
 	end_fini(&b);
 }
@@ -565,7 +578,7 @@ the_deadline_of_connecting_ends_with_it(void)
 	a.timeout_us = AG_US_PER_SEC / 2;
 	connect_pair(&a, &b, &conf, NULL, false);
 	until(a.n_open && b.n_open);
-	ag_conn_timer_set(b.c, ag_conn_timeout_common(base, a.timeout_us));
+	ag_conn_timer_set(b.c, a.timeout_us);
 	until(b.n_timer);
 	ok(b.n_timer == 1 && a.n_timer == 0 && a.n_closed == 0, "a later timer rings, that one does not");
 	end_fini(&a);

@@ -8,7 +8,7 @@
 
 enum { MODEL, STREAM, OPTIONS, MAX_TOKENS, MESSAGES, TOOLS, CONFIG, N_FIELDS };
 
-static const struct ag_str fields[N_FIELDS] = {
+static const struct ag_str names[N_FIELDS] = {
 	[MODEL] = { "model", 5 },
 	[STREAM] = { "stream", 6 },
 	[OPTIONS] = { "stream_options", 14 },
@@ -17,6 +17,9 @@ static const struct ag_str fields[N_FIELDS] = {
 	[TOOLS] = { "tools", 5 },
 	[CONFIG] = { "generationConfig", 16 },
 };
+static struct ag_json_fields fields = AG_JSON_FIELDS(names);
+static const struct ag_str option_names[] = { { "include_usage", 13 } };
+static struct ag_json_fields options = AG_JSON_FIELDS(option_names);
 
 static const char *impl_name[] = { "portable", "sse2", "avx2" };
 
@@ -28,7 +31,7 @@ scan(struct ag_str text, struct ag_json_value out[N_FIELDS], struct ag_json_faul
 	int rc;
 
 	memcpy(copy, text.p, text.n);
-	rc = ag_json_scan(ag_str_n(copy, text.n), fields, N_FIELDS, out, fault);
+	rc = ag_json_scan(ag_str_n(copy, text.n), &fields, out, fault);
 	free(copy);
 	return rc;
 }
@@ -57,13 +60,16 @@ fields_are_found_with_type_and_place(void)
 	       "[{\"role\":\"user\",\"content\":\"{[\\\\\"},{},[1]]"),
 	    "an array");
 	is_i64(v[MESSAGES].n_children, 3, "with what stands in it");
+	is_i64(v[MESSAGES].depth, 2, "and how deep");
+	is_i64(v[OPTIONS].depth, 1, "an object of its own");
+	is_i64(v[MODEL].depth, 0, "a string has none");
 	ok(is_raw(t, v[TOOLS], AG_JSON_NULL, "null"), "null");
 	ok(is_raw(t, v[OPTIONS], AG_JSON_OBJECT, "{\"include_usage\":false}"), "an object");
 	ok(v[CONFIG].type == AG_JSON_ABSENT, "an absent field");
 	ok(ag_str_eq(ag_str_n(t.p + v[MODEL].key_off, v[MODEL].key_len), AG_STR("\"model\"")),
 	    "the key's place");
 	t = ag_json_raw(t, v[OPTIONS]);
-	is_i64(ag_json_scan(t, &(struct ag_str){ "include_usage", 13 }, 1, v, &fault), 0, "inside it");
+	is_i64(ag_json_scan(t, &options, v, &fault), 0, "inside it");
 	ok(v[0].type == AG_JSON_FALSE, "false");
 	is_i64(scan(AG_STR("{}"), v, &fault), 0, "an empty object");
 	is_i64(scan(AG_STR("{\"mod\\u0065l\":1}"), v, &fault), 0, "a key in escapes");
@@ -423,6 +429,74 @@ members_come_one_by_one(void)
 	is_i64(ag_json_array_count(AG_STR("")), -EINVAL, "nothing");
 }
 
+enum { OUTER_USAGE, OUTER_ID, N_OUTER, IN_USAGE = N_OUTER, IN_TOKENS = 0, IN_DETAILS, N_IN,
+	IN_IN_DETAILS = N_IN, N_DETAILS = 1, N_ALL = IN_USAGE + N_IN + N_DETAILS };
+static const struct ag_str details_names[N_DETAILS] = { { "cached", 6 } };
+static struct ag_json_fields details_fields = AG_JSON_FIELDS(details_names);
+static const struct ag_str usage_names[N_IN] = { { "tokens", 6 }, { "details", 7 } };
+static const struct ag_json_inner usage_inner[] = { { IN_DETAILS, IN_IN_DETAILS, &details_fields } };
+static struct ag_json_fields usage_fields = AG_JSON_FIELDS_INNER(usage_names, usage_inner);
+static const struct ag_str outer_names[N_OUTER] = { { "usage", 5 }, { "id", 2 } };
+static const struct ag_json_inner outer_inner[] = { { OUTER_USAGE, IN_USAGE, &usage_fields } };
+static struct ag_json_fields outer_fields = AG_JSON_FIELDS_INNER(outer_names, outer_inner);
+
+static void
+fields_inside_are_found_in_the_same_pass(void)
+{
+	struct ag_str t = AG_STR("{\"usage\" : {\"tokens\": 7, \"x\":[{\"tokens\":8}], \"details\":{\"cached\":5 } } ,\"id\":1}");
+	struct ag_json_value v[N_ALL];
+	const struct ag_json_value *u = v + IN_USAGE, *d = u + IN_IN_DETAILS;
+	struct ag_json_fault fault;
+
+	is_i64(ag_json_scan(t, &outer_fields, v, &fault), 0, "two objects deep");
+	ok(is_raw(t, v[OUTER_USAGE], AG_JSON_OBJECT,
+	       "{\"tokens\": 7, \"x\":[{\"tokens\":8}], \"details\":{\"cached\":5 } }"),
+	    "the object itself, without the blank behind it");
+	is_i64(v[OUTER_USAGE].n_children, 2, "with what stands in it");
+	is_i64(v[OUTER_USAGE].depth, 3, "and how deep: [{ in it");
+	ok(is_raw(t, u[IN_TOKENS], AG_JSON_NUMBER, "7"), "a field in it");
+	ok(is_raw(t, u[IN_DETAILS], AG_JSON_OBJECT, "{\"cached\":5 }"), "an object in it");
+	ok(is_raw(t, d[0], AG_JSON_NUMBER, "5"), "a field in that");
+	ok(is_raw(t, v[OUTER_ID], AG_JSON_NUMBER, "1"), "and what follows");
+	is_i64(ag_json_scan(AG_STR("{\"usage\":{},\"id\":1}"), &outer_fields, v, &fault), 0, "an empty one");
+	ok(u[IN_TOKENS].type == AG_JSON_ABSENT && u[IN_DETAILS].type == AG_JSON_ABSENT, "has no fields");
+	is_i64(ag_json_scan(AG_STR("{\"usage\":[{\"tokens\":1}]}"), &outer_fields, v, &fault), 0, "an array");
+	ok(v[OUTER_USAGE].type == AG_JSON_ARRAY, "is not looked into");
+	is_i64(ag_json_scan(AG_STR("{\"usage\":{\"tokens\":1},\"usage\":{}}"), &outer_fields, v, &fault), -EINVAL,
+	    "two objects of that name");
+	is_i64(fault.field, OUTER_USAGE, "are refused by it");
+}
+
+static void
+what_is_refused_inside_leaves_what_is_around_it(void)
+{
+	static const struct ag_str inside[] = {
+		AG_STR("{\"tokens\":1,\"tokens\":2}"), AG_STR("{\"Tokens\":1}"), AG_STR("{\"tokens\":01}"),
+		AG_STR("{\"tokens\" 1}"), AG_STR("{\"tokens\":1,}"), AG_STR("{\"tokens\":1 2}"),
+	};
+	struct ag_json_value v[N_ALL];
+	struct ag_json_fault fault;
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(inside); i++) {
+		struct ag_buf b;
+		struct ag_str t;
+
+		ag_buf_init(&b, 256);
+		ag_buf_printf(&b, "{\"usage\":%.*s,\"id\":1}", AG_STR_ARG(inside[i]));
+		t = ag_buf_str(&b);
+		is_i64(ag_json_scan(t, &outer_fields, v, &fault), 0, inside[i].p);
+		ok(is_raw(t, v[OUTER_USAGE], AG_JSON_OBJECT, inside[i].p) &&
+		       v[IN_USAGE + IN_TOKENS].type == AG_JSON_ABSENT &&
+		       is_raw(t, v[OUTER_ID], AG_JSON_NUMBER, "1"),
+		    "is an object without fields of ours");
+		ag_buf_fini(&b);
+	}
+	is_i64(ag_json_scan(AG_STR("{\"usage\":{\"tokens\":1]}"), &outer_fields, v, &fault), -EINVAL,
+	    "what no skipping gets over is refused");
+	is_i64(ag_json_scan(AG_STR("{\"usage\":{\"details\":{\"cached\":1"), &outer_fields, v, &fault), -EINVAL,
+	    "so is what has no end");
+}
+
 int
 main(void)
 {
@@ -435,6 +509,8 @@ main(void)
 		depth_is_bounded();
 		a_duplicate_is_named();
 		members_come_one_by_one();
+		fields_inside_are_found_in_the_same_pass();
+		what_is_refused_inside_leaves_what_is_around_it();
 	}
 	all_instruction_sets_agree();
 	strings_are_decoded();

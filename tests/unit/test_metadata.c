@@ -1,5 +1,5 @@
 /* test_metadata.c - the workspace wins over the key, the key over the request. */
-#include "worker/metadata.h"
+#include "policy/metadata.h"
 
 #include <errno.h>
 

@@ -136,9 +136,39 @@ racing_makers_make_one(void)
 	is_i64(seen, 700, "each exists once");
 }
 
+/* Three meters in a table of some thousand: a walk tells each, and leaves alone what nobody wrote. */
+static void
+a_walk_keeps_to_what_was_written(void)
+{
+	struct ag_shm_sizes sizes = fixture_sizes();
+	struct ag_shm big;
+	uint32_t ix, n_slots = 0, n_meters = 0;
+
+	sizes.meters = 16384;
+	big = fixture_open(&sizes);
+	for (int64_t id = 1; id <= 3; id++) {
+		struct ag_meter_def def = def_of(id);
+		bool is_new;
+
+		ok(ag_metertab_put(&big, &def, &ix, &is_new) == 0 && is_new, "a meter");
+	}
+	for (int round = 0; round < 2; round++) {
+		struct ag_meter_walk walk = { 0 };
+
+		n_slots = n_meters = 0;
+		for (; ag_metertab_walk(&big, &walk, &ix); n_slots++)
+			n_meters += ag_a64_get(&big.meters[ix].id) > 0;
+		is_i64(n_meters, 3, "all meters");
+		ok(n_slots <= 3 * 13, "and what lies beside them: %u slots", n_slots);
+		ok(ag_metertab_walk(&big, &walk, &ix), "behind the end it begins anew");
+	}
+	ag_shm_unmap(&big);
+}
+
 int
 main(void)
 {
+	a_walk_keeps_to_what_was_written();
 	shm = fixture_shm();
 	meters_are_made_found_and_changed();
 	a_freed_slot_rests_until_nobody_holds_it();

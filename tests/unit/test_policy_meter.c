@@ -139,6 +139,24 @@ spend_of_its_period_keeps_it_and_the_turn_lets_it_go(void)
 }
 
 static void
+alerts_of_its_last_period_keep_it_until_they_are_told(void)
+{
+	struct ag_meter_def def = budget(10, 100);
+	struct ag_meter *m;
+	struct ag_hold h;
+	uint32_t ix;
+
+	def.alert_at = 5;
+	ix = use(&def);
+	m = ag_metertab_at(&shm, ix);
+	ok(ag_meter_take(m, ix, 6, NOW, &h) == AG_TAKE_OK, "more than the threshold");
+	ag_meter_settle(m, &h, 6, NOW);
+	is_i64((int64_t)evict(NOW + 40 * DAY), 0, "next month: somebody is to be told of this one");
+	ag_a64_set(&m->budget.told_period, h.period);
+	is_i64((int64_t)evict(NOW + 40 * DAY), 1, "has been told: goes");
+}
+
+static void
 a_budget_for_ever_stays_for_ever(void)
 {
 	struct ag_meter_def def = budget(4, 100);
@@ -254,6 +272,7 @@ main(void)
 	the_first_use_makes_it_and_the_second_finds_it();
 	many_at_once_make_one();
 	spend_of_its_period_keeps_it_and_the_turn_lets_it_go();
+	alerts_of_its_last_period_keep_it_until_they_are_told();
 	a_budget_for_ever_stays_for_ever();
 	what_was_reset_by_hand_stays();
 	a_request_in_flight_keeps_it();

@@ -25,7 +25,7 @@ body(const char *name, const char *json)
 	struct ag_answer a = { .usage.provider_cost_nusd = -1 };
 	const struct ag_provider *p = family(name);
 
-	p->on_body(p, ag_str(json), &a);
+	ag_wire_openai.on_body(p, ag_str(json), &a);
 	return a;
 }
 
@@ -216,14 +216,14 @@ an_error_body_gives_its_type_and_its_usage_if_it_has_one(void)
 	const struct ag_provider *p = family("openai");
 	struct ag_answer a = { 0 };
 
-	p->on_error(p, AG_STR("{\"error\":{\"message\":\"m\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"x\"}}"), &a);
+	ag_wire_openai.on_error(p, AG_STR("{\"error\":{\"message\":\"m\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"x\"}}"), &a);
 	is_str(a.error_type, "invalid_request_error", "its type");
 	ok(!a.has_usage, "no usage");
 	a = (struct ag_answer){ 0 };
-	p->on_error(p, AG_STR("{\"error\":\"gone\",\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":0}}"), &a);
+	ag_wire_openai.on_error(p, AG_STR("{\"error\":\"gone\",\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":0}}"), &a);
 	is_usage(&a, "5 0 0 0 0", "usage of an error is billed");
 	a = (struct ag_answer){ 0 };
-	p->on_error(p, AG_STR("<html>bad gateway</html>"), &a);
+	ag_wire_openai.on_error(p, AG_STR("<html>bad gateway</html>"), &a);
 	ok(!a.has_usage && a.error_type[0] == '\0', "a page of HTML says nothing");
 }
 
@@ -241,7 +241,7 @@ on_event(void *arg, const struct ag_sse_event *ev)
 {
 	struct run *r = arg;
 
-	if (ev->has_data && r->p->on_event(r->p, ev->data, &r->a)) {
+	if (ev->has_data && ag_wire_openai.on_event(r->p, ev->event, ev->data, &r->a)) {
 		r->n_withheld++;
 		r->last_withheld_at = ev->at;
 	}
@@ -325,7 +325,7 @@ only_the_bare_usage_chunk_may_be_withheld(void)
 		const struct ag_provider *p = family("openai");
 		struct ag_answer a = { 0 };
 
-		ok(p->on_event(p, ag_str(cases[i].data), &a) == cases[i].may, "%s", cases[i].text);
+		ok(ag_wire_openai.on_event(p, AG_STR_NONE, ag_str(cases[i].data), &a) == cases[i].may, "%s", cases[i].text);
 	}
 }
 

@@ -17,10 +17,22 @@ rate(int64_t limit, enum ag_unit unit)
 		.level = AG_LEVEL_KEY, .limit = limit, .alert_at = INT64_MAX, .window_us = AG_US_PER_MIN };
 }
 
+/* Each take that is allowed tells what a reading right behind it tells. */
 static enum ag_take
 take(uint32_t ix, int64_t amount, int64_t now, struct ag_hold *h)
 {
-	return ag_meter_take(ag_metertab_at(&shm, ix), ix, amount, now, h);
+	struct ag_meter *m = ag_metertab_at(&shm, ix);
+	struct ag_rate_left left = { .is_rate = false };
+	struct ag_meter_state s;
+	enum ag_take verdict = ag_meter_take_telling(m, ix, amount, now, h, &left);
+
+	if (verdict != AG_TAKE_OK)
+		return verdict;
+	ag_meter_read(m, 0, now, &s);
+	if (!left.is_rate || left.limit != s.limit || left.remaining != s.remaining ||
+	    (amount > 0 && left.resets_at_us != s.resets_at_us))
+		ok(false, "a take tells what a reading tells: amount %lld", (long long)amount);
+	return verdict;
 }
 
 static struct ag_meter_state

@@ -221,7 +221,11 @@ an_endpoint_nobody_serves_is_refused(void)
 	for (uint32_t i = 0; ag_provider_at(i); i++) {
 		const struct ag_provider *p = ag_provider_at(i);
 
-		if (!p->on_body || !p->on_event || !p->on_error || !p->chat ||
+		for (const struct ag_provider_path *path = p->paths; path->endpoint != AG_EP_NONE; path++)
+			if (!path->path || !path->wire || !path->wire->on_body || !path->wire->on_event ||
+			    !path->wire->on_error || ag_provider_path(p, path->endpoint) != path)
+				ok(false, "endpoint %d of family %s is whole", (int)path->endpoint, p->name);
+		if (p->paths[0].endpoint == AG_EP_NONE ||
 		    (p->base_url == NULL) != ((p->flags & AG_PF_CUSTOM_HOST) != 0))
 			ok(false, "family %s is whole", p->name);
 		for (uint32_t k = 0; k < i; k++)

@@ -104,5 +104,7 @@ D(alert_secret_file, PATH, "", "", "", NEW,
   "File with the secret alerts are signed with: the header x-aigate-signature is t=SECONDS,v1=HEX, where HEX is HMAC-SHA256 over SECONDS, a full stop and the body.  Not readable by all; needed with alert_webhook.")
 D(alert_command, PATH, "", "", "", NEW,
   "Program run for each budget alert with the JSON on its standard input, without arguments and without a shell; exit status 0 means taken.  It has 30 seconds.")
+D(metrics_listen, STRING, "", "", "", RESTART,
+  "Address and port of a listener of its own for Prometheus: GET /metrics, for operators, without a key.  Port 0 takes any free port, written to run_dir/ports.  Empty: none.")
 D(govern, BOOL, "on", "", "", RESTART,
   "off: an ungoverned relay for measurements; keys are looked up, but no meters are taken and no records written.  Never for customers.")

@@ -160,6 +160,7 @@ enum ctl_exit ctl_key_list(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_key_show(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_key_revoke(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_key_limits(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit ctl_explain(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_usage(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_prices_import(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_prices_lint(struct ctl *ctl, int argc, char **argv);

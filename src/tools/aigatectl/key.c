@@ -170,9 +170,21 @@ put_limit_window(struct ag_buf *b, struct json_object *limit)
 		ag_buf_puts(b, *period ? period : ctl_json_text(limit, "unit"));
 }
 
+/* Of a policy: which value, or on what of the request that depends. */
+static void
+put_limit_value(struct ag_buf *b, struct json_object *limit)
+{
+	struct json_object *on = ctl_json_at(limit, "depends_on");
+
+	ag_buf_puts(b, ctl_json_text(limit, "value_key"));
+	for (size_t i = 0; on && i < json_object_array_length(on); i++)
+		ag_buf_printf(b, "%s%s", i ? ", " : "by ", json_object_get_string(json_object_array_get_idx(on, i)));
+}
+
 static const struct ctl_column limit_columns[] = {
 	{ "scope", "scope", NULL },
 	{ "name", "name", NULL },
+	{ "value", "", put_limit_value },
 	{ "kind", "kind", NULL },
 	{ "type", "type", NULL },
 	{ "per", "", put_limit_window },

@@ -5,6 +5,7 @@ aigatectl_SOURCES = \
 	src/tools/aigatectl/bootstrap.c \
 	src/tools/aigatectl/ctl.h \
 	src/tools/aigatectl/db.c \
+	src/tools/aigatectl/explain.c \
 	src/tools/aigatectl/integration.c \
 	src/tools/aigatectl/key.c \
 	src/tools/aigatectl/limits.c \
@@ -19,7 +20,7 @@ aigatectl_SOURCES = \
 	src/tools/aigatectl/tail.c \
 	src/tools/aigatectl/usage.c \
 	src/tools/aigatectl/workspace.c
-aigatectl_LDADD = src/conf/libconf.a src/base/libbase.a \
+aigatectl_LDADD = src/conf/libconf.a src/shm/libshm.a src/base/libbase.a \
 	$(CURL_LIBS) $(JSONC_LIBS) $(PQ_LIBS) $(SSL_LIBS)
 pricesdir = $(pkgdatadir)/data
 dist_prices_DATA = data/prices.tsv

@@ -45,6 +45,8 @@ static const struct ctl_command commands[] = {
 	{ "key show", ctl_key_show, "ID", "show one: limits and what is used" },
 	{ "key revoke", ctl_key_revoke, "ID", "delete one; it stops working at once" },
 	{ "limits", ctl_key_limits, "ID|NAME", "what binds a key: limits of all levels, used and left" },
+	{ "explain", ctl_explain, "REQUEST|TRACE [--since DAY|Nd]",
+	  "why a request was refused, fitted or admitted" },
 	{ "usage", ctl_usage, "[--by day|key|workspace|model|tier] [--since DAY|Nd] [--until DAY]",
 	  "what was spent" },
 	{ "report", ctl_report, "spend|usage|errors|latency|top [--by DIMENSION] [--since DAY|Nd|Nh] [--until TIME]"

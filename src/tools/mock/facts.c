@@ -294,6 +294,17 @@ mock_facts_scan(struct ag_str body, enum mock_endpoint ep, struct mock_facts *ou
 }
 
 void
+mock_facts_any(struct ag_str body, enum mock_endpoint ep, struct mock_facts *out)
+{
+	struct json_object *v;
+
+	mock_facts_scan(body, ep, out);
+	out->tree = parse_one(body);
+	if (out->tree && json_object_object_get_ex(out->tree, "max_tokens", &v))
+		out->max_tokens = json_object_get_int64(v);
+}
+
+void
 mock_facts_fini(struct mock_facts *f)
 {
 	json_object_put(f->tree);

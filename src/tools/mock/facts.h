@@ -45,6 +45,8 @@ struct mock_fault {
 int mock_facts_read(struct ag_str body, enum mock_endpoint ep, struct mock_facts *out,
 		    struct mock_fault *out_fault) AG_MUST_CHECK;
 void mock_facts_scan(struct ag_str body, enum mock_endpoint ep, struct mock_facts *out);
+/* What can be told of a body in whatever format: model, stream, a limit. */
+void mock_facts_any(struct ag_str body, enum mock_endpoint ep, struct mock_facts *out);
 void mock_facts_fini(struct mock_facts *f);
 
 /* Exactly one JSON object, no member of it twice; NULL otherwise. */

@@ -13,6 +13,7 @@ struct mock_job {
 	const struct mock_facts *facts;
 	const struct mock_do *what;
 	struct ag_str model_id; /* GET of one model */
+	struct ag_str body;     /* of the request */
 	uint64_t serial;        /* makes ids */
 	int64_t wall_us;
 	bool closes; /* the connection ends with this answer */
@@ -41,5 +42,7 @@ struct mock_format {
 };
 
 extern const struct mock_format mock_format_openai;
+extern const struct mock_format mock_format_anthropic; /* /v1/messages and below */
+extern const struct mock_format mock_format_scripted;  /* any path that a rule gives a body for */
 
 #endif

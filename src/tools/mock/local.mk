@@ -1,5 +1,6 @@
 bin_PROGRAMS += aigate-mock
 aigate_mock_SOURCES = \
+	src/tools/mock/anthropic.c \
 	src/tools/mock/answer.c src/tools/mock/answer.h \
 	src/tools/mock/conn.c src/tools/mock/conn.h \
 	src/tools/mock/control.c src/tools/mock/control.h \

@@ -307,36 +307,125 @@ render_models(const struct mock_job *job, struct mock_answer *a)
 	ag_buf_fini(&body);
 }
 
-/* A body given by script, sent as it is; a stream goes event by event. */
+static int
+sextet(char c)
+{
+	static const char table[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const char *at = c ? strchr(table, c) : NULL;
+
+	return at ? (int)(at - table) : -1;
+}
+
 static void
-render_verbatim(const struct mock_job *job, struct mock_answer *a)
+decode_base64(struct ag_str text, struct ag_buf *out)
+{
+	unsigned bits = 0, n = 0;
+
+	for (size_t i = 0; i < text.n; i++) {
+		int v = sextet(text.p[i]);
+
+		if (v < 0)
+			continue;
+		bits = bits << 6 | (unsigned)v;
+		n += 6;
+		if (n >= 8) {
+			n -= 8;
+			ag_buf_putc(out, (char)(bits >> n & 255));
+		}
+	}
+}
+
+static void
+read_body_file(struct ag_str name, struct ag_buf *out)
+{
+	char path[4097];
+	struct ag_buf raw;
+	FILE *f;
+	size_t got;
+
+	ag_str_copy(name, path, sizeof(path));
+	f = fopen(path, "r");
+	if (!f) {
+		out->failed = true;
+		return;
+	}
+	ag_buf_init(&raw, EVENT_MAX);
+	do {
+		char *at = ag_buf_reserve(&raw, 65536);
+
+		got = at ? fread(at, 1, 65536, f) : 0;
+		ag_buf_commit(&raw, got);
+	} while (got > 0);
+	fclose(f);
+	if (name.n > 4 && ag_str_eq(ag_str_skip(name, name.n - 4), AG_STR(".b64")))
+		decode_base64(ag_buf_str(&raw), out);
+	else
+		ag_buf_put_str(out, ag_buf_str(&raw));
+	ag_buf_fini(&raw);
+}
+
+/* Where the first event ends, behind its empty line. */
+static size_t
+event_end(struct ag_str body)
+{
+	const char *lf = memmem(body.p, body.n, "\n\n", 2), *crlf = memmem(body.p, body.n, "\r\n\r\n", 4);
+
+	if (crlf && (!lf || crlf < lf))
+		return (size_t)(crlf - body.p) + 4;
+	return lf ? (size_t)(lf - body.p) + 2 : body.n;
+}
+
+/* "name: value" lines of the script. */
+static void
+put_scripted_headers(struct ag_str lines, struct ag_buf *out)
+{
+	while (lines.n > 0) {
+		const char *lf = memchr(lines.p, '\n', lines.n);
+		struct ag_str one = ag_str_n(lines.p, lf ? (size_t)(lf - lines.p) : lines.n);
+
+		ag_buf_put_str(out, one);
+		ag_buf_puts(out, "\r\n");
+		lines = ag_str_skip(lines, one.n + 1);
+	}
+}
+
+/* A stream goes event by event. */
+void
+mock_openai_verbatim(const struct mock_job *job, struct mock_answer *a)
 {
 	const struct mock_do *d = job->what;
 	struct ag_str body = mock_do_text(d, MOCK_KEY_BODY, AG_STR_NONE);
 	struct ag_str type = mock_do_text(d, MOCK_KEY_CONTENT_TYPE, AG_STR("application/json"));
 	char content_type[260];
-	struct ag_buf headers;
+	struct ag_buf headers, file;
 	int32_t chunks = 0;
 
+	ag_buf_init(&file, EVENT_MAX);
+	if (mock_do_has(d, MOCK_KEY_BODY_FILE)) {
+		read_body_file(mock_do_text(d, MOCK_KEY_BODY_FILE, AG_STR_NONE), &file);
+		a->failed |= file.failed;
+		body = ag_buf_str(&file);
+	}
 	ag_str_copy(type, content_type, sizeof(content_type));
 	a->prompt_tokens = mock_do_num(d, MOCK_KEY_PROMPT_TOKENS, 0);
 	a->completion_tokens = mock_do_num(d, MOCK_KEY_TOKENS, 0);
 	a->is_stream = ag_str_starts(type, AG_STR("text/event-stream"));
 	a->framing = mock_openai_framing(job, a->is_stream);
 	a->closes = job->closes;
-	ag_buf_init(&headers, 4096);
+	ag_buf_init(&headers, 8192);
 	mock_openai_headers(job, &headers);
+	put_scripted_headers(mock_do_text(d, MOCK_KEY_HEADERS, AG_STR_NONE), &headers);
 	mock_answer_head(a, (int)mock_do_num(d, MOCK_KEY_STATUS, 200), content_type,
 			 ag_buf_str(&headers), body.n);
 	ag_buf_fini(&headers);
 	while (body.n > 0) {
-		const char *gap = a->is_stream ? memmem(body.p, body.n, "\n\n", 2) : NULL;
-		struct ag_str part = ag_str_n(body.p, gap ? (size_t)(gap - body.p) + 2 : body.n);
+		struct ag_str part = ag_str_n(body.p, a->is_stream ? event_end(body) : body.n);
 
 		mock_answer_put(a, part, ++chunks, a->is_stream);
 		body = ag_str_skip(body, part.n);
 	}
 	mock_answer_end(a);
+	ag_buf_fini(&file);
 }
 
 static void
@@ -346,8 +435,8 @@ openai_render(const struct mock_job *job, struct mock_answer *a)
 	struct mock_error e = {.status = (int)status,
 			       .retry_after = mock_do_num(job->what, MOCK_KEY_RETRY_AFTER, -1)};
 
-	if (mock_do_has(job->what, MOCK_KEY_BODY)) {
-		render_verbatim(job, a);
+	if (mock_do_has(job->what, MOCK_KEY_BODY) || mock_do_has(job->what, MOCK_KEY_BODY_FILE)) {
+		mock_openai_verbatim(job, a);
 		return;
 	}
 	if (status >= 300) {

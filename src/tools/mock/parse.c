@@ -112,8 +112,6 @@ private_header(struct ag_str name)
 	} row[] = {
 		{AG_STR("x-portkey-"), true, "an x-portkey-* header reached the provider"},
 		{AG_STR("x-aigate-"), true, "an x-aigate-* header reached the provider"},
-		{AG_STR("x-api-key"), false, "header x-api-key reached the provider"},
-		{AG_STR("api-key"), false, "header api-key reached the provider"},
 		{AG_STR("cookie"), false, "header cookie reached the provider"},
 		{AG_STR("proxy-authorization"), false,
 		 "header proxy-authorization reached the provider"},
@@ -161,6 +159,9 @@ take_header(struct mock_req *req, struct ag_str name, struct ag_str value, const
 		[MOCK_H_CONTENT_TYPE] = AG_STR("content-type"),
 		[MOCK_H_CLIENT_REQUEST_ID] = AG_STR("x-client-request-id"),
 		[MOCK_H_REQUEST_ID] = AG_STR("x-request-id"),
+		[MOCK_H_X_API_KEY] = AG_STR("x-api-key"),
+		[MOCK_H_API_KEY] = AG_STR("api-key"),
+		[MOCK_H_GOOG_API_KEY] = AG_STR("x-goog-api-key"),
 	};
 
 	for (size_t i = 0; i < MOCK_H_COUNT; i++) {

@@ -264,6 +264,19 @@ matches(struct ag_str pattern, struct ag_str s)
 	return ag_str_eq(pattern, s);
 }
 
+bool
+mock_script_has_body(const struct mock_script *s, struct ag_str model, struct ag_str path)
+{
+	AG_LIST_FOREACH (it, &s->rules) {
+		const struct rule *r = AG_LIST_ENTRY(it, struct rule, node);
+
+		if (r->left != 0 && matches(r->model, model) && matches(r->path, path))
+			return mock_do_has(&r->what, MOCK_KEY_BODY) ||
+			       mock_do_has(&r->what, MOCK_KEY_BODY_FILE);
+	}
+	return false;
+}
+
 const struct mock_do *
 mock_script_take(struct mock_script *s, struct ag_str model, struct ag_str path)
 {

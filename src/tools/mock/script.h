@@ -55,6 +55,8 @@
 	X(ERROR_MESSAGE, error_message, TEXT, 65536)                                               \
 	X(TEXT, text, TEXT, 16777216)                                                              \
 	X(BODY, body, TEXT, 33554432)                                                              \
+	X(BODY_FILE, body_file, TEXT, 4096)                                                        \
+	X(HEADERS, headers, TEXT, 4096)                                                            \
 	X(CONTENT_TYPE, content_type, TEXT, 256)
 
 enum mock_key {
@@ -108,6 +110,8 @@ struct mock_script {
 void mock_script_init(struct mock_script *s);
 void mock_script_clear(struct mock_script *s);
 /* {"match":{"model":,"path":},"times":,"do":{}}; match values may end in '*'. */
+/* Would a rule give the whole body of an answer there?  Uses nothing up. */
+bool mock_script_has_body(const struct mock_script *s, struct ag_str model, struct ag_str path);
 int mock_script_add(struct mock_script *s, struct ag_str json, struct ag_err *err) AG_MUST_CHECK;
 /* The first rule that matches and has times left, used up by one; NULL when there is none. */
 const struct mock_do *

@@ -18,11 +18,31 @@ path_of(const struct mock_conn *c)
 	return query ? ag_str_n(target.p, (size_t)(query - target.p)) : target;
 }
 
+/* The command line's, but for paths that are another provider's. */
+static const struct mock_format *
+format_of(const struct mock_conn *c)
+{
+	struct mock_facts facts;
+
+	if (c->mock->is_fast)
+		return c->mock->format;
+	if (ag_str_starts(path_of(c), AG_STR("/v1/messages")))
+		return &mock_format_anthropic;
+	mock_facts_scan(mock_req_body(&c->req, &c->in), MOCK_EP_MODEL, &facts);
+	return c->mock->script.n > 0 && !ag_str_starts(path_of(c), AG_STR("/v1/chat/")) &&
+			       !ag_str_eq(path_of(c), AG_STR("/v1/completions")) &&
+			       !ag_str_eq(path_of(c), AG_STR("/v1/embeddings")) &&
+			       mock_script_has_body(&c->mock->script, facts.model, path_of(c))
+		       ? &mock_format_scripted
+		       : c->mock->format;
+}
+
 static struct mock_job
 job_of(struct mock_conn *c)
 {
 	return (struct mock_job){.serial = c->mock->serial,
 				 .wall_us = ag_clock_wall_us(),
+				 .body = mock_req_body(&c->req, &c->in),
 				 .closes = c->closes_next,
 				 .is_http10 = c->req.is_http10};
 }
@@ -41,7 +61,10 @@ refuse(struct mock_conn *c, const struct mock_error *e)
 
 	c->mock->tally.refused++;
 	mock_answer_reset(&c->answer);
-	c->mock->format->refuse(&job, e, &c->answer);
+	if (c->req.bad)
+		c->mock->format->refuse(&job, e, &c->answer);
+	else
+		format_of(c)->refuse(&job, e, &c->answer);
 	play(c, &c->answer, false);
 }
 
@@ -202,7 +225,7 @@ begin_play(struct mock_conn *c, const struct mock_answer *a, const struct mock_f
 
 /* job->what stands while this runs, no longer. */
 static void
-render(struct mock_conn *c, struct mock_job *job, struct ag_str key)
+render(struct mock_conn *c, const struct mock_format *format, struct mock_job *job, struct ag_str key)
 {
 	struct mock_error e = {.status = 500,
 			       .message = AG_STR("the scripted answer is too large"),
@@ -213,7 +236,7 @@ render(struct mock_conn *c, struct mock_job *job, struct ag_str key)
 		return;
 	job->what = &what; /* cppcheck-suppress autoVariables */
 	mock_answer_reset(&c->answer);
-	c->mock->format->render(job, &c->answer);
+	format->render(job, &c->answer);
 	job->what = NULL;
 	if (c->answer.failed || c->answer.out.failed) {
 		refuse(c, &e);
@@ -240,20 +263,32 @@ serve_api(struct mock_conn *c)
 			       .message = AG_STR("Unknown request URL"),
 			       .retry_after = -1};
 	struct mock_job job = job_of(c);
-	struct ag_str key = c->mock->format->key(&c->req, &c->in);
+	const struct mock_format *format = format_of(c);
+	struct ag_str key = format->key(&c->req, &c->in);
 	const struct mock_answer *ready;
 	struct mock_facts facts;
 	enum mock_endpoint ep = MOCK_EP_CHAT;
 
 	if (c->req.violation && !passes_violation(c, c->req.violation))
 		return;
-	e.status = c->mock->format->route(mock_span_str(c->req.method, &c->in), path_of(c), &ep,
+	/* Where they are not how one authenticates they can only be the caller's. */
+	if (format == &mock_format_openai && c->req.header[MOCK_H_X_API_KEY].n > 0 &&
+	    !passes_violation(c, "header x-api-key reached the provider"))
+		return;
+	if (format == &mock_format_openai && c->req.header[MOCK_H_API_KEY].n > 0 &&
+	    !passes_violation(c, "header api-key reached the provider"))
+		return;
+	e.status = format->route(mock_span_str(c->req.method, &c->in), path_of(c), &ep,
 					  &job.model_id);
 	if (e.status != 0) {
 		refuse(c, &e);
 		return;
 	}
-	if (!passes_key(c, key) || !read_facts(c, ep, &facts))
+	if (!passes_key(c, key))
+		return;
+	if (format != c->mock->format)
+		mock_facts_any(job.body, ep, &facts);
+	else if (!read_facts(c, ep, &facts))
 		return;
 	job.facts = &facts;
 	ready = ready_answer(c, &facts);
@@ -261,7 +296,7 @@ serve_api(struct mock_conn *c)
 		begin_play(c, ready, &facts);
 		mock_pace_from(&c->play.pace, &c->mock->defaults);
 	} else {
-		render(c, &job, key);
+		render(c, format, &job, key);
 	}
 	mock_facts_fini(&facts);
 }

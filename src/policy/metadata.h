@@ -1,7 +1,7 @@
 /* metadata.h - the metadata of a request: the client's, overlaid by its key's, overlaid by its
  * workspace's (the workspace wins). */
-#ifndef AG_WORKER_METADATA_H
-#define AG_WORKER_METADATA_H
+#ifndef AG_POLICY_METADATA_H
+#define AG_POLICY_METADATA_H
 
 #include "base/arena.h"
 #include "base/attr.h"

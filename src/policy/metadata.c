@@ -1,4 +1,4 @@
-#include "worker/metadata.h"
+#include "policy/metadata.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,0 +1,39 @@
+/* anthropic.h - what the files of the Messages protocol share, and others that carry it. */
+#ifndef AG_TRANSLATE_ANTHROPIC_H
+#define AG_TRANSLATE_ANTHROPIC_H
+
+#include "translate/protocol.h"
+
+extern const struct ag_reader ag_anthropic_reader;
+extern const struct ag_writer ag_anthropic_writer;
+
+int ag_anthropic_parse(struct ag_str body, struct ag_str path_model, bool path_stream,
+    struct json_object **out_chat, struct ag_err *err) AG_MUST_CHECK;
+int ag_anthropic_build(const struct ag_build_in *in, struct ag_buf *out, struct ag_err *err) AG_MUST_CHECK;
+void ag_anthropic_read_error(int status, struct ag_str body, struct ag_buf *mem, struct ag_client_error *out);
+void ag_anthropic_write_error(const struct ag_client_error *e, bool is_event, struct ag_buf *out);
+
+/* How a model thinks, as its name tells. */
+enum ag_thinking {
+	AG_THINKING_NONE,
+	AG_THINKING_BUDGET,   /* {"type":"enabled","budget_tokens"} */
+	AG_THINKING_ADAPTIVE, /* {"type":"adaptive"} and output_config.effort */
+};
+
+struct ag_claude {
+	unsigned major, minor;   /* 4, 5 of claude-sonnet-4-5-20250929; 0: not known, taken for new */
+	enum ag_thinking thinking;
+	bool is_always_thinking; /* cannot be switched off, nor a tool be forced */
+	bool has_sampling;       /* takes temperature, top_p, top_k */
+	bool has_schema;         /* takes output_config.format */
+	bool has_xhigh;
+};
+
+/* model: with whatever a platform puts before or behind it. */
+struct ag_claude ag_claude_of(struct ag_str model, uint32_t model_flags);
+
+/* Adds "anthropic_version", leaves out model and stream: as platforms that carry the protocol have it. */
+int ag_anthropic_build_as(const struct ag_build_in *in, const char *version, struct ag_buf *out,
+    struct ag_err *err) AG_MUST_CHECK;
+
+#endif

@@ -1,0 +1,466 @@
+/* anthropic_parse.c - a request of the Messages API as a chat.
+ *
+ * What stays in the chat though OpenAI does not know it: top_k, thinking_blocks of a message (with
+ * their signatures), cache_control of parts and tools, which other protocols have a place for. */
+#include <errno.h>
+
+#include "translate/anthropic.h"
+#include "translate/tree.h"
+
+struct parse {
+	struct json_object *messages; /* of the chat, borrowed */
+	struct ag_err *err;
+};
+
+static void
+put_part_text(struct json_object *parts, struct ag_str text, struct json_object *block)
+{
+	struct json_object *part = ag_tree_new();
+
+	ag_tree_put_str(part, "type", AG_STR("text"));
+	ag_tree_put_str(part, "text", text);
+	ag_tree_share(part, "cache_control", ag_tree_get(block, "cache_control"));
+	ag_tree_push(parts, part);
+}
+
+static void
+put_data_url(struct json_object *obj, const char *key, struct ag_str type, struct ag_str data)
+{
+	struct ag_buf b;
+
+	ag_buf_init(&b, (size_t)64 << 20);
+	ag_buf_puts(&b, "data:");
+	ag_buf_put_str(&b, type);
+	ag_buf_puts(&b, ";base64,");
+	ag_buf_put_str(&b, data);
+	ag_tree_put_str(obj, key, ag_buf_str(&b));
+	ag_buf_fini(&b);
+}
+
+static int
+put_part_image(struct parse *p, struct json_object *parts, struct json_object *block, size_t at)
+{
+	struct json_object *source = ag_tree_object(block, "source"), *part, *url;
+
+	if (!ag_tree_is(source, "type", "base64") && !ag_tree_is(source, "type", "url"))
+		return ag_err_set(p->err, -EINVAL, "messages[%zu].content: an image needs a source of base64 or url", at);
+	part = ag_tree_new();
+	url = ag_tree_new();
+	ag_tree_put_str(part, "type", AG_STR("image_url"));
+	if (ag_tree_is(source, "type", "url"))
+		ag_tree_put_str(url, "url", ag_tree_str(source, "url"));
+	else
+		put_data_url(url, "url", ag_tree_str(source, "media_type"), ag_tree_str(source, "data"));
+	ag_tree_put(part, "image_url", url);
+	ag_tree_push(parts, part);
+	return 0;
+}
+
+static int
+put_part_document(struct parse *p, struct json_object *parts, struct json_object *block, size_t at)
+{
+	struct json_object *source = ag_tree_object(block, "source"), *part, *file;
+	struct ag_str title = ag_tree_str(block, "title");
+
+	if (ag_tree_is(source, "type", "text")) {
+		put_part_text(parts, ag_tree_str(source, "data"), block);
+		return 0;
+	}
+	if (!ag_tree_is(source, "type", "base64"))
+		return ag_err_set(p->err, -EINVAL, "messages[%zu].content: a document needs a source of base64 or "
+		    "text here", at);
+	part = ag_tree_new();
+	file = ag_tree_new();
+	put_data_url(file, "file_data", ag_tree_str(source, "media_type"), ag_tree_str(source, "data"));
+	ag_tree_put_str(file, "filename", title.n > 0 ? title : AG_STR("document.pdf"));
+	ag_tree_put_str(part, "type", AG_STR("file"));
+	ag_tree_put(part, "file", file);
+	ag_tree_push(parts, part);
+	return 0;
+}
+
+static int
+put_part(struct parse *p, struct json_object *parts, struct json_object *block, size_t at)
+{
+	if (ag_tree_is(block, "type", "text")) {
+		put_part_text(parts, ag_tree_str(block, "text"), block);
+		return 0;
+	}
+	if (ag_tree_is(block, "type", "image"))
+		return put_part_image(p, parts, block, at);
+	if (ag_tree_is(block, "type", "document"))
+		return put_part_document(p, parts, block, at);
+	return ag_err_set(p->err, -EINVAL, "messages[%zu].content: a block of type \"%.40s\" is not supported by "
+	    "this provider", at, ag_tree_str(block, "type").p ? ag_tree_str(block, "type").p : "");
+}
+
+/* One part that is nothing but text stands as text. */
+static void
+put_content(struct json_object *message, struct json_object *parts)
+{
+	struct json_object *only = ag_tree_len(parts) == 1 ? json_object_array_get_idx(parts, 0) : NULL;
+
+	if (only && ag_tree_is(only, "type", "text") && !ag_tree_get(only, "cache_control")) {
+		ag_tree_share(message, "content", ag_tree_get(only, "text"));
+		json_object_put(parts);
+	} else {
+		ag_tree_put(message, "content", parts);
+	}
+}
+
+static void
+push_message(struct parse *p, const char *role, struct json_object *parts)
+{
+	struct json_object *m = ag_tree_new();
+
+	ag_tree_put_str(m, "role", ag_str(role));
+	put_content(m, parts);
+	ag_tree_push(p->messages, m);
+}
+
+/* ---- tool results ---- */
+
+/* Texts of a result, joined; its images go to `images`. */
+static int
+put_result(struct parse *p, struct json_object *block, struct json_object *images, size_t at)
+{
+	struct json_object *content = ag_tree_get(block, "content"), *m = ag_tree_new();
+	struct ag_buf text;
+	int rc = 0;
+
+	ag_buf_init(&text, (size_t)64 << 20);
+	if (ag_tree_true(block, "is_error"))
+		ag_buf_puts(&text, "Error: ");
+	ag_buf_put_str(&text, ag_tree_text(content));
+	if (content && !json_object_is_type(content, json_type_array))
+		content = NULL;
+	for (size_t i = 0; i < ag_tree_len(content) && rc == 0; i++) {
+		struct json_object *inner = json_object_array_get_idx(content, i);
+
+		if (ag_tree_is(inner, "type", "text")) {
+			if (i > 0 && text.n > 0)
+				ag_buf_putc(&text, '\n');
+			ag_buf_put_str(&text, ag_tree_str(inner, "text"));
+		} else {
+			rc = put_part(p, images, inner, at);
+		}
+	}
+	ag_tree_put_str(m, "role", AG_STR("tool"));
+	ag_tree_put_str(m, "tool_call_id", ag_tree_str(block, "tool_use_id"));
+	ag_tree_put_str(m, "content", ag_buf_str(&text));
+	if (text.failed && rc == 0)
+		rc = ag_err_set(p->err, -ENOBUFS, "messages[%zu]: too large", at);
+	ag_buf_fini(&text);
+	ag_tree_push(p->messages, m);
+	return rc;
+}
+
+static int
+parse_user(struct parse *p, struct json_object *content, size_t at)
+{
+	struct json_object *parts = ag_tree_new_array(), *images = ag_tree_new_array();
+	int rc = 0;
+
+	for (size_t i = 0; i < ag_tree_len(content) && rc == 0; i++) {
+		struct json_object *block = json_object_array_get_idx(content, i);
+
+		rc = ag_tree_is(block, "type", "tool_result") ? put_result(p, block, images, at)
+		    : put_part(p, parts, block, at);
+	}
+	if (ag_tree_len(images) > 0)
+		push_message(p, "user", json_object_get(images));
+	if (ag_tree_len(parts) > 0)
+		push_message(p, "user", json_object_get(parts));
+	json_object_put(images);
+	json_object_put(parts);
+	return rc;
+}
+
+/* ---- assistant ---- */
+
+static void
+push_call(struct json_object *calls, struct json_object *block)
+{
+	struct json_object *call = ag_tree_new(), *fn = ag_tree_new(), *input = ag_tree_get(block, "input");
+
+	ag_tree_put_str(call, "id", ag_tree_str(block, "id"));
+	ag_tree_put_str(call, "type", AG_STR("function"));
+	ag_tree_put_str(fn, "name", ag_tree_str(block, "name"));
+	ag_tree_put_str(fn, "arguments", input ? ag_str(json_object_to_json_string_ext(input,
+	    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)) : AG_STR("{}"));
+	ag_tree_put(call, "function", fn);
+	ag_tree_push(calls, call);
+}
+
+static int
+parse_assistant(struct parse *p, struct json_object *content, size_t at)
+{
+	struct json_object *m = ag_tree_new(), *parts = ag_tree_new_array(), *calls = ag_tree_new_array();
+	struct json_object *thoughts = ag_tree_new_array();
+	struct ag_buf reasoning;
+	int rc = 0;
+
+	ag_buf_init(&reasoning, (size_t)16 << 20);
+	for (size_t i = 0; i < ag_tree_len(content) && rc == 0; i++) {
+		struct json_object *block = json_object_array_get_idx(content, i);
+
+		if (ag_tree_is(block, "type", "tool_use")) {
+			push_call(calls, block);
+		} else if (ag_tree_is(block, "type", "thinking") || ag_tree_is(block, "type", "redacted_thinking")) {
+			ag_buf_put_str(&reasoning, ag_tree_str(block, "thinking"));
+			ag_tree_push(thoughts, json_object_get(block));
+		} else {
+			rc = put_part(p, parts, block, at);
+		}
+	}
+	ag_tree_put_str(m, "role", AG_STR("assistant"));
+	if (reasoning.n > 0)
+		ag_tree_put_str(m, "reasoning_content", ag_buf_str(&reasoning));
+	if (ag_tree_len(thoughts) > 0)
+		ag_tree_share(m, "thinking_blocks", thoughts);
+	if (ag_tree_len(parts) > 0)
+		put_content(m, json_object_get(parts));
+	else
+		json_object_object_add(m, "content", NULL);
+	if (ag_tree_len(calls) > 0)
+		ag_tree_share(m, "tool_calls", calls);
+	json_object_put(parts);
+	json_object_put(calls);
+	json_object_put(thoughts);
+	ag_buf_fini(&reasoning);
+	ag_tree_push(p->messages, m);
+	return rc;
+}
+
+static int
+parse_message(struct parse *p, struct json_object *m, size_t at)
+{
+	struct json_object *content = ag_tree_get(m, "content"), *blocks;
+	int rc;
+
+	if (!ag_tree_is(m, "role", "user") && !ag_tree_is(m, "role", "assistant") && !ag_tree_is(m, "role", "system"))
+		return ag_err_set(p->err, -EINVAL, "messages[%zu].role: must be user or assistant", at);
+	if (json_object_is_type(content, json_type_string)) {
+		blocks = ag_tree_new_array();
+		put_part_text(blocks, ag_tree_text(content), NULL);
+	} else if (json_object_is_type(content, json_type_array)) {
+		blocks = json_object_get(content);
+	} else {
+		return ag_err_set(p->err, -EINVAL, "messages[%zu].content: a text or an array is required", at);
+	}
+	if (ag_tree_is(m, "role", "assistant")) {
+		rc = parse_assistant(p, blocks, at);
+	} else if (ag_tree_is(m, "role", "user")) {
+		rc = parse_user(p, blocks, at);
+	} else {
+		push_message(p, "system", json_object_get(blocks));
+		rc = 0;
+	}
+	json_object_put(blocks);
+	return rc;
+}
+
+static int
+parse_messages(struct parse *p, struct json_object *body)
+{
+	struct json_object *messages = ag_tree_array(body, "messages"), *system = ag_tree_get(body, "system");
+	int rc = 0;
+
+	if (ag_tree_len(messages) == 0)
+		return ag_err_set(p->err, -EINVAL, "messages: an array that is not empty is required");
+	if (json_object_is_type(system, json_type_string)) {
+		struct json_object *parts = ag_tree_new_array();
+
+		put_part_text(parts, ag_tree_text(system), NULL);
+		push_message(p, "system", parts);
+	} else if (system) {
+		struct json_object *parts = ag_tree_new_array();
+
+		for (size_t i = 0; i < ag_tree_len(ag_tree_array(body, "system")); i++) {
+			struct json_object *block = json_object_array_get_idx(system, i);
+
+			put_part_text(parts, ag_tree_str(block, "text"), block);
+		}
+		push_message(p, "system", parts);
+	}
+	for (size_t i = 0; i < ag_tree_len(messages) && rc == 0; i++)
+		rc = parse_message(p, json_object_array_get_idx(messages, i), i);
+	return rc;
+}
+
+/* ---- the rest of the body ---- */
+
+static int
+parse_tools(struct json_object *body, struct json_object *chat, struct ag_err *err)
+{
+	struct json_object *tools = ag_tree_array(body, "tools"), *out;
+
+	if (ag_tree_len(tools) == 0)
+		return 0;
+	out = ag_tree_new_array();
+	for (size_t i = 0; i < ag_tree_len(tools); i++) {
+		struct json_object *t = json_object_array_get_idx(tools, i), *tool, *fn;
+		struct ag_str type = ag_tree_str(t, "type");
+
+		if (type.n > 0 && !ag_str_eq(type, AG_STR("custom"))) {
+			json_object_put(out);
+			return ag_err_set(err, -EINVAL, "tools[%zu].type: \"%.40s\" is a tool that this provider does not run",
+			    i, type.p);
+		}
+		tool = ag_tree_new();
+		fn = ag_tree_new();
+		ag_tree_put_str(tool, "type", AG_STR("function"));
+		ag_tree_put_str(fn, "name", ag_tree_str(t, "name"));
+		ag_tree_share(fn, "description", ag_tree_get(t, "description"));
+		ag_tree_share(fn, "parameters", ag_tree_get(t, "input_schema"));
+		ag_tree_share(fn, "strict", ag_tree_get(t, "strict"));
+		ag_tree_put(tool, "function", fn);
+		ag_tree_share(tool, "cache_control", ag_tree_get(t, "cache_control"));
+		ag_tree_push(out, tool);
+	}
+	ag_tree_put(chat, "tools", out);
+	return 0;
+}
+
+static int
+parse_tool_choice(struct json_object *body, struct json_object *chat, struct ag_err *err)
+{
+	struct json_object *choice = ag_tree_object(body, "tool_choice");
+
+	if (!choice)
+		return 0;
+	if (ag_tree_true(choice, "disable_parallel_tool_use"))
+		ag_tree_put_true(chat, "parallel_tool_calls", false);
+	if (ag_tree_is(choice, "type", "tool")) {
+		struct json_object *named = ag_tree_new(), *fn = ag_tree_new();
+
+		ag_tree_put_str(named, "type", AG_STR("function"));
+		ag_tree_put_str(fn, "name", ag_tree_str(choice, "name"));
+		ag_tree_put(named, "function", fn);
+		ag_tree_put(chat, "tool_choice", named);
+	} else if (ag_tree_is(choice, "type", "any")) {
+		ag_tree_put_str(chat, "tool_choice", AG_STR("required"));
+	} else if (ag_tree_is(choice, "type", "auto") || ag_tree_is(choice, "type", "none")) {
+		ag_tree_share(chat, "tool_choice", ag_tree_get(choice, "type"));
+	} else {
+		return ag_err_set(err, -EINVAL, "tool_choice.type: must be auto, any, tool or none");
+	}
+	return 0;
+}
+
+static void
+parse_thinking(struct json_object *body, struct json_object *chat)
+{
+	struct json_object *thinking = ag_tree_object(body, "thinking");
+	struct ag_str effort = ag_tree_str(ag_tree_object(body, "output_config"), "effort");
+
+	if (ag_tree_is(thinking, "type", "disabled")) {
+		ag_tree_put_str(chat, "reasoning_effort", AG_STR("none"));
+	} else if (effort.n > 0) {
+		ag_tree_put_str(chat, "reasoning_effort", ag_str_eq(effort, AG_STR("max")) ? AG_STR("xhigh") : effort);
+	} else if (ag_tree_is(thinking, "type", "enabled")) {
+		int64_t budget = ag_tree_int(thinking, "budget_tokens", 0);
+
+		ag_tree_put_str(chat, "reasoning_effort", budget <= 2048 ? AG_STR("low")
+		    : budget <= 8192 ? AG_STR("medium") : AG_STR("high"));
+	}
+}
+
+static void
+parse_format(struct json_object *body, struct json_object *chat)
+{
+	struct json_object *format = ag_tree_object(ag_tree_object(body, "output_config"), "format"), *out, *schema;
+
+	if (!ag_tree_is(format, "type", "json_schema"))
+		return;
+	out = ag_tree_new();
+	schema = ag_tree_new();
+	ag_tree_put_str(schema, "name", AG_STR("output"));
+	ag_tree_share(schema, "schema", ag_tree_get(format, "schema"));
+	ag_tree_put_true(schema, "strict", true);
+	ag_tree_put_str(out, "type", AG_STR("json_schema"));
+	ag_tree_put(out, "json_schema", schema);
+	ag_tree_put(chat, "response_format", out);
+}
+
+static void
+parse_rest(struct json_object *body, struct json_object *chat)
+{
+	struct json_object *stop = ag_tree_array(body, "stop_sequences");
+	struct ag_str user = ag_tree_str(ag_tree_object(body, "metadata"), "user_id");
+
+	ag_tree_share(chat, "model", ag_tree_get(body, "model"));
+	ag_tree_share(chat, "max_completion_tokens", ag_tree_get(body, "max_tokens"));
+	ag_tree_share(chat, "temperature", ag_tree_get(body, "temperature"));
+	ag_tree_share(chat, "top_p", ag_tree_get(body, "top_p"));
+	ag_tree_share(chat, "top_k", ag_tree_get(body, "top_k"));
+	ag_tree_share(chat, "stream", ag_tree_get(body, "stream"));
+	if (ag_tree_len(stop) > 0) {
+		struct json_object *four = ag_tree_new_array();
+
+		for (size_t i = 0; i < ag_tree_len(stop) && i < 4; i++)
+			ag_tree_push(four, json_object_get(json_object_array_get_idx(stop, i)));
+		ag_tree_put(chat, "stop", four);
+	}
+	if (user.n > 0)
+		ag_tree_put_str(chat, "user", user);
+	if (ag_tree_is(body, "service_tier", "standard_only"))
+		ag_tree_put_str(chat, "service_tier", AG_STR("default"));
+	if (ag_tree_is(body, "speed", "fast"))
+		ag_tree_put_str(chat, "service_tier", AG_STR("priority"));
+}
+
+static int
+refuse_unknown(struct json_object *body, struct ag_err *err)
+{
+	static const char *const names[] = { "mcp_servers", "container", "fallbacks", "context_management" };
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(names); i++)
+		if (ag_tree_get(body, names[i]))
+			return ag_err_set(err, -EINVAL, "%s: not supported by this provider", names[i]);
+	if (ag_tree_int(body, "max_tokens", 1) <= 0)
+		return ag_err_set(err, -EINVAL, "max_tokens: must be at least 1 for this provider");
+	return 0;
+}
+
+int
+ag_anthropic_parse(struct ag_str text, struct ag_str path_model, bool path_stream,
+    struct json_object **out_chat, struct ag_err *err)
+{
+	struct parse p = { .err = err };
+	struct json_object *body, *chat;
+	int rc = ag_tree_parse(text, &body, err);
+
+	(void)path_model;
+	(void)path_stream;
+	if (rc < 0)
+		return rc;
+	chat = ag_tree_new();
+	p.messages = ag_tree_new_array();
+	if (!chat || !p.messages) {
+		json_object_put(body);
+		json_object_put(chat);
+		json_object_put(p.messages);
+		return ag_err_set(err, -ENOMEM, "out of memory");
+	}
+	ag_tree_put(chat, "messages", p.messages);
+	rc = refuse_unknown(body, err);
+	if (rc == 0)
+		rc = parse_messages(&p, body);
+	if (rc == 0)
+		rc = parse_tools(body, chat, err);
+	if (rc == 0)
+		rc = parse_tool_choice(body, chat, err);
+	parse_thinking(body, chat);
+	parse_format(body, chat);
+	parse_rest(body, chat);
+	json_object_put(body);
+	if (ag_tree_is_short() && rc == 0)
+		rc = ag_err_set(err, -ENOMEM, "out of memory");
+	if (rc < 0) {
+		json_object_put(chat);
+		return rc;
+	}
+	*out_chat = chat;
+	return 0;
+}

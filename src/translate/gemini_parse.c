@@ -1,0 +1,526 @@
+/* gemini_parse.c - a request of generateContent as a chat.
+ *
+ * What stays in the chat though OpenAI does not know it: top_k, and the thoughtSignature of a call, where
+ * Google's own compatible endpoint has it (extra_content.google.thought_signature). */
+#include <errno.h>
+#include <stdio.h>
+
+#include "translate/gemini.h"
+#include "translate/tree.h"
+
+#define CALLS_MAX  256u
+#define SCHEMA_DEPTH 32
+
+/* Calls that wait for their results: those without an id are told apart by name, in order. */
+struct call {
+	struct ag_str name; /* in the body's tree */
+	char id[72];
+	bool is_answered;
+};
+
+struct parse {
+	struct json_object *messages; /* of the chat, borrowed */
+	struct call call[CALLS_MAX];
+	uint32_t n_calls;
+	struct ag_err *err;
+};
+
+static void
+put_data_url(struct json_object *obj, const char *key, struct ag_str type, struct ag_str data)
+{
+	struct ag_buf b;
+
+	ag_buf_init(&b, (size_t)64 << 20);
+	ag_buf_puts(&b, "data:");
+	ag_buf_put_str(&b, type);
+	ag_buf_puts(&b, ";base64,");
+	ag_buf_put_str(&b, data);
+	ag_tree_put_str(obj, key, ag_buf_str(&b));
+	ag_buf_fini(&b);
+}
+
+static void
+push_part(struct json_object *parts, const char *type, const char *key, struct json_object *value)
+{
+	struct json_object *part = ag_tree_new();
+
+	ag_tree_put_str(part, "type", ag_str(type));
+	ag_tree_put(part, key, value);
+	ag_tree_push(parts, part);
+}
+
+static int
+put_inline(struct parse *p, struct json_object *parts, struct json_object *blob, size_t at)
+{
+	struct ag_str type = ag_tree_str(blob, "mimeType"), data = ag_tree_str(blob, "data");
+	struct json_object *o = ag_tree_new();
+
+	if (ag_str_starts(type, AG_STR("image/"))) {
+		put_data_url(o, "url", type, data);
+		push_part(parts, "image_url", "image_url", o);
+		return 0;
+	}
+	if (ag_str_eq(type, AG_STR("audio/wav")) || ag_str_eq(type, AG_STR("audio/x-wav")) ||
+	    ag_str_eq(type, AG_STR("audio/mp3")) || ag_str_eq(type, AG_STR("audio/mpeg"))) {
+		ag_tree_put_str(o, "data", data);
+		ag_tree_put_str(o, "format", memmem(type.p, type.n, "wav", 3) ? AG_STR("wav") : AG_STR("mp3"));
+		push_part(parts, "input_audio", "input_audio", o);
+		return 0;
+	}
+	if (ag_str_eq(type, AG_STR("application/pdf"))) {
+		put_data_url(o, "file_data", type, data);
+		ag_tree_put_str(o, "filename", AG_STR("document.pdf"));
+		push_part(parts, "file", "file", o);
+		return 0;
+	}
+	json_object_put(o);
+	return ag_err_set(p->err, -EINVAL, "contents[%zu].parts: inlineData of type \"%.40s\" is not supported by this "
+	    "provider", at, type.p ? type.p : "");
+}
+
+static int
+put_file(struct parse *p, struct json_object *parts, struct json_object *file, size_t at)
+{
+	struct ag_str uri = ag_tree_str(file, "fileUri"), type = ag_tree_str(file, "mimeType");
+	struct json_object *o;
+
+	if (!ag_str_starts(uri, AG_STR("https://")) || !ag_str_starts(type, AG_STR("image/")))
+		return ag_err_set(p->err, -EINVAL, "contents[%zu].parts: fileData can only be an image at an https address "
+		    "with this provider", at);
+	o = ag_tree_new();
+	ag_tree_put_str(o, "url", uri);
+	push_part(parts, "image_url", "image_url", o);
+	return 0;
+}
+
+static int
+put_part(struct parse *p, struct json_object *parts, struct json_object *part, size_t at)
+{
+	struct json_object *text = ag_tree_get(part, "text");
+
+	if (json_object_is_type(text, json_type_string)) {
+		push_part(parts, "text", "text", json_object_get(text));
+		return 0;
+	}
+	if (ag_tree_object(part, "inlineData"))
+		return put_inline(p, parts, ag_tree_object(part, "inlineData"), at);
+	if (ag_tree_object(part, "fileData"))
+		return put_file(p, parts, ag_tree_object(part, "fileData"), at);
+	json_object_object_foreach(part, name, value) {
+		(void)value;
+		return ag_err_set(p->err, -EINVAL, "contents[%zu].parts: %.40s is not supported by this provider", at, name);
+	}
+	return ag_err_set(p->err, -EINVAL, "contents[%zu].parts: an empty part", at);
+}
+
+/* Texts alone, joined, where nothing else is among them. */
+static void
+put_content(struct json_object *message, struct json_object *parts)
+{
+	struct json_object *only = ag_tree_len(parts) == 1 ? json_object_array_get_idx(parts, 0) : NULL;
+
+	if (only && ag_tree_is(only, "type", "text")) {
+		ag_tree_share(message, "content", ag_tree_get(only, "text"));
+		json_object_put(parts);
+	} else {
+		ag_tree_put(message, "content", parts);
+	}
+}
+
+static void
+push_message(struct parse *p, const char *role, struct json_object *parts)
+{
+	struct json_object *m = ag_tree_new();
+
+	ag_tree_put_str(m, "role", ag_str(role));
+	put_content(m, parts);
+	ag_tree_push(p->messages, m);
+}
+
+/* ---- turns ------------------------------------------------------------------------------- */
+
+static int
+push_call(struct parse *p, struct json_object *calls, struct json_object *part, size_t at)
+{
+	struct json_object *from = ag_tree_object(part, "functionCall"), *args = ag_tree_object(from, "args");
+	struct json_object *one = ag_tree_new(), *fn = ag_tree_new();
+	struct ag_str proof = ag_tree_str(part, "thoughtSignature");
+	struct call *c;
+
+	if (p->n_calls == CALLS_MAX) {
+		json_object_put(one);
+		json_object_put(fn);
+		return ag_err_set(p->err, -EINVAL, "contents[%zu].parts: more than %u calls", at, CALLS_MAX);
+	}
+	c = &p->call[p->n_calls++];
+	c->name = ag_tree_str(from, "name");
+	if (ag_tree_str(from, "id").n > 0)
+		(void)ag_str_copy(ag_tree_str(from, "id"), c->id, sizeof(c->id));
+	else
+		snprintf(c->id, sizeof(c->id), "call_%u", p->n_calls);
+	ag_tree_put_str(one, "id", ag_str(c->id));
+	ag_tree_put_str(one, "type", AG_STR("function"));
+	ag_tree_put_str(fn, "name", c->name);
+	ag_tree_put_str(fn, "arguments", args ? ag_str(json_object_to_json_string_ext(args, JSON_C_TO_STRING_PLAIN |
+	    JSON_C_TO_STRING_NOSLASHESCAPE)) : AG_STR("{}"));
+	ag_tree_put(one, "function", fn);
+	if (proof.n > 0) {
+		struct json_object *extra = ag_tree_new(), *google = ag_tree_new();
+
+		ag_tree_put_str(google, "thought_signature", proof);
+		ag_tree_put(extra, "google", google);
+		ag_tree_put(one, "extra_content", extra);
+	}
+	ag_tree_push(calls, one);
+	return 0;
+}
+
+static int
+parse_model(struct parse *p, struct json_object *from, size_t at)
+{
+	struct json_object *m = ag_tree_new(), *parts = ag_tree_new_array(), *calls = ag_tree_new_array();
+	struct ag_buf thoughts;
+	int rc = 0;
+
+	ag_buf_init(&thoughts, (size_t)16 << 20);
+	for (size_t i = 0; i < ag_tree_len(from) && rc == 0; i++) {
+		struct json_object *part = json_object_array_get_idx(from, i);
+
+		if (ag_tree_object(part, "functionCall"))
+			rc = push_call(p, calls, part, at);
+		else if (ag_tree_true(part, "thought"))
+			ag_buf_put_str(&thoughts, ag_tree_str(part, "text"));
+		else
+			rc = put_part(p, parts, part, at);
+	}
+	ag_tree_put_str(m, "role", AG_STR("assistant"));
+	if (thoughts.n > 0)
+		ag_tree_put_str(m, "reasoning_content", ag_buf_str(&thoughts));
+	if (ag_tree_len(parts) > 0)
+		put_content(m, json_object_get(parts));
+	else
+		json_object_object_add(m, "content", NULL);
+	if (ag_tree_len(calls) > 0)
+		ag_tree_share(m, "tool_calls", calls);
+	json_object_put(parts);
+	json_object_put(calls);
+	ag_buf_fini(&thoughts);
+	ag_tree_push(p->messages, m);
+	return rc;
+}
+
+static struct call *
+call_of(struct parse *p, struct ag_str id, struct ag_str name)
+{
+	for (uint32_t i = 0; i < p->n_calls; i++) {
+		struct call *c = &p->call[i];
+
+		if (!c->is_answered && (id.n > 0 ? ag_str_eq(id, ag_str(c->id)) : ag_str_eq(name, c->name)))
+			return c;
+	}
+	return NULL;
+}
+
+static int
+push_result(struct parse *p, struct json_object *from, size_t at)
+{
+	struct json_object *response = ag_tree_object(from, "response"), *m;
+	struct json_object *output = ag_tree_get(response, "output");
+	struct call *c = call_of(p, ag_tree_str(from, "id"), ag_tree_str(from, "name"));
+
+	if (!c)
+		return ag_err_set(p->err, -EINVAL, "contents[%zu].parts: no earlier functionCall waits for the result of "
+		    "\"%.40s\"", at, ag_tree_str(from, "name").p ? ag_tree_str(from, "name").p : "");
+	c->is_answered = true;
+	m = ag_tree_new();
+	ag_tree_put_str(m, "role", AG_STR("tool"));
+	ag_tree_put_str(m, "tool_call_id", ag_str(c->id));
+	if (json_object_is_type(output, json_type_string) && json_object_object_length(response) == 1)
+		ag_tree_share(m, "content", output);
+	else
+		ag_tree_put_str(m, "content", response ? ag_str(json_object_to_json_string_ext(response,
+		    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)) : AG_STR("{}"));
+	ag_tree_push(p->messages, m);
+	return 0;
+}
+
+static int
+parse_user(struct parse *p, struct json_object *from, size_t at)
+{
+	struct json_object *parts = ag_tree_new_array();
+	int rc = 0;
+
+	for (size_t i = 0; i < ag_tree_len(from) && rc == 0; i++) {
+		struct json_object *part = json_object_array_get_idx(from, i);
+
+		rc = ag_tree_object(part, "functionResponse") ? push_result(p, ag_tree_object(part, "functionResponse"), at)
+		    : put_part(p, parts, part, at);
+	}
+	if (rc == 0 && ag_tree_len(parts) > 0)
+		push_message(p, "user", json_object_get(parts));
+	json_object_put(parts);
+	return rc;
+}
+
+static int
+parse_contents(struct parse *p, struct json_object *body)
+{
+	struct json_object *contents = ag_tree_array(body, "contents"), *system = ag_tree_object(body, "systemInstruction");
+	int rc = 0;
+
+	if (ag_tree_len(contents) == 0)
+		return ag_err_set(p->err, -EINVAL, "contents: an array that is not empty is required");
+	if (system) {
+		struct json_object *from = ag_tree_array(system, "parts"), *parts = ag_tree_new_array();
+
+		for (size_t i = 0; i < ag_tree_len(from) && rc == 0; i++)
+			rc = put_part(p, parts, json_object_array_get_idx(from, i), 0);
+		push_message(p, "system", parts);
+	}
+	for (size_t i = 0; i < ag_tree_len(contents) && rc == 0; i++) {
+		struct json_object *one = json_object_array_get_idx(contents, i), *parts = ag_tree_array(one, "parts");
+		struct ag_str role = ag_tree_str(one, "role");
+
+		if (ag_str_eq(role, AG_STR("model")))
+			rc = parse_model(p, parts, i);
+		else if (role.n == 0 || ag_str_eq(role, AG_STR("user")) || ag_str_eq(role, AG_STR("function")))
+			rc = parse_user(p, parts, i);
+		else
+			rc = ag_err_set(p->err, -EINVAL, "contents[%zu].role: must be user or model", i);
+	}
+	return rc;
+}
+
+/* ---- tools ------------------------------------------------------------------------------- */
+
+/* Google's schemas are OpenAPI's with upper-case types. */
+static struct json_object *
+lower_schema(struct json_object *v, int depth)
+{
+	struct json_object *out;
+
+	if (depth > SCHEMA_DEPTH)
+		return NULL;
+	if (json_object_is_type(v, json_type_array)) {
+		out = ag_tree_new_array();
+		for (size_t i = 0; i < ag_tree_len(v); i++)
+			ag_tree_push(out, lower_schema(json_object_array_get_idx(v, i), depth + 1));
+		return out;
+	}
+	if (!json_object_is_type(v, json_type_object))
+		return json_object_get(v);
+	out = ag_tree_new();
+	json_object_object_foreach(v, name, value) {
+		if (strcmp(name, "type") == 0 && json_object_is_type(value, json_type_string)) {
+			char type[24];
+
+			(void)ag_str_copy(ag_tree_text(value), type, sizeof(type));
+			for (char *c = type; *c; c++)
+				*c = (char)(*c >= 'A' && *c <= 'Z' ? *c | 0x20 : *c);
+			ag_tree_put_str(out, name, ag_str(type));
+		} else if (!value) {
+			json_object_object_add(out, name, NULL);
+		} else {
+			ag_tree_put(out, name, lower_schema(value, depth + 1));
+		}
+	}
+	return out;
+}
+
+static int
+parse_tool(struct json_object *tool, struct json_object *out, size_t at, struct ag_err *err)
+{
+	struct json_object *declared = ag_tree_array(tool, "functionDeclarations");
+
+	json_object_object_foreach(tool, kind, value)
+		if (value && strcmp(kind, "functionDeclarations") != 0)
+			return ag_err_set(err, -EINVAL, "tools[%zu]: %.40s is a tool that this provider does not run", at, kind);
+	for (size_t i = 0; i < ag_tree_len(declared); i++) {
+		struct json_object *d = json_object_array_get_idx(declared, i), *one = ag_tree_new(), *fn = ag_tree_new();
+
+		ag_tree_put_str(fn, "name", ag_tree_str(d, "name"));
+		ag_tree_share(fn, "description", ag_tree_get(d, "description"));
+		if (ag_tree_get(d, "parametersJsonSchema"))
+			ag_tree_share(fn, "parameters", ag_tree_get(d, "parametersJsonSchema"));
+		else if (ag_tree_object(d, "parameters"))
+			ag_tree_put(fn, "parameters", lower_schema(ag_tree_get(d, "parameters"), 0));
+		ag_tree_put_str(one, "type", AG_STR("function"));
+		ag_tree_put(one, "function", fn);
+		ag_tree_push(out, one);
+	}
+	return 0;
+}
+
+static int
+parse_tools(struct json_object *body, struct json_object *chat, struct ag_err *err)
+{
+	struct json_object *tools = ag_tree_array(body, "tools"), *out = ag_tree_new_array();
+	int rc = 0;
+
+	for (size_t i = 0; i < ag_tree_len(tools) && rc == 0; i++)
+		rc = parse_tool(json_object_array_get_idx(tools, i), out, i, err);
+	if (ag_tree_len(out) > 0)
+		ag_tree_share(chat, "tools", out);
+	json_object_put(out);
+	return rc;
+}
+
+static struct json_object *
+named_tool(struct ag_str name)
+{
+	struct json_object *one = ag_tree_new(), *fn = ag_tree_new();
+
+	ag_tree_put_str(one, "type", AG_STR("function"));
+	ag_tree_put_str(fn, "name", name);
+	ag_tree_put(one, "function", fn);
+	return one;
+}
+
+static void
+parse_tool_config(struct json_object *body, struct json_object *chat)
+{
+	struct json_object *c = ag_tree_object(ag_tree_object(body, "toolConfig"), "functionCallingConfig");
+	struct json_object *names = ag_tree_array(c, "allowedFunctionNames"), *choice, *allowed, *list;
+	bool is_any = ag_tree_is(c, "mode", "ANY");
+
+	if (!c || !ag_tree_get(chat, "tools"))
+		return;
+	if (ag_tree_len(names) == 1 && is_any) {
+		ag_tree_put(chat, "tool_choice", named_tool(ag_tree_text(json_object_array_get_idx(names, 0))));
+	} else if (ag_tree_len(names) > 0) {
+		choice = ag_tree_new();
+		allowed = ag_tree_new();
+		list = ag_tree_new_array();
+		for (size_t i = 0; i < ag_tree_len(names); i++)
+			ag_tree_push(list, named_tool(ag_tree_text(json_object_array_get_idx(names, i))));
+		ag_tree_put_str(choice, "type", AG_STR("allowed_tools"));
+		ag_tree_put_str(allowed, "mode", is_any ? AG_STR("required") : AG_STR("auto"));
+		ag_tree_put(allowed, "tools", list);
+		ag_tree_put(choice, "allowed_tools", allowed);
+		ag_tree_put(chat, "tool_choice", choice);
+	} else {
+		ag_tree_put_str(chat, "tool_choice", is_any ? AG_STR("required")
+		    : ag_tree_is(c, "mode", "NONE") ? AG_STR("none") : AG_STR("auto"));
+	}
+}
+
+/* ---- generationConfig -------------------------------------------------------------------- */
+
+static int
+parse_format(struct json_object *config, struct json_object *chat, struct ag_err *err)
+{
+	struct json_object *schema = ag_tree_get(config, "responseSchema"), *json = ag_tree_get(config, "responseJsonSchema");
+	struct json_object *modes = ag_tree_array(config, "responseModalities"), *format, *inner;
+	struct ag_str type = ag_tree_str(config, "responseMimeType");
+
+	for (size_t i = 0; i < ag_tree_len(modes); i++)
+		if (!ag_str_eq(ag_tree_text(json_object_array_get_idx(modes, i)), AG_STR("TEXT")))
+			return ag_err_set(err, -EINVAL, "generationConfig.responseModalities: only TEXT is supported by this provider");
+	if (type.n == 0 || ag_str_eq(type, AG_STR("text/plain")))
+		return 0;
+	if (!ag_str_eq(type, AG_STR("application/json")))
+		return ag_err_set(err, -EINVAL, "generationConfig.responseMimeType: \"%.40s\" is not supported by this provider",
+		    type.p);
+	format = ag_tree_new();
+	ag_tree_put_str(format, "type", schema || json ? AG_STR("json_schema") : AG_STR("json_object"));
+	if (schema || json) {
+		inner = ag_tree_new();
+		ag_tree_put_str(inner, "name", AG_STR("output"));
+		ag_tree_put(inner, "schema", json ? json_object_get(json) : lower_schema(schema, 0));
+		ag_tree_put(format, "json_schema", inner);
+	}
+	ag_tree_put(chat, "response_format", format);
+	return 0;
+}
+
+static void
+parse_thinking(struct json_object *config, struct json_object *chat)
+{
+	struct json_object *thinking = ag_tree_object(config, "thinkingConfig");
+	struct ag_str level = ag_tree_str(thinking, "thinkingLevel");
+	int64_t budget = ag_tree_int(thinking, "thinkingBudget", -1);
+	char word[16];
+
+	if (level.n > 0) {
+		(void)ag_str_copy(level, word, sizeof(word));
+		for (char *c = word; *c; c++)
+			*c = (char)(*c >= 'A' && *c <= 'Z' ? *c | 0x20 : *c);
+		ag_tree_put_str(chat, "reasoning_effort", ag_str(word));
+	} else if (budget >= 0) {
+		ag_tree_put_str(chat, "reasoning_effort", budget == 0 ? AG_STR("none") : budget <= 2048 ? AG_STR("low")
+		    : budget <= 8192 ? AG_STR("medium") : AG_STR("high"));
+	}
+}
+
+static int
+parse_config(struct json_object *body, struct json_object *chat, struct ag_err *err)
+{
+	static const struct { const char *from, *to; } rows[] = {
+		{ "temperature", "temperature" }, { "topP", "top_p" }, { "topK", "top_k" }, { "candidateCount", "n" },
+		{ "maxOutputTokens", "max_completion_tokens" }, { "seed", "seed" },
+		{ "presencePenalty", "presence_penalty" }, { "frequencyPenalty", "frequency_penalty" },
+		{ "responseLogprobs", "logprobs" }, { "logprobs", "top_logprobs" },
+	};
+	struct json_object *config = ag_tree_object(body, "generationConfig"), *stop = ag_tree_array(config, "stopSequences");
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(rows); i++)
+		ag_tree_share(chat, rows[i].to, ag_tree_get(config, rows[i].from));
+	if (ag_tree_len(stop) > 4)
+		return ag_err_set(err, -EINVAL, "generationConfig.stopSequences: at most 4 with this provider");
+	if (ag_tree_len(stop) > 0)
+		ag_tree_share(chat, "stop", stop);
+	parse_thinking(config, chat);
+	return parse_format(config, chat, err);
+}
+
+static int
+refuse_unknown(struct json_object *body, struct ag_err *err)
+{
+	static const char *const names[] = { "cachedContent", "continuationToken" };
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(names); i++)
+		if (ag_tree_get(body, names[i]))
+			return ag_err_set(err, -EINVAL, "%s: not supported by this provider", names[i]);
+	if (ag_tree_get(ag_tree_object(body, "generationConfig"), "speechConfig"))
+		return ag_err_set(err, -EINVAL, "generationConfig.speechConfig: not supported by this provider");
+	return 0;
+}
+
+int
+ag_gemini_parse(struct ag_str text, struct ag_str path_model, bool path_stream, struct json_object **out_chat,
+    struct ag_err *err)
+{
+	struct parse p = { .err = err };
+	struct json_object *body, *chat;
+	struct ag_str tier;
+	int rc = ag_tree_parse(text, &body, err);
+
+	if (rc < 0)
+		return rc;
+	chat = ag_tree_new();
+	p.messages = ag_tree_new_array();
+	ag_tree_put_str(chat, "model", path_model);
+	ag_tree_put(chat, "messages", p.messages);
+	if (path_stream)
+		ag_tree_put_true(chat, "stream", true);
+	tier = ag_tree_str(body, "serviceTier");
+	if (tier.n > 0)
+		ag_tree_put_str(chat, "service_tier", ag_str_eq(tier, AG_STR("standard")) ? AG_STR("default") : tier);
+	rc = refuse_unknown(body, err);
+	if (rc == 0)
+		rc = parse_contents(&p, body);
+	if (rc == 0)
+		rc = parse_tools(body, chat, err);
+	if (rc == 0)
+		rc = parse_config(body, chat, err);
+	parse_tool_config(body, chat);
+	json_object_put(body);
+	if (ag_tree_is_short() && rc == 0)
+		rc = ag_err_set(err, -ENOMEM, "out of memory");
+	if (rc < 0) {
+		json_object_put(chat);
+		return rc;
+	}
+	*out_chat = chat;
+	return 0;
+}

@@ -1,0 +1,16 @@
+noinst_LIBRARIES += src/translate/libtranslate.a
+src_translate_libtranslate_a_SOURCES = \
+	src/translate/anthropic.h \
+	src/translate/anthropic_build.c src/translate/anthropic_parse.c \
+	src/translate/anthropic_read.c src/translate/anthropic_write.c \
+	src/translate/framing.c src/translate/framing.h \
+	src/translate/gemini.c src/translate/gemini.h \
+	src/translate/gemini_build.c src/translate/gemini_parse.c \
+	src/translate/gemini_read.c src/translate/gemini_write.c \
+	src/translate/json_out.c src/translate/json_out.h \
+	src/translate/openai.c src/translate/openai.h \
+	src/translate/openai_read.c src/translate/openai_write.c \
+	src/translate/piece.h \
+	src/translate/protocol.c src/translate/protocol.h \
+	src/translate/tree.c src/translate/tree.h
+EXTRA_DIST += src/translate/README.md

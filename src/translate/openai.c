@@ -1,0 +1,366 @@
+/* openai.c - chat completions: the middle itself, so that parsing is checking, and building is leaving
+ * out what a family does not know. */
+#include "translate/openai.h"
+
+#include <errno.h>
+
+#include "translate/json_out.h"
+#include "translate/tree.h"
+
+bool
+ag_openai_split_data_url(struct ag_str url, struct ag_str *out_type, struct ag_str *out_data)
+{
+	const char *comma, *semi;
+
+	if (!ag_str_starts(url, AG_STR("data:")))
+		return false;
+	url = ag_str_skip(url, 5);
+	comma = memchr(url.p, ',', url.n);
+	if (!comma)
+		return false;
+	*out_type = ag_str_n(url.p, (size_t)(comma - url.p));
+	*out_data = ag_str_skip(url, out_type->n + 1);
+	if (out_type->n < 7 || !ag_str_eq(ag_str_skip(*out_type, out_type->n - 7), AG_STR(";base64")))
+		return false;
+	out_type->n -= 7;
+	semi = memchr(out_type->p, ';', out_type->n);
+	if (semi)
+		out_type->n = (size_t)(semi - out_type->p);
+	return true;
+}
+
+/* ---- parse ---- */
+
+/* functions and function_call, as they were before tools. */
+static int
+renew_functions(struct json_object *chat, struct ag_err *err)
+{
+	struct json_object *functions = ag_tree_array(chat, "functions"), *choice = ag_tree_get(chat, "function_call");
+	struct json_object *tools;
+
+	if (functions && ag_tree_get(chat, "tools"))
+		return ag_err_set(err, -EINVAL, "functions: not together with tools");
+	if (functions) {
+		tools = ag_tree_new_array();
+		for (size_t i = 0; i < ag_tree_len(functions); i++) {
+			struct json_object *tool = ag_tree_new();
+
+			ag_tree_put_str(tool, "type", AG_STR("function"));
+			ag_tree_share(tool, "function", json_object_array_get_idx(functions, i));
+			ag_tree_push(tools, tool);
+		}
+		ag_tree_put(chat, "tools", tools);
+		json_object_object_del(chat, "functions");
+	}
+	if (choice && !ag_tree_get(chat, "tool_choice")) {
+		if (json_object_is_type(choice, json_type_string)) {
+			ag_tree_share(chat, "tool_choice", choice);
+		} else {
+			struct json_object *named = ag_tree_new();
+
+			ag_tree_put_str(named, "type", AG_STR("function"));
+			ag_tree_share(named, "function", choice);
+			ag_tree_put(chat, "tool_choice", named);
+		}
+		json_object_object_del(chat, "function_call");
+	}
+	return 0;
+}
+
+static int
+parse(struct ag_str body, struct ag_str path_model, bool path_stream, struct json_object **out_chat,
+    struct ag_err *err)
+{
+	struct json_object *chat, *messages, *limit;
+	int rc = ag_tree_parse(body, &chat, err);
+
+	(void)path_model;
+	(void)path_stream;
+	if (rc < 0)
+		return rc;
+	messages = ag_tree_array(chat, "messages");
+	if (ag_tree_len(messages) == 0)
+		rc = ag_err_set(err, -EINVAL, "messages: an array that is not empty is required");
+	for (size_t i = 0; i < ag_tree_len(messages) && rc == 0; i++)
+		if (!ag_tree_str(json_object_array_get_idx(messages, i), "role").p)
+			rc = ag_err_set(err, -EINVAL, "messages[%zu].role: a string is required", i);
+	if (rc == 0)
+		rc = renew_functions(chat, err);
+	limit = ag_tree_get(chat, "max_tokens");
+	if (rc == 0 && limit && !ag_tree_get(chat, "max_completion_tokens"))
+		ag_tree_share(chat, "max_completion_tokens", limit);
+	json_object_object_del(chat, "max_tokens");
+	if (ag_tree_is_short() && rc == 0)
+		rc = ag_err_set(err, -ENOMEM, "out of memory");
+	if (rc < 0) {
+		json_object_put(chat);
+		return rc;
+	}
+	*out_chat = chat;
+	return 0;
+}
+
+/* ---- build ---- */
+
+/* OpenAI's members, and with which flag of a family they are left out. */
+static const struct { const char *name; uint32_t without; } members[] = {
+	{ "temperature", 0 }, { "top_p", 0 }, { "stop", 0 }, { "n", AG_PF_NO_N },
+	{ "presence_penalty", AG_PF_NO_PENALTIES }, { "frequency_penalty", AG_PF_NO_PENALTIES },
+	{ "logprobs", AG_PF_NO_LOGPROBS }, { "top_logprobs", AG_PF_NO_LOGPROBS },
+	{ "logit_bias", AG_PF_NO_LOGPROBS }, { "seed", AG_PF_NO_SEED },
+	{ "tools", AG_PF_NO_TOOLS }, { "tool_choice", AG_PF_NO_TOOLS },
+	{ "parallel_tool_calls", AG_PF_NO_PARALLEL | AG_PF_NO_TOOLS }, { "response_format", 0 },
+	{ "reasoning_effort", AG_PF_NO_EFFORT }, { "verbosity", AG_PF_NO_STORE },
+	{ "modalities", AG_PF_NO_STORE }, { "audio", AG_PF_NO_STORE }, { "prediction", 0 },
+	{ "prompt_cache_key", AG_PF_NO_STORE }, { "prompt_cache_options", AG_PF_NO_STORE },
+	{ "prompt_cache_retention", AG_PF_NO_STORE }, { "service_tier", 0 },
+	{ "safety_identifier", AG_PF_NO_STORE }, { "user", AG_PF_RANDOM_SEED },
+	{ "store", AG_PF_NO_STORE }, { "metadata", AG_PF_NO_STORE }, { "moderation", AG_PF_NO_STORE },
+	{ "web_search_options", 0 },
+};
+/* Without these the answer would be another one. */
+static const char *const wanted[] = { "n", "logprobs", "top_logprobs", "tools", "audio" };
+
+static bool
+is_wanted(const char *name, struct json_object *v)
+{
+	if (strcmp(name, "n") == 0 && json_object_get_int64(v) == 1)
+		return false;
+	if (json_object_is_type(v, json_type_boolean) && !json_object_get_boolean(v))
+		return false;
+	for (size_t i = 0; i < AG_ARRAY_LEN(wanted); i++)
+		if (strcmp(wanted[i], name) == 0)
+			return true;
+	return false;
+}
+
+static int
+put_members(const struct ag_build_in *in, struct ag_buf *b, struct ag_err *err)
+{
+	for (size_t i = 0; i < AG_ARRAY_LEN(members); i++) {
+		const char *name = members[i].name;
+		struct json_object *v = ag_tree_get(in->chat, name);
+
+		if (!v)
+			continue;
+		if (in->family->flags & members[i].without) {
+			if (in->is_strict || is_wanted(name, v))
+				return ag_err_set(err, -EINVAL, "%s: not supported by %s", name, in->family->name);
+			continue;
+		}
+		if (strcmp(name, "seed") == 0 && (in->family->flags & AG_PF_RANDOM_SEED))
+			name = "random_seed";
+		if (strcmp(name, "response_format") == 0 && (in->family->flags & AG_PF_NO_SCHEMA) &&
+		    ag_tree_is(v, "type", "json_schema"))
+			ag_jo_raw(b, name, AG_STR("{\"type\":\"json_object\"}"));
+		else
+			ag_jo_tree(b, name, v);
+	}
+	return 0;
+}
+
+/* A part without what only other protocols know. */
+static void
+put_part(struct json_object *part, struct ag_buf *b)
+{
+	ag_jo_open(b, NULL, '{');
+	json_object_object_foreach(part, name, value)
+		if (strcmp(name, "cache_control") != 0)
+			ag_jo_tree(b, name, value);
+	ag_jo_close(b, '}');
+}
+
+static void
+put_content(struct json_object *content, struct ag_buf *b)
+{
+	if (!json_object_is_type(content, json_type_array)) {
+		ag_jo_tree(b, "content", content);
+		return;
+	}
+	ag_jo_open(b, "content", '[');
+	for (size_t i = 0; i < ag_tree_len(content); i++) {
+		struct json_object *part = json_object_array_get_idx(content, i);
+
+		if (json_object_is_type(part, json_type_object))
+			put_part(part, b);
+		else
+			ag_jo_tree(b, NULL, part);
+	}
+	ag_jo_close(b, ']');
+}
+
+static void
+put_message(const struct ag_build_in *in, struct json_object *m, struct ag_buf *b)
+{
+	bool is_developer = ag_tree_is(m, "role", "developer") && (in->family->flags & AG_PF_NO_DEVELOPER);
+
+	ag_jo_open(b, NULL, '{');
+	json_object_object_foreach(m, name, value) {
+		if (strcmp(name, "thinking_blocks") == 0 || strcmp(name, "cache_control") == 0 ||
+		    (strcmp(name, "reasoning_content") == 0 && !(in->family->flags & AG_PF_REASONING_BACK)))
+			continue;
+		if (strcmp(name, "role") == 0 && is_developer)
+			ag_jo_str(b, "role", AG_STR("system"));
+		else if (strcmp(name, "content") == 0)
+			put_content(value, b);
+		else
+			ag_jo_tree(b, name, value);
+	}
+	ag_jo_close(b, '}');
+}
+
+static int
+build(const struct ag_build_in *in, struct ag_buf *out, struct ag_err *err)
+{
+	struct json_object *messages = ag_tree_array(in->chat, "messages");
+	int rc;
+
+	ag_jo_open(out, NULL, '{');
+	ag_jo_str(out, "model", in->model);
+	ag_jo_open(out, "messages", '[');
+	for (size_t i = 0; i < ag_tree_len(messages); i++)
+		put_message(in, json_object_array_get_idx(messages, i), out);
+	ag_jo_close(out, ']');
+	rc = put_members(in, out, err);
+	if (rc < 0)
+		return rc;
+	if (in->is_strict && ag_tree_get(in->chat, "top_k"))
+		return ag_err_set(err, -EINVAL, "top_k: not supported by %s", in->family->name);
+	ag_jo_u64(out, in->family->flags & AG_PF_MAX_COMPLETION ? "max_completion_tokens" : "max_tokens", in->limit);
+	if (in->is_stream) {
+		ag_jo_bool(out, "stream", true);
+		if (in->family->flags & AG_PF_INCLUDE_USAGE)
+			ag_jo_raw(out, "stream_options", AG_STR("{\"include_usage\":true}"));
+	}
+	ag_jo_close(out, '}');
+	return out->failed ? ag_err_set(err, -ENOBUFS, "the request is too large") : 0;
+}
+
+/* ---- errors ---- */
+
+bool
+ag_openai_is_overflow(struct ag_str message)
+{
+	static const char *const patterns[] = { "prompt is too long", "exceeds the context window",
+		"maximum context length", "context_length_exceeded", "exceeds the maximum number of tokens",
+		"input is too long for requested model", "maximum prompt length is",
+		"reduce the length of the messages", "is longer than the model's context length",
+		"exceeds the available context size", "greater than the context length",
+		"context window exceeds limit", "exceeded model token limit", "too large for model with",
+		"range of input length should be" };
+	char text[512];
+
+	(void)ag_str_copy(message, text, sizeof(text));
+	if (strcasestr(text, "rate limit") || strcasestr(text, "too many requests"))
+		return false;
+	for (size_t i = 0; i < AG_ARRAY_LEN(patterns); i++)
+		if (strcasestr(text, patterns[i]))
+			return true;
+	return strcasestr(text, "input token count") && strcasestr(text, "exceeds the maximum");
+}
+
+void
+ag_openai_error_of(int status, struct ag_client_error *e)
+{
+	static const struct { int status, told; const char *type, *code; } rows[] = {
+		{ 401, 502, "server_error", "upstream_auth_error" },
+		{ 402, 429, "insufficient_quota", "insufficient_quota" },
+		{ 403, 502, "server_error", "upstream_auth_error" },
+		{ 404, 404, "invalid_request_error", "model_not_found" },
+		{ 408, 504, "server_error", "upstream_timeout" },
+		{ 409, 502, "server_error", "upstream_error" },
+		{ 413, 413, "invalid_request_error", "request_too_large" },
+		{ 424, 502, "server_error", "upstream_error" },
+		{ 429, 429, "rate_limit_error", "rate_limit_exceeded" },
+		{ 498, 503, "server_error", "overloaded" },
+		{ 503, 503, "server_error", "overloaded" },
+		{ 504, 504, "server_error", "upstream_timeout" },
+		{ 529, 503, "server_error", "overloaded" },
+	};
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(rows); i++)
+		if (rows[i].status == status) {
+			e->status = rows[i].told;
+			e->type = ag_str(rows[i].type);
+			e->code = ag_str(rows[i].code);
+			return;
+		}
+	e->status = status >= 500 || status < 400 ? 502 : 400;
+	e->type = e->status == 400 ? AG_STR("invalid_request_error") : AG_STR("server_error");
+	e->code = e->status == 400 ? AG_STR_NONE : AG_STR("upstream_error");
+}
+
+static void
+read_error(int status, struct ag_str body, struct ag_buf *mem, struct ag_client_error *out)
+{
+	struct json_object *o = NULL, *e = NULL;
+	struct ag_str message = AG_STR_NONE, code, param;
+	size_t message_n, code_n;
+
+	*out = (struct ag_client_error){ 0 };
+	ag_openai_error_of(status, out);
+	if (ag_tree_parse(body, &o, NULL) == 0) {
+		e = ag_tree_object(o, "error");
+		if (!e)
+			e = o;
+		message = ag_tree_str(e, "message");
+		if (!message.p)
+			message = ag_tree_str(o, "error");
+		if (!message.p)
+			message = ag_tree_str(o, "detail");
+	}
+	if (message.n == 0)
+		ag_buf_printf(mem, "The provider answered with status %d", status);
+	ag_buf_put_str(mem, message);
+	message_n = mem->n;
+	code = ag_tree_str(e, "code");
+	/* Numbers as text say what the status says. */
+	if (code.n == 0 || (code.p[0] >= '0' && code.p[0] <= '9') || out->status != status)
+		code = AG_STR_NONE;
+	param = code.n > 0 ? ag_tree_str(e, "param") : AG_STR_NONE;
+	ag_buf_put_str(mem, code);
+	code_n = code.n;
+	ag_buf_put_str(mem, param);
+	if (!mem->failed) {
+		out->message = ag_str_n(mem->p, message_n);
+		if (code_n > 0)
+			out->code = ag_str_n(mem->p + message_n, code_n);
+		out->param = ag_str_n(mem->p + message_n + code_n, param.n);
+	}
+	if (ag_tree_is(e, "type", "insufficient_quota") || ag_tree_is(e, "code", "insufficient_quota"))
+		out->type = out->code = AG_STR("insufficient_quota");
+	if (out->status == 400 && ag_openai_is_overflow(out->message)) {
+		out->code = AG_STR("context_length_exceeded");
+		out->param = AG_STR("messages");
+	}
+	json_object_put(o);
+}
+
+static void
+put_or_null(struct ag_buf *b, const char *key, struct ag_str s)
+{
+	if (s.n > 0)
+		ag_jo_str(b, key, s);
+	else
+		ag_jo_null(b, key);
+}
+
+void
+ag_openai_write_error(const struct ag_client_error *e, bool is_event, struct ag_buf *out)
+{
+	if (is_event)
+		ag_buf_puts(out, "data: ");
+	ag_jo_open(out, NULL, '{');
+	ag_jo_open(out, "error", '{');
+	ag_jo_str(out, "message", e->message);
+	ag_jo_str(out, "type", e->type);
+	put_or_null(out, "param", e->param);
+	put_or_null(out, "code", e->code);
+	ag_buf_puts(out, is_event ? "}}\n\n" : "}}");
+}
+
+const struct ag_protocol ag_protocol_openai = {
+	.name = "openai", .endpoint = AG_EP_CHAT, .framing = &ag_framing_sse,
+	.parse = parse, .writer = &ag_openai_writer, .write_error = ag_openai_write_error,
+	.build = build, .reader = &ag_openai_reader, .read_error = read_error,
+};

@@ -1,0 +1,31 @@
+#include "translate/protocol.h"
+
+/* A protocol more is a row more. */
+static const struct ag_protocol *const protocols[] = {
+	&ag_protocol_openai,
+	&ag_protocol_anthropic,
+	&ag_protocol_gemini,
+};
+
+/* Ends with NULL: an exchange more is a row more. */
+static const struct ag_exchange *const exchanges[] = {
+	NULL,
+};
+
+const struct ag_protocol *
+ag_protocol_of(enum ag_endpoint ep)
+{
+	for (size_t i = 0; i < AG_ARRAY_LEN(protocols); i++)
+		if (protocols[i]->endpoint == ep)
+			return protocols[i];
+	return NULL;
+}
+
+const struct ag_exchange *
+ag_exchange_of(enum ag_endpoint from, enum ag_endpoint to)
+{
+	for (size_t i = 0; exchanges[i]; i++)
+		if (exchanges[i]->from == from && exchanges[i]->to == to)
+			return exchanges[i];
+	return NULL;
+}

@@ -1,0 +1,81 @@
+/* passed.c - requests that pass as they are to a provider named by header: files, batches, and any other
+ * path it has.  Key, scope, limits and the ledger hold as for every request; what has no price falls
+ * under unpriced_model. */
+#include "provider/figure.h"
+#include "worker/request.h"
+
+static bool
+is_json(const struct ag_http_head *head)
+{
+	struct ag_str v = ag_http_header_get(head, AG_STR("content-type"));
+
+	return v.n >= 16 && ag_str_ieq(ag_str_n(v.p, 16), AG_STR("application/json"));
+}
+
+bool
+ag_passed_is_named(const struct ag_http_head *head)
+{
+	static const struct ag_str names[] = { { "x-portkey-provider", 18 }, { "x-aigate-provider", 17 },
+		{ "x-portkey-virtual-key", 21 }, { "x-aigate-virtual-key", 20 } };
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(names); i++)
+		if (ag_http_header_get(head, names[i]).n > 0)
+			return true;
+	return false;
+}
+
+enum ag_verdict
+ag_passed_scan(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail)
+{
+	static const struct ag_str names[] = { { "model", 5 }, { "stream", 6 } };
+	struct ag_json_value f[2];
+	struct ag_json_fault fault;
+	struct ag_str text;
+
+	r->is_passed = r->is_raw_body = true;
+	if (!ag_passed_is_named(head)) {
+		*out_detail = AG_STR("x-portkey-provider: @slug is required for this path");
+		return AG_DENY_BAD_REQUEST;
+	}
+	if (r->body_len == 0 || !is_json(head))
+		return AG_ALLOW;
+	if (r->body_len > UINT32_MAX || ag_figure_scan(ag_req_body(r), names, 2, f, &fault) < 0) {
+		*out_detail = AG_STR("Invalid request body: not one JSON object whose fields stand once");
+		return AG_DENY_BAD_REQUEST;
+	}
+	r->is_stream = f[1].type == AG_JSON_TRUE;
+	if (f[0].type == AG_JSON_ABSENT || f[0].type == AG_JSON_NULL)
+		return AG_ALLOW;
+	if (f[0].type != AG_JSON_STRING || !ag_json_string_plain(ag_json_raw(ag_req_body(r), f[0]), &text) ||
+	    text.n == 0 || text.n > 255) {
+		*out_detail = AG_STR("Invalid request body: not a model's name: \"model\"");
+		return AG_DENY_BAD_REQUEST;
+	}
+	r->field[AG_F_MODEL] = f[0];
+	r->requested_model = ag_arena_dup(&r->arena, text);
+	return AG_ALLOW;
+}
+
+/* What such a path makes of its body nobody here knows: with a price the most that its model can, without
+ * one what unpriced_model says. */
+enum ag_verdict
+ag_passed_estimate(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail)
+{
+	struct ag_estimate_in in = {
+		.endpoint = AG_EP_CHAT, .body_bytes = r->body_len, .price = r->target.price, .choices = 1,
+		.default_limit = r->w->conf->default_max_tokens_reasoning,
+		.default_limit_reasoning = r->w->conf->default_max_tokens_reasoning,
+	};
+
+	(void)head;
+	(void)out_detail;
+	ag_estimate(&in, &r->est);
+	if (r->target.price && r->target.price->max_output > 0)
+		ag_estimate_set_limit(&r->est, r->target.price->max_output);
+	if (r->requested_model.n == 0)
+		r->est = (struct ag_estimate){ .choices = 1, .text_bytes = r->body_len };
+	r->est.must_write_limit = false;
+	if (r->target.price)
+		r->bound = ag_price_bound(r->target.price, r->est.input, AG_TIER_PRIORITY, 0);
+	return AG_ALLOW;
+}

@@ -1,0 +1,389 @@
+"""One API over all providers: a client of one protocol, a provider of another; and native both."""
+
+import json
+import pathlib
+
+import pytest
+
+import anthropic
+import openai
+from gateway import Gateway
+from mock import Mock
+
+FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "data" / "fixtures"
+CLAUDE = "claude-sonnet-5"
+GPT = "gpt-4o-mini"
+
+
+class Two:
+    """A gateway whose workspace has an OpenAI and an Anthropic provider, both the mock; shared by the
+    tests, each of which sees its own records."""
+
+    def __init__(self, gateway):
+        self.gateway = gateway
+
+    def __getattr__(self, name):
+        return getattr(self.gateway, name)
+
+    def begin(self):
+        self.mock.clear()
+        self.wait_idle()
+        self.gateway.wait_flushed()
+        self.mock.reset()
+        self.gateway.sql("DELETE FROM aigate.ledger")
+
+    def records(self, columns):
+        """Of this test's requests, in order."""
+        self.gateway.wait_flushed()
+        return self.rows(f"SELECT {columns} FROM aigate.ledger ORDER BY received_at")
+
+
+@pytest.fixture(scope="module")
+def pair(pg_cluster):
+    with Mock.start() as provider:
+        gateway = Gateway(pg_cluster, mock=provider)
+        workspace = gateway.default_workspace()
+        gateway.grant(gateway.integration(slug="claude", family="anthropic"), workspace)
+        yield Two(gateway)
+        gateway.close()
+
+
+@pytest.fixture
+def two(pair):
+    pair.begin()
+    return pair
+
+
+@pytest.fixture
+def mock(two):
+    return two.mock
+
+
+def openai_client(gateway, key, **kwargs):
+    return openai.OpenAI(api_key=str(key), base_url=gateway.url, max_retries=0, **kwargs)
+
+
+def anthropic_client(gateway, key, **kwargs):
+    return anthropic.Anthropic(api_key=str(key), base_url=gateway.url.removesuffix("/v1"), max_retries=0, **kwargs)
+
+
+def serve(mock, name, **match):
+    """The provider's next answer is that transcript."""
+    kind = "text/event-stream" if name.endswith(".sse") else "application/json"
+    mock.script(match=match or None, times=1, body_file=str(FIXTURES / name), content_type=kind)
+
+
+def last_body(mock):
+    return json.loads(mock.last()["body"])
+
+
+def last_head(mock):
+    lines = mock.last()["head"].split("\r\n")
+    return lines[0], {k.lower(): v for k, v in (line.split(": ", 1) for line in lines[1:] if line)}
+
+
+# -- OpenAI's client, Anthropic's provider -------------------------------------------------------
+
+def test_openai_client_talks_to_claude(two, mock):
+    mock.script(match={"path": "/v1/messages"}, prompt_tokens=1000, tokens=50, text="Kyiv.")
+    key = two.key(budget_usd="1")
+    answer = openai_client(two, key).chat.completions.create(
+        model=f"@claude/{CLAUDE}", max_tokens=100,
+        messages=[{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Capital?"}])
+    assert answer.choices[0].message.content == "Kyiv." and answer.choices[0].finish_reason == "stop"
+    assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (1000, 50)
+    line, head = last_head(mock)
+    assert line == "POST /v1/messages HTTP/1.1"
+    assert head["x-api-key"] == "sk-upstream-secret" and head["anthropic-version"] == "2023-06-01"
+    assert "authorization" not in head and not any(name.startswith("x-stainless") for name in head)
+    assert last_body(mock) == {
+        "model": CLAUDE, "max_tokens": 100, "system": [{"type": "text", "text": "Be brief."}],
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "Capital?"}]}]}
+    # claude-sonnet-5: 2 and 10 dollars per million tokens
+    assert two.records("cost_nusd, endpoint") == [(1000 * 2000 + 50 * 10000, "chatComplete")]
+
+
+def test_openai_client_streams_from_claude_and_the_usage_is_found(two, mock):
+    mock.script(match={"path": "/v1/messages"}, prompt_tokens=20, tokens=7, text="one two three four")
+    key = two.key(budget_usd="1")
+    client = openai_client(two, key)
+    chunks = list(client.chat.completions.create(
+        model=f"@claude/{CLAUDE}", stream=True, messages=[{"role": "user", "content": "count"}]))
+    assert "".join(c.choices[0].delta.content or "" for c in chunks) == "one two three four"
+    assert chunks[-1].choices[0].finish_reason == "stop" and all(c.usage is None for c in chunks)
+    chunks = list(client.chat.completions.create(
+        model=f"@claude/{CLAUDE}", stream=True, stream_options={"include_usage": True},
+        messages=[{"role": "user", "content": "count"}]))
+    assert chunks[-1].choices == [] and chunks[-1].usage.completion_tokens == 7
+    assert two.records("cost_nusd") == [(20 * 2000 + 7 * 10000,)] * 2
+
+
+@pytest.mark.parametrize("name", ["anthropic.messages.stream.tools", "anthropic.messages.stream.usage",
+                                  "anthropic.messages.stream.text"])
+def test_transcripts_of_claude_reach_openai_clients(two, mock, name):
+    expect = json.loads((FIXTURES / f"{name}.expect.json").read_text())
+    serve(mock, f"{name}.sse", path="/v1/messages")
+    mock.script(match={"path": "/v1/messages"}, split_writes=True)
+    key = two.key(budget_usd="5")
+    with two.stream(key, "x", model=f"@claude/{CLAUDE}", stream_options={"include_usage": True}) as stream:
+        events = stream.read_all()
+    assert stream.is_done
+    want = [dict(c, logprobs=None) for c in expect["openai_chunks"]]
+    assert [e["choices"][0] for e in events if e["choices"]] == want
+    assert [e["usage"] for e in events if not e["choices"]] == [expect["openai_usage"]]
+
+
+def test_a_tool_turn_goes_there_and_back(two, mock):
+    serve(mock, "anthropic.messages.stream.tools.sse", path="/v1/messages")
+    client = openai_client(two, two.key())
+    tools = [{"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}]
+    calls = {}
+    for chunk in client.chat.completions.create(model=f"@claude/{CLAUDE}", stream=True, tools=tools,
+                                                messages=[{"role": "user", "content": "weather?"}]):
+        for call in chunk.choices[0].delta.tool_calls or []:
+            one = calls.setdefault(call.index, {"id": call.id, "name": call.function.name, "args": ""})
+            one["args"] += call.function.arguments or ""
+    assert [json.loads(c["args"]) for c in calls.values()] == [{"city": "Oslo"}, {}]
+    client.chat.completions.create(model=f"@claude/{CLAUDE}", tools=tools, messages=[
+        {"role": "user", "content": "weather?"},
+        {"role": "assistant", "content": None, "tool_calls": [
+            {"id": c["id"], "type": "function", "function": {"name": c["name"], "arguments": c["args"]}}
+            for c in calls.values()]},
+        *({"role": "tool", "tool_call_id": c["id"], "content": "fine"} for c in calls.values())])
+    results = last_body(mock)["messages"][-1]
+    assert results["role"] == "user" and [b["tool_use_id"] for b in results["content"]] == ["toolu_Fx1", "toolu_Fx2"]
+
+
+# -- Anthropic's client, OpenAI's provider -------------------------------------------------------
+
+def test_anthropic_client_talks_to_gpt(two, mock):
+    mock.script(match={"path": "/v1/chat/completions"}, prompt_tokens=1000, cached_tokens=200, tokens=500, text="Oslo.")
+    key = two.key(budget_usd="1")
+    answer = anthropic_client(two, key).messages.create(
+        model=f"@mock/{GPT}", max_tokens=600, system="Be brief.", messages=[{"role": "user", "content": "Capital?"}])
+    assert answer.content[0].text == "Oslo." and answer.stop_reason == "end_turn" and answer.model == GPT
+    assert (answer.usage.input_tokens, answer.usage.cache_read_input_tokens, answer.usage.output_tokens) == (800, 200, 500)
+    line, head = last_head(mock)
+    assert line == "POST /v1/chat/completions HTTP/1.1" and head["authorization"] == "Bearer sk-upstream-secret"
+    assert not any(name.startswith("anthropic") or name == "x-api-key" for name in head)
+    assert last_body(mock) == {"model": GPT, "max_completion_tokens": 600, "messages": [
+        {"role": "system", "content": "Be brief."}, {"role": "user", "content": "Capital?"}]}
+    assert two.records("cost_nusd, endpoint") == [(800 * 150 + 200 * 75 + 500 * 600, "messages")]
+
+
+def test_anthropic_client_streams_from_gpt(two, mock):
+    mock.script(match={"path": "/v1/chat/completions"}, prompt_tokens=10, tokens=12)
+    with anthropic_client(two, two.key()).messages.stream(
+            model=f"@mock/{GPT}", max_tokens=600, messages=[{"role": "user", "content": "count"}]) as stream:
+        text = "".join(stream.text_stream)
+        final = stream.get_final_message()
+    assert text and final.content[0].text == text and final.usage.output_tokens == 12
+    assert final.stop_reason == "end_turn"
+    assert last_body(mock)["stream_options"] == {"include_usage": True}
+
+
+@pytest.mark.parametrize("name", ["text", "tools", "usage"])
+def test_transcripts_of_openai_reach_anthropic_clients(two, mock, name):
+    serve(mock, f"openai.chat.stream.{name}.sse", path="/v1/chat/completions")
+    with anthropic_client(two, two.key()).messages.stream(
+            model=f"@mock/{GPT}", max_tokens=600, messages=[{"role": "user", "content": "x"}]) as stream:
+        final = stream.get_final_message()
+    want = json.loads((FIXTURES / f"openai.chat.stream.{name}.expect.json").read_text())
+    message = want["openai_final"]["message"]
+    assert "".join(b.text for b in final.content if b.type == "text") == (message["content"] or "")
+    assert [(b.id, b.input) for b in final.content if b.type == "tool_use"] == [
+        (c["id"], json.loads(c["function"]["arguments"])) for c in message.get("tool_calls", [])]
+    assert final.usage.output_tokens == want["usage"]["output_total"]
+    assert final.usage.input_tokens == want["usage"]["input_fresh"]
+
+
+# -- native: bytes pass --------------------------------------------------------------------------
+
+def test_anthropic_to_anthropic_passes_bytes(two, mock):
+    body = (b'{ "model" : "@claude/%s","max_tokens":64, "messages":[{"role":"user","content":"\\u00e9"}],'
+            b'"unknown_member":{"a":[1,2.50]}}' % CLAUDE.encode())
+    mock.script(match={"path": "/v1/messages"}, prompt_tokens=300, tokens=20)
+    key = two.key(budget_usd="1")
+    answer = two.ask("POST", "/v1/messages", {"x-api-key": str(key), "content-type": "application/json",
+                                              "anthropic-version": "2026-10-21", "anthropic-beta": "x-1"}, body)
+    assert answer.status == 200 and answer.json["type"] == "message"
+    assert mock.last()["body"].encode() == body.replace(b"@claude/", b"")
+    _, head = last_head(mock)
+    assert head["anthropic-version"] == "2026-10-21" and head["anthropic-beta"] == "x-1"
+    assert two.records("cost_nusd") == [(300 * 2000 + 20 * 10000,)]
+
+
+def test_anthropic_native_stream_passes_and_is_charged(two, mock):
+    raw = (FIXTURES / "anthropic.messages.stream.usage.sse").read_bytes()
+    serve(mock, "anthropic.messages.stream.usage.sse", path="/v1/messages")
+    key = two.key(budget_usd="5")
+    got = two.ask("POST", "/v1/messages", {"x-api-key": str(key), "content-type": "application/json"}, json.dumps(
+        {"model": f"@claude/{CLAUDE}", "max_tokens": 900, "stream": True,
+         "messages": [{"role": "user", "content": "x"}]}))
+    assert got.body == raw and got.headers["content-type"].startswith("text/event-stream")
+    assert two.records("output_total, web_searches") == [(530, 1)]
+
+
+def test_counting_tokens_is_free(two, mock):
+    mock.script(match={"path": "/v1/messages/count_tokens"}, prompt_tokens=77)
+    key = two.key(budget_usd="0.01")
+    counted = anthropic_client(two, key).messages.count_tokens(
+        model=f"@claude/{CLAUDE}", messages=[{"role": "user", "content": "x" * 20000}])
+    assert counted.input_tokens == 77
+    assert two.records("endpoint, charged_nusd") == [("messagesCountTokens", 0)]
+
+
+# -- limits --------------------------------------------------------------------------------------
+
+def test_a_budget_fits_the_limit_of_what_is_sent(two, mock):
+    mock.script(tokens=100000)
+    key = two.key(budget_usd="0.05")
+    answer = two.chat(key, "hi", model=f"@claude/{CLAUDE}", max_tokens=64000)
+    assert answer.status == 200, answer
+    sent = last_body(mock)["max_tokens"]
+    # Half of what 0.05 dollars pay at 10 dollars a million.
+    assert 2000 < sent <= 2500 and answer.usage["completion_tokens"] == sent
+    assert answer.json["choices"][0]["finish_reason"] == "length"
+    answer = two.ask("POST", "/v1/messages", {"x-api-key": str(key), "content-type": "application/json"}, json.dumps(
+        {"model": f"@claude/{CLAUDE}", "max_tokens": 64000, "messages": [{"role": "user", "content": "hi"}]}))
+    assert answer.status == 200 and last_body(mock)["max_tokens"] < sent
+    assert two.key_object(key)["usage_limits"]
+
+
+def test_a_used_up_budget_is_told_in_the_clients_words(two, mock):
+    key = two.key(budget_usd="0.000001")
+    with pytest.raises(anthropic.APIStatusError) as refused:
+        anthropic_client(two, key).messages.create(model=f"@mock/{GPT}", max_tokens=5000,
+                                                   messages=[{"role": "user", "content": "x" * 1000}])
+    assert refused.value.status_code == 412
+    assert refused.value.body["type"] == "error" and refused.value.body["error"]["type"] == "billing_error"
+    assert mock.stats()["requests"] == 0
+
+
+def test_a_key_that_is_none_is_refused_in_the_clients_words(two):
+    with pytest.raises(anthropic.AuthenticationError) as refused:
+        anthropic_client(two, "ag-nobody").messages.create(model="m", max_tokens=5,
+                                                           messages=[{"role": "user", "content": "x"}])
+    assert refused.value.body["error"]["type"] == "authentication_error"
+
+
+@pytest.mark.parametrize("fields, word", [
+    ({"n": 2}, "n: "), ({"logprobs": True}, "logprobs"),
+    ({"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]}, "input_audio"),
+    ({"tools": [{"type": "web_search"}]}, "tools[0]")])
+def test_what_cannot_be_translated_is_refused_by_name_and_holds_nothing(two, mock, fields, word):
+    key = two.key(budget_usd="1")
+    body = {"model": f"@claude/{CLAUDE}", "messages": [{"role": "user", "content": "x"}], **fields}
+    answer = two.post(key, body)
+    assert answer.status == 400 and word in answer.message, answer
+    assert mock.stats()["requests"] == 0
+    assert not two.slots()
+
+
+def test_strict_compliance_refuses_what_would_be_dropped(two, mock):
+    body = {"model": f"@claude/{CLAUDE}", "seed": 4, "messages": [{"role": "user", "content": "x"}]}
+    assert two.post(two.key(), body).status == 200 and "seed" not in last_body(mock)
+    answer = two.post(two.key(), body, headers={"x-portkey-strict-open-ai-compliance": "true"})
+    assert answer.status == 400 and "seed" in answer.message
+
+
+def test_lax_compliance_shows_the_providers_own_word(two, mock):
+    body = {"model": f"@claude/{CLAUDE}", "messages": [{"role": "user", "content": "x"}]}
+    assert two.post(two.key(), body).json["choices"][0]["finish_reason"] == "stop"
+    answer = two.post(two.key(), body, headers={"x-portkey-strict-open-ai-compliance": "false"})
+    assert answer.json["choices"][0]["finish_reason"] == "end_turn"
+
+
+# -- errors --------------------------------------------------------------------------------------
+
+def test_a_providers_refusal_is_told_in_the_clients_words(two, mock):
+    mock.script(match={"path": "/v1/messages"}, times=1, status=429, retry_after=7)
+    with pytest.raises(openai.RateLimitError) as refused:
+        openai_client(two, two.key()).chat.completions.create(
+            model=f"@claude/{CLAUDE}", messages=[{"role": "user", "content": "x"}])
+    assert refused.value.code == "rate_limit_exceeded" and refused.value.response.headers["retry-after"] == "7"
+    assert refused.value.response.headers["anthropic-ratelimit-requests-remaining"] == "3999"
+    mock.script(match={"path": "/v1/messages"}, times=1, status=529)
+    with pytest.raises(openai.InternalServerError) as refused:
+        openai_client(two, two.key()).chat.completions.create(
+            model=f"@claude/{CLAUDE}", messages=[{"role": "user", "content": "x"}])
+    assert refused.value.status_code == 503 and refused.value.code == "overloaded"
+    mock.script(match={"path": "/v1/chat/completions"}, times=1, status=429, retry_after=3)
+    with pytest.raises(anthropic.RateLimitError) as refused:
+        anthropic_client(two, two.key()).messages.create(model=f"@mock/{GPT}", max_tokens=9,
+                                                         messages=[{"role": "user", "content": "x"}])
+    assert refused.value.response.headers["retry-after"] == "3"
+    assert refused.value.body["error"]["type"] == "rate_limit_error"
+
+
+def test_our_credential_does_not_come_back_in_an_error(two, mock):
+    mock.script(match={"path": "/v1/messages"}, times=1, status=401, error_message="bad key sk-upstream-secret")
+    answer = two.chat(two.key(), model=f"@claude/{CLAUDE}")
+    assert answer.status == 502 and "sk-upstream" not in answer.text and "bad key ***" in answer.message
+
+
+@pytest.mark.parametrize("do", [{"cut_after_chunks": 2}, {"no_done": True}, {"reset_after_chunks": 2}])
+def test_a_broken_stream_of_claude_ends_in_an_error_without_done(two, mock, do):
+    mock.script(match={"path": "/v1/messages"}, text="one two three four five six", chunk_delay_ms=20, **do)
+    key = two.key(budget_usd="1")
+    with two.stream(key, "x", model=f"@claude/{CLAUDE}") as stream:
+        events = stream.read_all()
+    assert not stream.is_done and events[-1]["error"]["code"] == "upstream_stream_truncated"
+    assert two.records("charged_nusd > 0") == [(True,)]
+
+
+def test_a_broken_stream_of_openai_ends_in_anthropics_error_event(two, mock):
+    serve(mock, "openai.stream.truncated.sse", path="/v1/chat/completions")
+    with pytest.raises(anthropic.APIError):
+        with anthropic_client(two, two.key()).messages.stream(
+                model=f"@mock/{GPT}", max_tokens=60, messages=[{"role": "user", "content": "x"}]) as stream:
+            for _ in stream.text_stream:
+                pass
+
+
+def test_an_error_before_the_first_word_is_a_status(two, mock):
+    mock.script(match={"path": "/v1/messages"}, times=1, content_type="text/event-stream",
+                body='event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n')
+    with pytest.raises(openai.InternalServerError) as refused:
+        openai_client(two, two.key()).chat.completions.create(
+            model=f"@claude/{CLAUDE}", stream=True, messages=[{"role": "user", "content": "x"}])
+    assert refused.value.status_code == 503
+
+
+def test_a_large_answer_is_poured_as_it_is_read(two, mock):
+    text = "x" * (9 << 20)
+    mock.script(match={"path": "/v1/messages"}, text=text, tokens=100)
+    answer = two.chat(two.key(), model=f"@claude/{CLAUDE}")
+    assert answer.status == 200 and answer.json["choices"][0]["message"]["content"] == text
+    mock.clear()
+    mock.script(match={"path": "/v1/messages"}, text="y" * (1 << 20), tokens=100)
+    with two.stream(two.key(), "x", model=f"@claude/{CLAUDE}") as stream:
+        events = stream.read_all()
+    assert sum(len(e["choices"][0]["delta"].get("content") or "") for e in events) == 1 << 20
+
+
+def test_who_leaves_a_translated_stream_pays_for_what_was_made(two, mock):
+    mock.script(match={"path": "/v1/messages"}, text="one two three four", prompt_tokens=1000, stall_after_chunks=2)
+    key = two.key(budget_usd="1")
+    stream = two.stream(key, "x", model=f"@claude/{CLAUDE}")
+    assert stream.next_event()
+    stream.connection.close()
+    two.wait_idle()
+    assert two.records("outcome, charged_nusd >= 1000 * 2000") == [("client_left_during", True)]
+
+
+# -- any other path ------------------------------------------------------------------------------
+
+def test_any_path_of_a_provider_is_governed(two, mock):
+    mock.script(match={"path": "/v1/files"}, body='{"object":"list","data":[]}')
+    assert two.get("/v1/files", key=two.key()).status == 404
+    named = {"x-portkey-provider": "@mock"}
+    key = two.key(rpm=1)
+    answer = two.get("/v1/files?limit=3", key=key, headers=named)
+    assert answer.status == 200 and answer.json["object"] == "list"
+    assert last_head(mock)[0] == "GET /v1/files?limit=3 HTTP/1.1"
+    assert two.get("/v1/files", key=key, headers=named).status == 429
+    assert two.get("/v1/files", headers=named).status == 401
+    assert two.get("/v1/files", key=two.key(budget_usd="1"), headers=named).status == 412
+    assert two.get("/v1/x/../../y", key=two.key(), headers=named).status == 400
+    assert two.records("endpoint, status") == [("files", 200)]
