@@ -5,7 +5,6 @@ src_worker_libworker_a_SOURCES = \
 	src/worker/limits.c \
 	src/worker/edit.c \
 	src/worker/endpoints.c \
-	src/worker/metadata.c src/worker/metadata.h \
 	src/worker/explain.c \
 	src/worker/models.c \
 	src/worker/policies.c \

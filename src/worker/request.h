@@ -204,6 +204,13 @@ ag_req_is_given(const struct ag_req *r, enum ag_field f)
  * slot is HELD.  Else as ag_req_admit(). */
 enum ag_verdict ag_req_take(struct ag_req *r, struct ag_str *out_detail, uint32_t *out_meter);
 
+/* ---- explain.c ---- */
+/* Before a refused request gives up or is fitted: its meters as they stand now; refused: place in
+ * r->meters, AG_NONE_IX none.  The first time counts. */
+void ag_req_explain_meters(struct ag_req *r, uint32_t refused);
+/* The decision, for aigatectl explain; detail and meter_ix as ag_req_admit() gave them. */
+void ag_req_explain(struct ag_req *r, enum ag_verdict v, struct ag_str detail, uint32_t meter_ix);
+
 /* ---- endpoints.c ---- */
 /* Fills the placeholders of r->path. */
 enum ag_verdict ag_req_expand_path(struct ag_req *r, const struct ag_http_head *head,
@@ -246,13 +253,6 @@ void ag_relay_lose_client(struct ag_req *r);
 void ag_relay_hold_back(struct ag_req *r);
 enum ag_outcome ag_relay_outcome(int status);
 void ag_relay_mask_secret(struct ag_req *r, struct ag_str text);
-
-/* ---- explain.c ---- */
-/* Before a refused request gives up or is fitted: its meters as they stand now; refused: place in
- * r->meters, AG_NONE_IX none.  The first time counts. */
-void ag_req_explain_meters(struct ag_req *r, uint32_t refused);
-/* The decision, for aigatectl explain; detail and meter_ix as ag_req_admit() gave them. */
-void ag_req_explain(struct ag_req *r, enum ag_verdict v, struct ag_str detail, uint32_t meter_ix);
 
 /* ---- edit.c ---- */
 /* Fills edit[] for the target, the stream and the limit in force; include_usage: as it stands in

@@ -38,12 +38,12 @@ static const struct {
 	bool is_edited;
 	int64_t cap; /* where a period has 3000 steps a half day: of some it binds, of some another */
 } kinds[METERS] = {
-	{ AG_METER_BUDGET, AG_UNIT_NUSD, AG_PERIOD_DAYS, 1, false, 450000 },
-	{ AG_METER_BUDGET, AG_UNIT_NUSD, AG_PERIOD_WEEKLY, 0, true, 3000000 },
+	{ AG_METER_BUDGET, AG_UNIT_NUSD, AG_PERIOD_DAYS, 1, false, 280000 },
+	{ AG_METER_BUDGET, AG_UNIT_NUSD, AG_PERIOD_WEEKLY, 0, true, 1800000 },
 	{ AG_METER_RATE, AG_UNIT_REQUESTS, AG_PERIOD_NONE, 0, false, 0 },
-	{ AG_METER_BUDGET, AG_UNIT_TOKENS, AG_PERIOD_DAYS, 3, true, 1300000 },
+	{ AG_METER_BUDGET, AG_UNIT_TOKENS, AG_PERIOD_DAYS, 3, true, 800000 },
 	{ AG_METER_GAUGE, AG_UNIT_REQUESTS, AG_PERIOD_NONE, 0, false, 0 },
-	{ AG_METER_BUDGET, AG_UNIT_REQUESTS, AG_PERIOD_MONTHLY, 0, false, 60000 },
+	{ AG_METER_BUDGET, AG_UNIT_REQUESTS, AG_PERIOD_MONTHLY, 0, false, 33000 },
 };
 
 /* Of a budget, whatever it is lowered to meanwhile. */
