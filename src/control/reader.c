@@ -472,7 +472,7 @@ ag_reader_free(struct ag_reader *r)
 {
 	if (!r)
 		return;
-	for (unsigned i = 0; i < r->n_links; i++) {
+	for (unsigned i = 0; r->link && i < r->n_links; i++) {
 		assert(!r->link[i].now);
 		drop(&r->link[i]);
 		event_free(r->link[i].timer);
