@@ -140,14 +140,17 @@ def test_pages_newest_first(gateway):
     assert seen == ["w4", "w3", "w2", "w1", "w0"]
 
 
-@pytest.mark.parametrize("query, name", [
+BAD = [
     ({"start_time": "x"}, "start_time"), ({"end_time": "2020-01-01"}, "start_time"),
     ({"method": "GET"}, "method"), ({"user_type": "god"}, "user_type"), ({"page_size": "101"}, "page_size"),
-    ({"response_status_code": "ok"}, "response_status_code"), ({"organisation_id": "nobody"}, None)])
-def test_bad_filters_are_named(gateway, query, name):
-    answer = gateway.admin_ask("GET", "/audit-logs?" + span(**query))
-    assert answer.status == (400 if name else 403)
-    assert not name or answer.json["error"]["message"].startswith(name)
+    ({"response_status_code": "ok"}, "response_status_code"), ({"organisation_id": "nobody"}, None)]
+
+
+def test_bad_filters_are_named(gateway):
+    for query, name in BAD:
+        answer = gateway.admin_ask("GET", "/audit-logs?" + span(**query))
+        assert answer.status == (400 if name else 403), query
+        assert not name or answer.json["error"]["message"].startswith(name), query
 
 
 def test_only_who_may_reads_it_and_only_of_his_organisation(gateway):
@@ -162,15 +165,15 @@ def test_only_who_may_reads_it_and_only_of_his_organisation(gateway):
 
 
 @pytest.mark.parametrize("role", ["aigate_control", "aigate_flusher", "aigate_ops", None])
-@pytest.mark.parametrize("statement", ["UPDATE aigate.audit_log SET action = 'nothing'",
-                                       "DELETE FROM aigate.audit_log", "TRUNCATE aigate.audit_log"])
-def test_rows_cannot_be_changed_or_deleted(gateway, role, statement):
+def test_rows_cannot_be_changed_or_deleted(gateway, role):
     """By nobody: the roles lack the privilege, and a trigger stops even the owner."""
     gateway.workspace("W")
     before = gateway.rows("SELECT * FROM aigate.audit_log ORDER BY id")
-    with pytest.raises(PostgresError) as refused:
-        gateway.sql((f"SET ROLE {role}; " if role else "SET work_mem TO '4MB'; ") + statement)
-    assert ("permission denied" if role else "never changed") in str(refused.value)
+    for statement in ("UPDATE aigate.audit_log SET action = 'nothing'", "DELETE FROM aigate.audit_log",
+                      "TRUNCATE aigate.audit_log"):
+        with pytest.raises(PostgresError) as refused:
+            gateway.sql((f"SET ROLE {role}; " if role else "SET work_mem TO '4MB'; ") + statement)
+        assert ("permission denied" if role else "never changed") in str(refused.value)
     assert gateway.rows("SELECT * FROM aigate.audit_log ORDER BY id") == before and before
 
 
