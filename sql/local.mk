@@ -8,11 +8,19 @@ dist_sqlmigrations_DATA = \
 	sql/migrations/0004_partition_lock.sql \
 	sql/migrations/0005_policy.sql \
 	sql/migrations/0006_alert.sql \
+	sql/migrations/0007_enforcement.sql \
 	sql/migrations/0008_limits.sql \
+	sql/migrations/0009_rollups.sql \
+	sql/migrations/0010_reprice.sql \
 	sql/migrations/0011_analytics.sql
 sqlviewsdir = $(pkgdatadir)/sql/views
 dist_sqlviews_DATA = \
+	sql/views/adjustment.sql \
 	sql/views/budget.sql \
+	sql/views/customer.sql \
+	sql/views/latency.sql \
+	sql/views/ledger.sql \
 	sql/views/spend.sql \
-	sql/views/trouble.sql
+	sql/views/trouble.sql \
+	sql/views/zz_comment.sql
 EXTRA_DIST += sql/README.md

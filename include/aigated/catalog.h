@@ -16,7 +16,7 @@
 #include "aigated/shm_layout.h"
 
 #define AG_CATALOG_MAGIC   UINT64_C(0x676f6c6174616361)
-#define AG_CATALOG_VERSION 2u
+#define AG_CATALOG_VERSION 4u
 #define AG_ENTITY_METERS   8u
 
 struct ag_cat_text { uint32_t off, len; };   /* in the heap; len 0 = none */
@@ -54,6 +54,8 @@ struct ag_cat_integration {
 	uint32_t state;
 	uint32_t allow_all_models;     /* 0: only the rows of ag_cat_model that are enabled */
 	uint32_t first_model, n_models; /* rows of this integration, sorted by slug bytes */
+	uint32_t price_ppm;            /* list prices times this / 10^6; 0: as they are */
+	uint32_t reserved;
 };
 
 /* Integration x workspace. */
@@ -102,6 +104,10 @@ enum ag_mode {
 	AG_MODE_AUDIO_TRANSCRIPTION, AG_MODE_AUDIO_SPEECH, AG_MODE_RERANK, AG_MODE_MODERATION
 };
 
+enum ag_price_unit {
+	AG_PU_NONE, AG_PU_OTHER, AG_PU_IMAGE, AG_PU_PIXEL, AG_PU_SECOND, AG_PU_CHARACTER, AG_PU_SEARCH
+};
+
 struct ag_cat_price {
 	int64_t id;                    /* price.id */
 	struct ag_cat_text family;     /* of the provider: prices sort by (family, model, from) */
@@ -113,7 +119,7 @@ struct ag_cat_price {
 	uint32_t context_window;       /* tokens, 0 unknown */
 	uint32_t max_output;           /* tokens, 0 unknown */
 	uint32_t mode;                 /* enum ag_mode */
-	uint32_t unit;                 /* what AG_PI_UNIT counts; 0 none */
+	uint32_t unit;                 /* enum ag_price_unit: what AG_PI_UNIT counts */
 	uint32_t flags;                /* AG_MF_... */
 };
 #define AG_MF_VISION     1u
@@ -137,6 +143,7 @@ struct ag_cat_policy {
 	uint32_t kind;                 /* enum ag_meter_kind */
 	uint32_t unit;                 /* enum ag_unit */
 	uint32_t period_kind, period_days, anchor_day; /* budgets */
+	uint32_t enforcement, on_exhaust; /* budgets: enum ag_enforcement, enum ag_exhaust */
 	uint32_t n_conditions, n_groups;
 	struct ag_cat_text conditions; /* src/catalog/rules.h */
 	struct ag_cat_text groups;

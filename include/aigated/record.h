@@ -45,6 +45,7 @@ enum ag_outcome {
 	AG_OUT_UPSTREAM_BROKE_BEFORE = 10, /* closed or reset before a head came */
 	AG_OUT_UPSTREAM_BROKE_DURING = 11,
 	AG_OUT_WORKER_DIED = 12,
+	AG_OUT_BUDGET_CUT = 13, /* an adaptive budget could not pay for more */
 };
 
 enum ag_record_str {
@@ -100,7 +101,7 @@ struct ag_record {
 	uint8_t is_final;        /* the last attempt of its request */
 	uint32_t cache_status;   /* 0 none */
 	uint16_t str_len[AG_RS_COUNT];
-	uint32_t reserved;
+	uint32_t price_ppm;      /* the price was taken times this / 10^6; 0: as it stands */
 	/* struct ag_charge charge[n_charges]; char strings[] */
 };
 static_assert(sizeof(struct ag_record) % 8 == 0, "charges follow aligned");

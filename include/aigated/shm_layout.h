@@ -16,7 +16,7 @@
 #include "base/hash.h"
 
 #define AG_SHM_MAGIC  UINT64_C(0x6169676174656431) /* "aigated1" */
-#define AG_SHM_LAYOUT 4u
+#define AG_SHM_LAYOUT 6u
 
 /* Bytes of the segment's file that are locked as names, not as bytes: one a process slot from 0 on
  * (held while the process lives), and one for insertions into the meter table. */
@@ -76,7 +76,9 @@ struct ag_shm_hdr {
 	                                so budget_state is true  W: flusher  R: control */
 	struct ag_a32 policy_meters; /* meters made on first use, about  W: under AG_SHM_LOCK_METERS */
 	struct ag_a32 policy_made;   /* goes up with each of them, and each name  W: as above  R: control */
-	struct ag_a32 reserved[4]; /* zero */
+	struct ag_a32 would_refuse; /* goes up with every refusal a shadow budget noted  R: control */
+	uint32_t reserved;         /* zero */
+	uint64_t learned_off;      /* struct ag_learned[AG_LEARNED_SLOTS]  W: master */
 };
 static_assert(sizeof(struct ag_shm_hdr) % 64 == 0, "what follows the header is line-aligned");
 
@@ -99,7 +101,8 @@ struct ag_proc_slot {
 	struct ag_a32 inflight;     /* workers: requests in flight */
 	struct ag_a32 connections;  /* workers: client connections open */
 	struct ag_a32 catalog_gen;  /* workers: generation of the catalogue in use */
-	struct ag_a32 reserved[5];
+	struct ag_a32 slots_high;   /* workers: in-flight slots from here on were never used */
+	struct ag_a32 reserved[4];
 	char last_words[AG_LAST_WORDS]; /* W: crash path, async-signal-safe  R: master */
 };
 static_assert(sizeof(struct ag_proc_slot) == 320, "process slots are five lines");
@@ -178,6 +181,19 @@ enum ag_period_kind {
 	AG_PERIOD_WEEKLY_MONDAY = 4, /* policies */
 };
 
+/* What a budget does with a request that may not fit. */
+enum ag_enforcement {
+	AG_ENFORCE_STRICT = 0,   /* the worst case is held: never passed */
+	AG_ENFORCE_ADAPTIVE = 1, /* what such answers usually take is held, and more while they come */
+	AG_ENFORCE_SHADOW = 2,   /* never refuses; notes what strict would have refused */
+};
+
+/* Adaptive: what becomes of a stream for which no more can be held. */
+enum ag_exhaust {
+	AG_EXHAUST_CUT = 0,    /* it ends with an error, the provider is cancelled */
+	AG_EXHAUST_FINISH = 1, /* it goes on, and what it takes beyond is charged all the same */
+};
+
 /* Ids of table meter stay below; an id from here on is made of a policy and what the request was
  * grouped by (src/policy/policy_match.h), for a meter that appears on first use. */
 #define AG_METER_DERIVED   (INT64_C(1) << 62)
@@ -200,7 +216,8 @@ struct ag_meter {
 	struct ag_a32 unit;        /* enum ag_unit */
 	struct ag_a32 level;       /* enum ag_scope_kind */
 	struct ag_a32 period_kind; /* enum ag_period_kind */
-	struct ag_a32 period_days;
+	struct ag_a32 days_and_mode; /* bits 0-15 length of a period of kind days, 16-23 enum
+	                                ag_enforcement, 24-31 enum ag_exhaust: see metertab.h */
 	struct ag_a32 anchor_day;  /* days since 1970, for AG_PERIOD_DAYS */
 	struct ag_a32 resets;      /* times the usage was reset: shifts the period number; rates: raised
 	                              also when the window changes, so that old slices count no more */
@@ -233,8 +250,13 @@ struct ag_meter {
 			uint8_t of_kind[288];
 			struct ag_a64 owner;    /* policy.id  W: who made it, before the id */
 			struct ag_a32 is_noted; /* 1: its name stands in PostgreSQL  W: control */
-			struct ag_a32 reserved[5];
+			uint32_t reserved;
 		} policy;
+		struct { /* behind that.  Budgets */
+			uint8_t of_others[304];
+			struct ag_a64 would_refuse; /* shadow: requests strict would have refused */
+			uint64_t reserved;
+		} mode;
 	} AG_ALIGNED(64);
 };
 static_assert(sizeof(struct ag_meter) == 384, "a meter is six lines");
@@ -279,12 +301,18 @@ struct ag_inflight {
 	uint32_t draft_bytes;   /* valid bytes of the draft */
 	uint64_t rec_seq;       /* RECORDING, RETRYING: sequence number of the record */
 	uint32_t incarnation;   /* of the worker that took the slot */
-	uint32_t reserved;
+	uint32_t charges_held;  /* 1: nothing is known, each meter is charged what is held of it */
 	struct ag_amounts actual; /* what to settle, written before RECORDING */
-	struct ag_amounts held;   /* what was held, for the sweep */
+	struct ag_amounts held;   /* the worst case: what strict meters hold */
 	uint64_t rec_at;        /* RECORDING, RETRYING: count in the ring where the record stands,
 	                           complete, published once head is past it */
-	uint64_t reserved2[5];
+	/* SENT: a hold is being changed from raise_from to raise_to; limit/raise.c */
+	struct ag_a32 raising;  /* 1 + index of the hold, 0 none: published after what it needs */
+	uint32_t reserved2;
+	int64_t raise_from, raise_to;
+	uint32_t adaptive;      /* bit per hold: of an adaptive budget, perhaps less than the worst case */
+	uint32_t would_refuse;  /* bit per hold: of a shadow budget, where strict would have refused */
+	uint64_t reserved3;
 	struct ag_hold holds[AG_HOLDS_MAX];
 	/* The ledger record under construction (record.h), without charges.  Written while HELD,
 	 * never touched from SENT on: a successor can finish it without knowing anything else. */
@@ -306,6 +334,23 @@ struct ag_ring_hdr {
 	struct ag_a64 reserved_r[5];
 };
 static_assert(sizeof(struct ag_ring_hdr) == 128, "producer and consumer on lines of their own");
+
+/* ---- what answers usually take ------------------------------------------------------------ */
+
+#define AG_LEARNED_SLOTS   4096u
+#define AG_LEARNED_BUCKETS 88u
+
+/* How much output the answers to one key's requests to one model took: how many fell into each
+ * range of tokens (limit/learned.h).  A guess that nothing relies on: several may count at once,
+ * and one may lose its slot to another while it does. */
+struct ag_learned {
+	struct ag_a64 tag;     /* of key and model; 0 never used */
+	struct ag_a32 total;   /* sum of the buckets, about */
+	struct ag_a32 used_at; /* seconds, wall: the oldest of a set makes room */
+	struct ag_a32 bucket[AG_LEARNED_BUCKETS];
+	uint32_t reserved[4];
+} AG_ALIGNED(64);
+static_assert(sizeof(struct ag_learned) == 384, "six lines");
 
 /* ---- catalogue --------------------------------------------------------------------------- */
 

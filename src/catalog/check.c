@@ -196,7 +196,8 @@ static bool
 policy_meter_ok(const struct ag_cat_policy *p)
 {
 	if (p->limit < 0 || p->unit < AG_UNIT_NUSD || p->unit > AG_UNIT_REQUESTS ||
-	    p->period_kind > AG_PERIOD_WEEKLY_MONDAY)
+	    p->period_kind > AG_PERIOD_WEEKLY_MONDAY || p->enforcement > AG_ENFORCE_SHADOW ||
+	    p->on_exhaust > AG_EXHAUST_FINISH)
 		return false;
 	switch (p->kind) {
 	case AG_METER_BUDGET:

@@ -45,7 +45,10 @@ field_const(const struct ag_directive *d, const struct ag_conf *conf)
 
 static const char *const log_levels[] = { "error", "warn", "notice", "info", "debug", NULL };
 static const char *const full_rings[] = { "refuse", "serve", NULL };
+static const char *const partitions[] = { "month", "day", NULL };
 static const char *const unpriceds[] = { "refuse", "flat", NULL };
+static const char *const unknowns[] = { "estimate", "hold", NULL };
+static const char *const tiers[] = { "priority", "standard", NULL };
 
 static const char *const *
 enum_names(enum ag_directive_type type)
@@ -57,6 +60,12 @@ enum_names(enum ag_directive_type type)
 		return full_rings;
 	case AG_DT_ENUM_UNPRICED:
 		return unpriceds;
+	case AG_DT_ENUM_UNKNOWN:
+		return unknowns;
+	case AG_DT_ENUM_TIER:
+		return tiers;
+	case AG_DT_ENUM_PARTITION:
+		return partitions;
 	case AG_DT_STRING:
 	case AG_DT_PATH:
 	case AG_DT_LISTEN:
@@ -174,6 +183,9 @@ parse_number(enum ag_directive_type type, struct ag_str text, int64_t *out)
 	case AG_DT_ENUM_LOG_LEVEL:
 	case AG_DT_ENUM_FULL_RING:
 	case AG_DT_ENUM_UNPRICED:
+	case AG_DT_ENUM_UNKNOWN:
+	case AG_DT_ENUM_TIER:
+	case AG_DT_ENUM_PARTITION:
 		return parse_name(text, enum_names(type), out);
 	case AG_DT_STRING:
 	case AG_DT_PATH:
@@ -203,6 +215,9 @@ store_number(const struct ag_directive *d, struct ag_conf *conf, int64_t v)
 	case AG_DT_ENUM_LOG_LEVEL:
 	case AG_DT_ENUM_FULL_RING:
 	case AG_DT_ENUM_UNPRICED:
+	case AG_DT_ENUM_UNKNOWN:
+	case AG_DT_ENUM_TIER:
+	case AG_DT_ENUM_PARTITION:
 		*(uint32_t *)at = (uint32_t)v;
 		return;
 	case AG_DT_STRING:
@@ -230,6 +245,9 @@ load_number(const struct ag_directive *d, const struct ag_conf *conf)
 	case AG_DT_ENUM_LOG_LEVEL:
 	case AG_DT_ENUM_FULL_RING:
 	case AG_DT_ENUM_UNPRICED:
+	case AG_DT_ENUM_UNKNOWN:
+	case AG_DT_ENUM_TIER:
+	case AG_DT_ENUM_PARTITION:
 		return *(const uint32_t *)at;
 	case AG_DT_STRING:
 	case AG_DT_PATH:
@@ -260,6 +278,12 @@ expected(enum ag_directive_type type)
 		return "refuse or serve";
 	case AG_DT_ENUM_UNPRICED:
 		return "refuse or flat";
+	case AG_DT_ENUM_PARTITION:
+		return "month or day";
+	case AG_DT_ENUM_UNKNOWN:
+		return "estimate or hold";
+	case AG_DT_ENUM_TIER:
+		return "priority or standard";
 	case AG_DT_STRING:
 		return "a text";
 	case AG_DT_PATH:
@@ -488,6 +512,9 @@ ag_directive_put(const struct ag_directive *d, const struct ag_conf *conf, uint3
 	case AG_DT_ENUM_LOG_LEVEL:
 	case AG_DT_ENUM_FULL_RING:
 	case AG_DT_ENUM_UNPRICED:
+	case AG_DT_ENUM_UNKNOWN:
+	case AG_DT_ENUM_TIER:
+	case AG_DT_ENUM_PARTITION:
 		ag_buf_puts(out, enum_names(d->type)[load_number(d, conf)]);
 		return;
 	}
@@ -519,6 +546,12 @@ ag_directive_syntax(const struct ag_directive *d)
 		return "Cm refuse | serve";
 	case AG_DT_ENUM_UNPRICED:
 		return "Cm refuse | flat";
+	case AG_DT_ENUM_PARTITION:
+		return "Cm month | day";
+	case AG_DT_ENUM_UNKNOWN:
+		return "Cm estimate | hold";
+	case AG_DT_ENUM_TIER:
+		return "Cm priority | standard";
 	}
 	return "";
 }

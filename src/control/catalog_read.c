@@ -8,6 +8,7 @@
 #include "catalog/catalog_build.h"
 #include "control/meters.h"
 #include "control/policy_rules.h"
+#include "control/price_multiplier.h"
 #include "control/publish.h"
 #include "control/sql.h"
 
@@ -191,6 +192,21 @@ mode_of(struct ag_str s)
 	return AG_MODE_CHAT;
 }
 
+/* What a unit price counts, by its word in the price list; n 0: nothing. */
+static uint32_t
+unit_of(struct ag_str word)
+{
+	static const struct { const char *word; enum ag_price_unit unit; } rows[] = {
+		{ "image", AG_PU_IMAGE }, { "image_in", AG_PU_IMAGE }, { "pixel", AG_PU_PIXEL },
+		{ "second", AG_PU_SECOND }, { "character", AG_PU_CHARACTER }, { "search_unit", AG_PU_SEARCH },
+	};
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(rows); i++)
+		if (ag_str_eq(word, ag_str(rows[i].word)))
+			return rows[i].unit;
+	return word.n > 0 ? AG_PU_OTHER : AG_PU_NONE;
+}
+
 static int
 read_prices(struct reader *r)
 {
@@ -210,7 +226,7 @@ read_prices(struct reader *r)
 			row.family = put(r, res, i, 2);
 		for (int k = 0; k < AG_PI_COUNT; k++)
 			row.p[k] = PQgetisnull(res, i, 11 + k) ? -1 : ag_pg_i64(res, i, 11 + k);
-		row.unit = !PQgetisnull(res, i, 11 + AG_PI_COUNT);
+		row.unit = unit_of(ag_pg_text(res, i, 11 + AG_PI_COUNT));
 		ag_catalog_build_price(r->b, &row);
 		r->prices.id[r->prices.n++] = row.id;
 	}
@@ -269,11 +285,13 @@ read_integration(struct reader *r, const PGresult *res, int i)
 	struct ag_cat_integration row = { .id = ag_pg_i64(res, i, 0), .state = AG_CAT_ACTIVE,
 		.slug = put(r, res, i, 2), .family = put(r, res, i, 3), .base_url = put(r, res, i, 4),
 		.config = put(r, res, i, 6), .allow_all_models = ag_pg_bool(res, i, 7) };
-	struct json_object *configurations = json_tokener_parse(PQgetvalue(res, i, 6));
+	struct json_object *configurations = json_tokener_parse(PQgetvalue(res, i, 6)), *multiplier;
 	uint8_t sealed[SEALED_MAX];
 	size_t n = 0;
 
 	row.headers = header_lines(r, configurations);
+	if (json_object_object_get_ex(configurations, "price_multiplier", &multiplier) && multiplier)
+		(void)!ag_price_multiplier(multiplier, &row.price_ppm); /* was checked when it was set */
 	json_object_put(configurations);
 	if (ag_pg_uuid(res, i, 1, row.uuid) < 0)
 		return -EINVAL;
@@ -359,7 +377,9 @@ read_policy(struct reader *r, const PGresult *res, int i)
 		.limit = ag_pg_i64(res, i, 9), .alert_at = ag_pg_i64(res, i, 10),
 		.period_kind = (uint32_t)ag_pg_i64(res, i, 11),
 		.period_days = (uint32_t)ag_pg_i64(res, i, 12),
-		.anchor_day = (uint32_t)ag_pg_i64(res, i, 13) };
+		.anchor_day = (uint32_t)ag_pg_i64(res, i, 13),
+		.enforcement = (uint32_t)ag_pg_i64(res, i, 14),
+		.on_exhaust = (uint32_t)ag_pg_i64(res, i, 15) };
 	struct ag_policy_rules rules;
 	int rc;
 

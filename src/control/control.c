@@ -19,6 +19,7 @@
 #include "control/publish.h"
 #include "control/reader.h"
 #include "control/server.h"
+#include "control/shadow.h"
 #include "shm/counters.h"
 #include "shm/keytab.h"
 
@@ -164,6 +165,7 @@ role_on_tick(evutil_socket_t fd, short what, void *arg)
 	ag_policy_values_tick(&r->ctl, r->ticks % SWEEP_TICKS == 0);
 	if (r->ticks % SWEEP_TICKS == 0)
 		sweep_meters(&r->ctl);
+	ag_shadow_tick(&r->ctl);
 	ag_alerts_tick(r->ctl.alerts);
 	ag_exports_tick(r->ctl.exports);
 	ag_metrics_tick(r->ctl.metrics);

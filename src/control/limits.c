@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "control/field.h"
 #include "limit/alert.h"
+#include "limit/holds.h"
 
 #define BUDGET_MAX_NUSD  (INT64_C(4000000000) * AG_NUSD_PER_USD)
 #define TOKENS_MAX       INT64_C(4000000000000000000)
@@ -111,6 +112,55 @@ is_turn(const struct ag_limit *l, int64_t at_us)
 	return start == at_us;
 }
 
+const char *const ag_enforcement_names[] = { [AG_ENFORCE_STRICT] = "strict",
+	[AG_ENFORCE_ADAPTIVE] = "adaptive", [AG_ENFORCE_SHADOW] = "shadow", NULL };
+const char *const ag_exhaust_names[] = { [AG_EXHAUST_CUT] = "cut", [AG_EXHAUST_FINISH] = "finish", NULL };
+
+/* enforcement, on_exhaust. */
+static int
+mode_members(struct ag_call *c, struct json_object *obj, const char *path, struct ag_limit *l)
+{
+	char p[128];
+	int which;
+
+	snprintf(p, sizeof(p), "%s.enforcement", path);
+	if (choice_member(c, obj, p, ag_enforcement_names, "strict, adaptive, shadow", &which) < 0)
+		return -1;
+	l->enforcement = which < 0 ? AG_ENFORCE_STRICT : (enum ag_enforcement)which;
+	if (l->enforcement == AG_ENFORCE_ADAPTIVE && l->unit == AG_UNIT_REQUESTS)
+		return ag_call_invalid(c, "%s: a budget of requests has nothing to learn: strict or shadow", p);
+	snprintf(p, sizeof(p), "%s.on_exhaust", path);
+	if (choice_member(c, obj, p, ag_exhaust_names, "cut, finish", &which) < 0)
+		return -1;
+	if (which >= 0 && l->enforcement != AG_ENFORCE_ADAPTIVE)
+		return ag_call_invalid(c, "%s: belongs to enforcement adaptive", p);
+	l->on_exhaust = which < 0 ? AG_EXHAUST_CUT : (enum ag_exhaust)which;
+	return 0;
+}
+
+void
+ag_limits_add_mode(struct json_object *obj, const struct ag_shm *shm, uint32_t ix,
+    enum ag_enforcement mode, enum ag_exhaust on_exhaust, enum ag_unit unit)
+{
+	const struct ag_meter *m = ix == AG_NONE_IX ? NULL : ag_metertab_at(shm, ix);
+
+	json_object_object_add(obj, "enforcement", json_object_new_string(ag_enforcement_names[mode]));
+	switch (mode) {
+	case AG_ENFORCE_STRICT:
+		json_object_object_add(obj, "bound", json_object_new_int64(0));
+		break;
+	case AG_ENFORCE_ADAPTIVE:
+		json_object_object_add(obj, "on_exhaust", json_object_new_string(ag_exhaust_names[on_exhaust]));
+		json_object_object_add(obj, "bound", exact_number(m ? ag_holds_bound(shm, ix) : 0, unit_scale(unit)));
+		break;
+	case AG_ENFORCE_SHADOW:
+		json_object_object_add(obj, "bound", NULL);
+		json_object_object_add(obj, "would_refuse",
+		    json_object_new_int64(m ? ag_a64_get(&m->mode.would_refuse) : 0));
+		break;
+	}
+}
+
 /* periodic_reset, periodic_reset_days, next_usage_reset_at. */
 static int
 period_members(struct ag_call *c, struct json_object *obj, const char *path,
@@ -163,7 +213,6 @@ usage_read_as(struct ag_call *c, struct json_object *obj, const char *path, bool
 	static const enum ag_unit units[] = { AG_UNIT_NUSD, AG_UNIT_TOKENS, AG_UNIT_REQUESTS };
 	static const char *const all_types[] = { "cost", "tokens", "requests", NULL };
 	static const char *const types[] = { "cost", "tokens", NULL };
-	static const char *const modes[] = { "strict", NULL };
 	char p[128];
 	int which;
 
@@ -176,8 +225,7 @@ usage_read_as(struct ag_call *c, struct json_object *obj, const char *path, bool
 	    is_policy ? "cost, tokens, requests" : "cost, tokens", &which) < 0)
 		return -1;
 	l->unit = units[which < 0 ? 0 : which];
-	snprintf(p, sizeof(p), "%s.enforcement", path);
-	if (choice_member(c, obj, p, modes, "strict", &which) < 0)
+	if (mode_members(c, obj, path, l) < 0)
 		return -1;
 	snprintf(p, sizeof(p), "%s.credit_limit", path);
 	if (amount_member(c, obj, p, l->unit, &l->limit) < 0)
@@ -236,6 +284,12 @@ usage_write(const struct ag_limit *l)
 		    json_object_new_int64(l->period_days));
 	if (l->anchor_day != INT32_MIN)
 		json_object_object_add(j, "anchor_day", json_object_new_int64(l->anchor_day));
+	if (l->enforcement != AG_ENFORCE_STRICT)
+		json_object_object_add(j, "enforcement",
+		    json_object_new_string(ag_enforcement_names[l->enforcement]));
+	if (l->enforcement == AG_ENFORCE_ADAPTIVE)
+		json_object_object_add(j, "on_exhaust",
+		    json_object_new_string(ag_exhaust_names[l->on_exhaust]));
 	return j;
 }
 
@@ -458,7 +512,7 @@ meter_of(struct ag_call *c, const struct ag_limit *l, const PGresult *meters, in
 			continue;
 		if (ag_a32_get(&shm->meters[ix].period_kind) == (uint32_t)l->period_kind &&
 		    (l->period_kind != AG_PERIOD_DAYS ||
-		    ag_a32_get(&shm->meters[ix].period_days) == l->period_days))
+		    ag_meter_period_days(&shm->meters[ix]) == l->period_days))
 			return &shm->meters[ix];
 	}
 	return NULL;
@@ -497,7 +551,9 @@ decorate_one(struct ag_call *c, struct json_object *one, const PGresult *meters,
 	}
 	json_object_object_add(one, "status",
 	    json_object_new_string(is_exhausted ? "exhausted" : "active"));
-	return is_exhausted;
+	ag_limits_add_mode(one, c->ctl->ctx->shm, m ? (uint32_t)(m - c->ctl->ctx->shm->meters) : AG_NONE_IX,
+	    l.enforcement, l.on_exhaust, l.unit);
+	return is_exhausted && l.enforcement != AG_ENFORCE_SHADOW;
 }
 
 bool

@@ -18,6 +18,8 @@ struct ag_limit {
 	enum ag_period_kind period_kind;
 	uint32_t period_days;
 	int32_t anchor_day;   /* of AG_PERIOD_DAYS; INT32_MIN: today, or as it stands */
+	enum ag_enforcement enforcement; /* budgets */
+	enum ag_exhaust on_exhaust;
 };
 
 struct ag_limits {
@@ -40,6 +42,13 @@ int ag_limits_policy_usage(struct ag_call *c, struct json_object *obj,
     struct ag_limit *out) AG_MUST_CHECK;
 int ag_limits_policy_rate(struct ag_call *c, struct json_object *obj,
     struct ag_limit *out) AG_MUST_CHECK;
+/* What they are called, in the API and in PostgreSQL. */
+extern const char *const ag_enforcement_names[];
+extern const char *const ag_exhaust_names[];
+/* Members enforcement, on_exhaust, bound and would_refuse of a budget that is shown; ix: its meter's slot,
+ * AG_NONE_IX none. */
+void ag_limits_add_mode(struct json_object *obj, const struct ag_shm *shm, uint32_t ix,
+    enum ag_enforcement mode, enum ag_exhaust on_exhaust, enum ag_unit unit);
 /* An amount as the API shows it: dollars, tokens, requests. */
 struct json_object *ag_limits_amount(int64_t v, enum ag_unit unit);
 

@@ -229,7 +229,7 @@ on_budget(struct loader *l, const PGresult *res, int row)
 	m = ag_metertab_at(l->ctl->ctx->shm, ix);
 	/* The account of now, or a later one that was opened before the period was changed. */
 	if (period >= ag_period_number((enum ag_period_kind)ag_a32_get(&m->period_kind),
-	    ag_a32_get(&m->period_days), ag_a32_get(&m->anchor_day), ag_a32_get(&m->resets),
+	    ag_meter_period_days(m), ag_a32_get(&m->anchor_day), ag_a32_get(&m->resets),
 	    l->now_us, &start, &end))
 		ag_metertab_restore(l->ctl->ctx->shm, ix, period, ag_pg_i64(res, row, 2));
 	return 0;
@@ -254,7 +254,7 @@ on_policy_reset(struct loader *l, const PGresult *res, int row)
 static int
 on_policy_budget(struct loader *l, const PGresult *res, int row)
 {
-	int64_t period = ag_pg_i64(res, row, 10), start, end;
+	int64_t period = ag_pg_i64(res, row, 12), start, end;
 	struct ag_meter_def def;
 	uint32_t ix;
 	int rc;
@@ -265,7 +265,7 @@ on_policy_budget(struct loader *l, const PGresult *res, int row)
 		return 0;
 	rc = on_policy_reset(l, res, row);
 	if (rc == 0 && ag_metertab_find(l->ctl->ctx->shm, def.id, &ix) == 0)
-		ag_metertab_restore(l->ctl->ctx->shm, ix, period, ag_pg_i64(res, row, 11));
+		ag_metertab_restore(l->ctl->ctx->shm, ix, period, ag_pg_i64(res, row, 13));
 	return rc;
 }
 

@@ -8,6 +8,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/call.c src/control/call.h \
 	src/control/catalog_read.c \
 	src/control/command.c src/control/command.h \
+	src/control/configurations.c src/control/configurations.h \
 	src/control/control.c src/control/control.h \
 	src/control/custom_host.c src/control/custom_host.h \
 	src/control/deliver.c src/control/deliver.h \
@@ -32,6 +33,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/organisation.c \
 	src/control/pg.c src/control/pg.h \
 	src/control/plan.c src/control/plan.h \
+	src/control/price_multiplier.c src/control/price_multiplier.h \
 	src/control/policies.c src/control/policies.h \
 	src/control/policy_rules.c src/control/policy_rules.h \
 	src/control/policy_values.c src/control/policy_values.h \
@@ -42,6 +44,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/secret.c src/control/secret.h \
 	src/control/server.c src/control/server.h \
 	src/control/sql.h src/control/sql_analytics.h src/control/sql_audit.h src/control/sql_logs.h \
+	src/control/shadow.c src/control/shadow.h src/control/sql_shadow.h \
 	src/control/sql.h src/control/sql_providers.h \
 	src/control/usage.c \
 	src/control/virtual_keys.c \

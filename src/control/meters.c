@@ -45,7 +45,10 @@ ag_meters_def(const PGresult *res, int row, struct ag_meter_def *out)
 	int unit = NAME_FIND(unit_names, ag_pg_text(res, row, COL_UNIT));
 	int period = NAME_FIND(period_names, ag_pg_text(res, row, COL_PERIOD));
 
-	if (level < 0 || kind < 0 || unit < 0 || period < 0)
+	int mode = name_find(ag_enforcement_names, 3, ag_pg_text(res, row, 12));
+	int exhaust = name_find(ag_exhaust_names, 2, ag_pg_text(res, row, 13));
+
+	if (level < 0 || kind < 0 || unit < 0 || period < 0 || mode < 0 || exhaust < 0)
 		return -EINVAL;
 	*out = (struct ag_meter_def){
 		.id = ag_pg_i64(res, row, COL_ID),
@@ -59,6 +62,8 @@ ag_meters_def(const PGresult *res, int row, struct ag_meter_def *out)
 		.period_days = (uint32_t)ag_pg_i64(res, row, COL_DAYS),
 		.anchor_day = (uint32_t)ag_pg_i64(res, row, 10),
 		.resets = (uint32_t)ag_pg_i64(res, row, 11),
+		.enforcement = (enum ag_enforcement)mode,
+		.on_exhaust = (enum ag_exhaust)exhaust,
 	};
 	return 0;
 }
@@ -91,6 +96,13 @@ arg_anchor(struct ag_pg_args *a, const struct ag_limit *l)
 		ag_pg_arg_i64(a, l->anchor_day);
 }
 
+static void
+arg_mode(struct ag_pg_args *a, const struct ag_limit *l)
+{
+	ag_pg_arg_text(a, ag_enforcement_names[l->enforcement]);
+	ag_pg_arg_text(a, ag_exhaust_names[l->on_exhaust]);
+}
+
 static int
 run(struct ag_call *c, const char *sql, const struct ag_pg_args *a)
 {
@@ -118,6 +130,7 @@ meter_insert(struct ag_call *c, const char *level, int64_t scope_id, const struc
 	ag_pg_arg_text(&a, period_names[l->period_kind]);
 	arg_period_days(&a, l);
 	arg_anchor(&a, l);
+	arg_mode(&a, l);
 	return run(c, SQL_METER_INSERT, &a);
 }
 
@@ -146,6 +159,7 @@ meter_update(struct ag_call *c, int64_t id, const struct ag_limit *l, bool reset
 	arg_anchor(&a, l);
 	ag_pg_arg_i64(&a, reset_usage && l->kind == AG_METER_BUDGET);
 	ag_pg_arg_i64(&a, settled_now(c, id));
+	arg_mode(&a, l);
 	return run(c, SQL_METER_UPDATE, &a);
 }
 

@@ -116,7 +116,7 @@ arg_or_null(struct ag_pg_args *a, bool is_given, int64_t v)
 		ag_pg_arg_text(a, NULL);
 }
 
-/* limit_amount, alert_amount, window_us, period_kind, period_days, anchor. */
+/* limit_amount, alert_amount, window_us, period_kind, period_days, anchor; and enforcement, on_exhaust. */
 static void
 arg_limit(struct ag_pg_args *a, const struct ag_limit *l)
 {
@@ -126,6 +126,8 @@ arg_limit(struct ag_pg_args *a, const struct ag_limit *l)
 	ag_pg_arg_text(a, period_names[l->period_kind]);
 	arg_or_null(a, l->period_kind == AG_PERIOD_DAYS, l->period_days);
 	arg_or_null(a, l->anchor_day != INT32_MIN, l->anchor_day);
+	ag_pg_arg_text(a, ag_enforcement_names[l->enforcement]);
+	ag_pg_arg_text(a, ag_exhaust_names[l->on_exhaust]);
 }
 
 static int
@@ -322,7 +324,7 @@ static int
 merged_limit(struct ag_call *c, const char *kind, struct json_object *now, struct ag_limit *out)
 {
 	static const char *const of_usage[] = { "type", "credit_limit", "alert_threshold",
-		"periodic_reset", "periodic_reset_days", NULL };
+		"periodic_reset", "periodic_reset_days", "enforcement", "on_exhaust", NULL };
 	static const char *const of_rate[] = { "type", "unit", "value", "target", NULL };
 	const char *const *names = is_rate(kind) ? of_rate : of_usage;
 	struct json_object *m = json_object_new_object();
@@ -335,6 +337,9 @@ merged_limit(struct ag_call *c, const char *kind, struct json_object *now, struc
 		struct json_object *from = has_member(c->body, *names) || (is_period && has_period)
 		    ? c->body : now;
 
+		/* What belongs to adaptive goes with it. */
+		if (strcmp(*names, "on_exhaust") == 0 && has_member(c->body, "enforcement"))
+			from = c->body;
 		if (has_member(from, *names))
 			json_object_object_add(m, *names, json_object_get(member(from, *names)));
 	}

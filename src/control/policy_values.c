@@ -30,6 +30,8 @@ ag_policy_value_def(const PGresult *res, int row, struct ag_meter_def *out)
 		.period_kind = (enum ag_period_kind)ag_pg_i64(res, row, 7),
 		.period_days = (uint32_t)ag_pg_i64(res, row, 8),
 		.anchor_day = (uint32_t)ag_pg_i64(res, row, 9),
+		.enforcement = (enum ag_enforcement)ag_pg_i64(res, row, 10),
+		.on_exhaust = (enum ag_exhaust)ag_pg_i64(res, row, 11),
 		.resets = (uint32_t)ag_pg_i64(res, row, 1),
 		.owner = ag_pg_i64(res, row, 3),
 		.name = ag_pg_text(res, row, 2),
@@ -289,7 +291,19 @@ struct value_state {
 	struct json_object *usage; /* owned */
 	int64_t period;
 	bool is_exhausted;
+	uint32_t ix;               /* slot of the meter, AG_NONE_IX none */
 };
+
+static void
+add_mode(struct ag_call *c, struct json_object *obj, const struct value_state *st)
+{
+	const struct ag_shm *shm = c->ctl->ctx->shm;
+	const struct ag_meter *m = st->ix == AG_NONE_IX ? NULL : ag_metertab_at(shm, st->ix);
+
+	if (m)
+		ag_limits_add_mode(obj, shm, st->ix, ag_meter_enforcement(m),
+		    ag_meter_on_exhaust(m), ag_a32_get(&m->unit));
+}
 
 static struct value_state
 state_of(struct ag_call *c, struct json_object *policy, int64_t meter_id)
@@ -297,11 +311,12 @@ state_of(struct ag_call *c, struct json_object *policy, int64_t meter_id)
 	const struct ag_shm *shm = c->ctl->ctx->shm;
 	int64_t limit = json_object_get_int64(member(policy, "_limit"));
 	struct ag_meter_state st = { 0 };
-	uint32_t ix;
+	uint32_t ix = AG_NONE_IX;
 
 	if (ag_metertab_find(shm, meter_id, &ix) == 0)
 		ag_meter_read(ag_metertab_at(shm, ix), 0, ag_clock_wall_us(), &st);
 	return (struct value_state){
+		.ix = ix,
 		.usage = ag_limits_amount(st.settled, (enum ag_unit)json_object_get_int(member(policy, "_unit"))),
 		.period = st.period,
 		.is_exhausted = st.settled >= limit,
@@ -343,6 +358,7 @@ ag_policy_values_map(struct ag_call *c, struct json_object *policy, struct json_
 		    json_object_new_string(st.is_exhausted ? "exhausted" : "active"));
 		json_object_object_add(one, "is_threshold_alerts_sent", was_raised(res, i, 3, st.period));
 		json_object_object_add(one, "is_exhausted_alerts_sent", was_raised(res, i, 4, st.period));
+		add_mode(c, one, &st);
 		json_object_object_add(map, PQgetvalue(res, i, 2), one);
 	}
 	*out = map;
@@ -386,6 +402,7 @@ value_page(struct ag_call *c, struct json_object *policy, const PGresult *res, i
 		json_object_object_add(one, "current_usage", st.usage);
 		json_object_object_add(one, "status",
 		    json_object_new_string(st.is_exhausted ? "exhausted" : "active"));
+		add_mode(c, one, &st);
 		json_object_array_add(data, one);
 	}
 	json_object_object_add(list, "object", json_object_new_string("list"));

@@ -39,7 +39,8 @@
 #define SQL_METER_COLUMNS                                                                    \
 	"id, level, scope_id, kind, unit, limit_amount,"                                         \
 	" coalesce(alert_amount, 9223372036854775807), coalesce(window_us, 0), period_kind,"     \
-	" coalesce(period_days, 0), coalesce(anchor_date - date '1970-01-01', 0), resets"
+	" coalesce(period_days, 0), coalesce(anchor_date - date '1970-01-01', 0), resets,"       \
+	" enforcement, on_exhaust"
 
 #define SQL_METERS_LOCK                                                                      \
 	"select " SQL_METER_COLUMNS " from aigate.meter"                                         \
@@ -47,15 +48,15 @@
 
 #define SQL_METER_INSERT                                                                     \
 	"insert into aigate.meter (organisation_id, level, scope_id, kind, unit, limit_amount,"  \
-	" alert_amount, window_us, period_kind, period_days, anchor_date)"                       \
+	" alert_amount, window_us, period_kind, period_days, anchor_date, enforcement, on_exhaust)" \
 	" values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"                                      \
-	" case when $9 = 'days' then coalesce(date '1970-01-01' + $11::int, current_date) end)"
+	" case when $9 = 'days' then coalesce(date '1970-01-01' + $11::int, current_date) end, $12, $13)"
 
 #define SQL_METER_UPDATE                                                                     \
 	"update aigate.meter set limit_amount = $2, alert_amount = $3, period_kind = $4,"        \
 	" period_days = $5, anchor_date = case when $4 = 'days'"                                 \
 	" then coalesce(date '1970-01-01' + $6::int, anchor_date, current_date) end,"            \
-	" resets = resets + $7, updated_at = now(),"                                             \
+	" resets = resets + $7, enforcement = $9, on_exhaust = $10, updated_at = now(),"          \
 	/* $8 is what is settled: a limit raised above it arms both alerts anew, see alerts.h */  \
 	" exhausted_arming = exhausted_arming + ($2 > limit_amount and $2 > $8)::int,"           \
 	" threshold_arming = threshold_arming + (($2 > limit_amount and $2 > $8)"                \
@@ -238,10 +239,12 @@
 #define SQL_PERIOD_NO(p)                                                                     \
 	"case " p ".period_kind when 'monthly' then 2 when 'days' then 3 when 'weekly_monday'"   \
 	" then 4 else 0 end"
-/* Columns 3 to 10 of what tells how a meter of a policy is to stand. */
+#define SQL_MODE_NO(p) "case " p ".enforcement when 'adaptive' then 1 when 'shadow' then 2 else 0 end"
+/* Columns 3 to 11 of what tells how a meter of a policy is to stand. */
 #define SQL_POLICY_METER(p)                                                                  \
 	" " p ".id, " SQL_UNIT_NO(p) ", " p ".limit_amount, coalesce(" p ".alert_amount, 9223372036854775807)," \
-	" " SQL_PERIOD_NO(p) ", coalesce(" p ".period_days, 0), coalesce(" p ".anchor_date - date '1970-01-01', 0)"
+	" " SQL_PERIOD_NO(p) ", coalesce(" p ".period_days, 0), coalesce(" p ".anchor_date - date '1970-01-01', 0)," \
+	" " SQL_MODE_NO(p) ", (" p ".on_exhaust = 'finish')::int"
 
 #define SQL_POLICY_MONEY(p, col)                                                             \
 	"case when " p ".unit = 'nusd' then trim_scale(" p "." col "::numeric / 1000000000)"     \
@@ -253,7 +256,9 @@
 	" 'alert_threshold', " SQL_POLICY_MONEY(p, "alert_amount") ", 'periodic_reset',"         \
 	" case " p ".period_kind when 'monthly' then 'monthly' when 'weekly_monday' then 'weekly' end," \
 	" 'periodic_reset_days', " p ".period_days, '_period', " SQL_PERIOD_NO(p) ","            \
-	" '_anchor', " p ".anchor_date - date '1970-01-01', 'object', 'policy_usage_limits')"    \
+	" '_anchor', " p ".anchor_date - date '1970-01-01', 'object', 'policy_usage_limits',"    \
+	" 'enforcement', " p ".enforcement) || case " p ".enforcement when 'adaptive' then"      \
+	" jsonb_build_object('on_exhaust', " p ".on_exhaust) else '{}' end"                      \
 	" else jsonb_build_object('type', " p ".unit, 'unit', case " p ".window_us"              \
 	" when 1000000 then 'rps' when 60000000 then 'rpm' when 3600000000 then 'rph'"           \
 	" when 86400000000 then 'rpd' when 604800000000 then 'rpw' else 'concurrent' end,"       \
@@ -281,9 +286,10 @@
 
 #define SQL_POLICY_INSERT                                                                    \
 	"insert into aigate.policy (organisation_id, workspace_id, kind, name, description, conditions," \
-	" group_by, unit, limit_amount, alert_amount, window_us, period_kind, period_days, anchor_date)" \
+	" group_by, unit, limit_amount, alert_amount, window_us, period_kind, period_days, anchor_date," \
+	" enforcement, on_exhaust)"                                                              \
 	" values ($1, $2, $3, $4, $5, $6::jsonb, $7::jsonb, $8, $9, $10, $11, $12, $13,"         \
-	" case when $12 = 'days' then coalesce(date '1970-01-01' + $14::int, current_date) end)" \
+	" case when $12 = 'days' then coalesce(date '1970-01-01' + $14::int, current_date) end, $15, $16)" \
 	" returning uuid"
 
 #define SQL_POLICY_UPDATE                                                                    \
@@ -296,7 +302,8 @@
 	" or coalesce($8, 9223372036854775807) > coalesce(alert_amount, 9223372036854775807))::int," \
 	" window_us = $9, period_kind = $10, period_days = $11, anchor_date = case when $10 = 'days'" \
 	" then coalesce(date '1970-01-01' + $12::int, anchor_date, current_date) end,"           \
-	" status = coalesce($13, status), updated_at = now() where id = $1"
+	" enforcement = $13, on_exhaust = $14, status = coalesce($15, status), updated_at = now()" \
+	" where id = $1"
 
 #define SQL_POLICY_ARCHIVE                                                                   \
 	"update aigate.policy set status = 'archived', updated_at = now() where id = $1"

@@ -36,7 +36,10 @@ ag_amount_add(int64_t a, int64_t b)
 }
 
 /* Fill in period; kind is already known to be theirs. */
-enum ag_take ag_budget_take(struct ag_meter *m, int64_t amount, int64_t now_us, int64_t *out_period);
+enum ag_take ag_budget_take(struct ag_meter *m, int64_t amount, int64_t least, int64_t now_us,
+    int64_t *out_period, bool *out_would_refuse);
+enum ag_take ag_budget_raise(struct ag_meter *m, const struct ag_hold *h, int64_t by);
+void ag_budget_lower(struct ag_meter *m, const struct ag_hold *h, int64_t by);
 void ag_budget_settle(struct ag_meter *m, const struct ag_hold *h, int64_t actual);
 void ag_budget_release(struct ag_meter *m, const struct ag_hold *h);
 void ag_budget_read(const struct ag_meter *m, int64_t want, int64_t now_us,

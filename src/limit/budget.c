@@ -7,6 +7,7 @@
  * between the two, but a `held` that is wrong until the reconciler comes by. */
 #include "limit/algorithms.h"
 #include "shm/crash_point.h"
+#include "shm/metertab.h"
 
 static int64_t
 number_now(const struct ag_meter *m, int64_t now_us, int64_t *out_end_us)
@@ -14,7 +15,7 @@ number_now(const struct ag_meter *m, int64_t now_us, int64_t *out_end_us)
 	enum ag_period_kind kind = ag_a32_observe(&m->period_kind); /* before what belongs to it */
 	int64_t start;
 
-	return ag_period_number(kind, ag_a32_get(&m->period_days), ag_a32_get(&m->anchor_day),
+	return ag_period_number(kind, ag_meter_period_days(m), ag_a32_get(&m->anchor_day),
 	    ag_a32_get(&m->resets), now_us, &start, out_end_us);
 }
 
@@ -37,8 +38,21 @@ settled_restart(struct ag_meter *m, int64_t period, int64_t old_settled)
 	ag_a64_add(&m->budget.settled[period & 1], -old_settled);
 }
 
+static bool
+has_room(int64_t used, int64_t limit, int64_t amount)
+{
+	return used <= limit && amount <= limit - used;
+}
+
+static bool
+is_shadow(const struct ag_meter *m)
+{
+	return ag_meter_enforcement(m) == AG_ENFORCE_SHADOW;
+}
+
 enum ag_take
-ag_budget_take(struct ag_meter *m, int64_t amount, int64_t now_us, int64_t *out_period)
+ag_budget_take(struct ag_meter *m, int64_t amount, int64_t least, int64_t now_us, int64_t *out_period,
+    bool *out_would_refuse)
 {
 	int64_t end, by_clock = number_now(m, now_us, &end);
 
@@ -53,9 +67,11 @@ ag_budget_take(struct ag_meter *m, int64_t amount, int64_t now_us, int64_t *out_
 		if (cur.hi > period)
 			continue; /* opened since we looked: hi only grows, so this ends */
 		want = (struct ag_pair){ .hi = period, .lo = is_stale ? 0 : cur.lo };
-		if (want.lo > limit || amount > limit - want.lo)
+		/* Closed means about to go, in shadow too: the request must look for it again. */
+		if (!has_room(want.lo, limit, amount) && (limit < 0 || !is_shadow(m)))
 			return AG_TAKE_DENIED;
-		want.lo += amount;
+		*out_would_refuse = !has_room(want.lo, limit, least) && !has_room(want.lo, limit, amount);
+		want.lo = ag_amount_add(want.lo, amount);
 		AG_CRASH_POINT();
 		if (!ag_a128_cas(account, cur, want))
 			continue; /* somebody else got on */
@@ -91,6 +107,36 @@ account_replace(struct ag_meter *m, const struct ag_hold *h, int64_t actual)
 			ag_a32_set(&m->suspect, 1); /* less there than we held: somebody died */
 		return true;
 	}
+}
+
+enum ag_take
+ag_budget_raise(struct ag_meter *m, const struct ag_hold *h, int64_t by)
+{
+	struct ag_a128 *account = &m->budget.account[h->period & 1];
+
+	for (;;) {
+		struct ag_pair cur = ag_pair_read(account), want;
+
+		if (cur.hi != h->period)
+			return AG_TAKE_OK; /* two periods on: what it costs is counted nowhere any more */
+		if (!has_room(cur.lo, ag_a64_get(&m->limit), by) && !is_shadow(m))
+			return AG_TAKE_DENIED;
+		want = (struct ag_pair){ .hi = cur.hi, .lo = ag_amount_add(cur.lo, by) };
+		AG_CRASH_POINT();
+		if (!ag_a128_cas(account, cur, want))
+			continue;
+		AG_CRASH_POINT();
+		return AG_TAKE_OK;
+	}
+}
+
+void
+ag_budget_lower(struct ag_meter *m, const struct ag_hold *h, int64_t by)
+{
+	struct ag_hold part = *h;
+
+	part.amount = by;
+	account_replace(m, &part, 0);
 }
 
 void

@@ -26,9 +26,15 @@ amount_in(enum ag_unit unit, const struct ag_amounts *a)
 }
 
 int64_t
-ag_hold_actual(const struct ag_hold *h, const struct ag_amounts *actual)
+ag_amount_of(enum ag_unit unit, const struct ag_amounts *a)
 {
-	return amount_in((enum ag_unit)h->unit, actual);
+	return amount_in(unit, a);
+}
+
+int64_t
+ag_hold_actual(const struct ag_inflight *slot, const struct ag_hold *h, const struct ag_amounts *actual)
+{
+	return slot->charges_held ? h->amount : amount_in((enum ag_unit)h->unit, actual);
 }
 
 void
@@ -52,7 +58,7 @@ ag_holds_pop(const struct ag_shm *shm, struct ag_inflight *slot, const struct ag
 	AG_CRASH_POINT();
 	atomic_thread_fence(memory_order_seq_cst); /* written before anything happens to the meter */
 	if (actual)
-		ag_meter_settle(m, h, ag_hold_actual(h, actual), now_us);
+		ag_meter_settle(m, h, ag_hold_actual(slot, h, actual), now_us);
 	else
 		ag_meter_release(m, h);
 	AG_CRASH_POINT();
@@ -81,40 +87,60 @@ has_meter(const struct ag_inflight *slot, uint32_t n, uint32_t meter_ix)
 
 /* Takes one more: intent, meter, certainty. */
 static enum ag_take
-holds_push(const struct ag_shm *shm, struct ag_inflight *slot, uint32_t meter_ix,
-    const struct ag_amounts *amounts, int64_t now_us, struct ag_rate_left *out_left)
+holds_push(const struct ag_shm *shm, struct ag_inflight *slot, const struct ag_ask *ask, int64_t now_us,
+    struct ag_rate_left *out_left)
 {
 	uint32_t i = ag_a32_get(&slot->progress);
-	struct ag_meter *m = ag_metertab_at(shm, meter_ix);
-	uint32_t unit = ag_a32_get(&m->unit);
+	struct ag_meter *m = ag_metertab_at(shm, ask->meter_ix);
 	struct ag_hold hold = {
 		.meter_id = ag_a64_observe(&m->id),
-		.meter_ix = meter_ix,
-		.unit = unit,
-		.amount = amount_in((enum ag_unit)unit, amounts),
+		.meter_ix = ask->meter_ix,
+		.unit = ag_a32_get(&m->unit),
+		.amount = ask->amount,
 	};
 	enum ag_take verdict;
+	bool would_refuse;
 
 	slot->holds[i] = hold;
 	AG_CRASH_POINT();
 	ag_a32_publish(&slot->n_holds, i + 1);
 	AG_CRASH_POINT();
 	atomic_thread_fence(memory_order_seq_cst);
-	verdict = ag_meter_take_telling(m, meter_ix, hold.amount, now_us, &hold, out_left);
+	verdict = ag_meter_take_or_note(m, ask->meter_ix, ask->amount, ask->least, now_us, &hold, out_left,
+	    &would_refuse);
 	if (verdict != AG_TAKE_OK) {
 		ag_a32_publish(&slot->n_holds, i);
 		return verdict;
 	}
 	AG_CRASH_POINT();
 	slot->holds[i] = hold;
+	slot->adaptive |= (uint32_t)ask->is_adaptive << i;
+	slot->would_refuse |= (uint32_t)would_refuse << i;
 	ag_a32_publish(&slot->progress, i + 1);
 	AG_CRASH_POINT();
 	return AG_TAKE_OK;
 }
 
 enum ag_take
-ag_holds_take_telling(const struct ag_shm *shm, struct ag_inflight *slot, uint32_t incarnation,
+ag_holds_take(const struct ag_shm *shm, struct ag_inflight *slot, uint32_t incarnation,
     const uint32_t *meters, uint32_t n, const struct ag_amounts *amounts, int64_t now_us,
+    uint32_t *out_denied)
+{
+	struct ag_ask ask[AG_HOLDS_MAX];
+
+	assert(n <= AG_HOLDS_MAX);
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t unit = ag_a32_get(&ag_metertab_at(shm, meters[i])->unit);
+		int64_t amount = amount_in((enum ag_unit)unit, amounts);
+
+		ask[i] = (struct ag_ask){ .meter_ix = meters[i], .amount = amount, .least = amount };
+	}
+	return ag_holds_take_each(shm, slot, incarnation, ask, n, amounts, now_us, out_denied, NULL);
+}
+
+enum ag_take
+ag_holds_take_each(const struct ag_shm *shm, struct ag_inflight *slot, uint32_t incarnation,
+    const struct ag_ask *ask, uint32_t n, const struct ag_amounts *worst, int64_t now_us,
     uint32_t *out_denied, struct ag_rate_left out_left[AG_HOLDS_MAX])
 {
 	assert(ag_a32_get(&slot->state) == AG_INFLIGHT_FREE && n <= AG_HOLDS_MAX);
@@ -122,17 +148,19 @@ ag_holds_take_telling(const struct ag_shm *shm, struct ag_inflight *slot, uint32
 	ag_a32_set(&slot->n_holds, 0);
 	slot->draft_bytes = 0;
 	slot->incarnation = incarnation;
-	slot->held = *amounts;
+	slot->held = *worst;
 	slot->actual = (struct ag_amounts){ 0 };
+	slot->charges_held = slot->adaptive = slot->would_refuse = 0;
+	ag_a32_set(&slot->raising, 0);
 	ag_holds_goto(slot, AG_INFLIGHT_TAKING);
 	for (uint32_t i = 0; i < n; i++) {
 		struct ag_rate_left *left = out_left ? &out_left[i] : NULL;
 
 		if (left)
 			left->is_rate = false;
-		if (has_meter(slot, ag_a32_get(&slot->progress), meters[i]))
+		if (has_meter(slot, ag_a32_get(&slot->progress), ask[i].meter_ix))
 			continue;
-		if (holds_push(shm, slot, meters[i], amounts, now_us, left) == AG_TAKE_DENIED) {
+		if (holds_push(shm, slot, &ask[i], now_us, left) == AG_TAKE_DENIED) {
 			ag_holds_goto(slot, AG_INFLIGHT_RELEASING);
 			ag_holds_pop_all(shm, slot, NULL, now_us);
 			*out_denied = i;
@@ -178,7 +206,7 @@ ag_holds_charges(const struct ag_shm *shm, const struct ag_inflight *slot,
 		out[n++] = (struct ag_charge){
 			.meter_id = h->meter_id,
 			.period = h->period,
-			.amount = ag_hold_actual(h, actual),
+			.amount = ag_hold_actual(slot, h, actual),
 			.policy_id = h->meter_id >= AG_METER_DERIVED
 			    ? (uint32_t)ag_a64_get(&m->policy.owner) : 0,
 			.unit = h->unit,

@@ -19,19 +19,39 @@
 /* Takes amounts (each meter its unit) on n meters, all or none.  Slot must be FREE.
  * AG_TAKE_DENIED: *out_denied = position in meters[] of the first that refused; nothing is held,
  * the slot is FREE again.  AG_TAKE_OK: state HELD.  Meters that are gone are left out; duplicates
- * in meters[] are taken once.  n <= AG_HOLDS_MAX.
- * _telling: out_left[i] is what the rate of meters[i] has left; NULL: nobody asks. */
-enum ag_take ag_holds_take_telling(const struct ag_shm *shm, struct ag_inflight *slot,
-    uint32_t incarnation, const uint32_t *meters, uint32_t n, const struct ag_amounts *amounts,
-    int64_t now_us, uint32_t *out_denied, struct ag_rate_left out_left[AG_HOLDS_MAX]) AG_MUST_CHECK;
-
-static inline enum ag_take AG_MUST_CHECK
-ag_holds_take(const struct ag_shm *shm, struct ag_inflight *slot, uint32_t incarnation,
+ * in meters[] are taken once.  n <= AG_HOLDS_MAX. */
+enum ag_take ag_holds_take(const struct ag_shm *shm, struct ag_inflight *slot, uint32_t incarnation,
     const uint32_t *meters, uint32_t n, const struct ag_amounts *amounts, int64_t now_us,
-    uint32_t *out_denied)
-{
-	return ag_holds_take_telling(shm, slot, incarnation, meters, n, amounts, now_us, out_denied, NULL);
-}
+    uint32_t *out_denied) AG_MUST_CHECK;
+
+/* What a meter of that unit counts of it. */
+int64_t ag_amount_of(enum ag_unit unit, const struct ag_amounts *a);
+
+/* What to take of one meter. */
+struct ag_ask {
+	uint32_t meter_ix;
+	bool is_adaptive;  /* the amount may be less than the worst case, and may be raised */
+	int64_t amount;    /* in the meter's unit */
+	int64_t least;     /* shadow budgets: with less than that left strict would have refused */
+};
+
+/* The same with an amount for each meter; worst: what strict meters hold.  Bits of
+ * slot->would_refuse: shadow budgets that strict would have refused.  out_left[i]: what the rate of
+ * ask[i] has left; NULL: nobody asks. */
+enum ag_take ag_holds_take_each(const struct ag_shm *shm, struct ag_inflight *slot, uint32_t incarnation,
+    const struct ag_ask *ask, uint32_t n, const struct ag_amounts *worst, int64_t now_us,
+    uint32_t *out_denied, struct ag_rate_left out_left[AG_HOLDS_MAX]) AG_MUST_CHECK;
+
+/* While SENT: the holds of mask (bits by index, of budgets) become what `to` says where that is
+ * more, all or none; other holds stay.  DENIED: holds[*out_denied] has no room, all is as it was.
+ * raise.c. */
+enum ag_take ag_holds_raise(const struct ag_shm *shm, struct ag_inflight *slot, uint32_t mask,
+    const struct ag_amounts *to, uint32_t *out_denied) AG_MUST_CHECK;
+
+/* By how much the requests in flight can still pass the budget, at most: of a strict one 0.  Of an
+ * adaptive one that finishes streams, the worst case of each less what is held for it; of one that
+ * cuts them, as much again as is held for it, or that if it is less.  Goes through all slots. */
+int64_t ag_holds_bound(const struct ag_shm *shm, uint32_t meter_ix);
 
 /* HELD -> SENT: from here on a death is charged.  The draft must be complete: ag_record_build() into
  * slot->draft, without charges, its length in draft_bytes; from now on it is not touched.  Called
@@ -64,8 +84,8 @@ int ag_holds_record_attempt(struct ag_ring *ring, struct ag_inflight *slot, stru
 struct ag_sweep { unsigned returned, charged, finished, suspect, waiting; };
 
 /* By the successor of a dead worker before it accepts: every slot of worker_ix is brought to
- * FREE.  Not sent: returned.  Sent: charged the hold (AG_USAGE_UNKNOWN, AG_OUT_WORKER_DIED) and
- * recorded from the draft.  Recorded: settled. */
+ * FREE.  Not sent: returned.  Sent: each meter charged what is held of it (AG_USAGE_UNKNOWN,
+ * AG_OUT_WORKER_DIED) and recorded from the draft.  Recorded: settled. */
 void ag_holds_sweep(const struct ag_shm *shm, uint32_t worker_ix, int64_t now_us, struct ag_sweep *out);
 
 #endif

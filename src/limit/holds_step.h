@@ -6,7 +6,9 @@
 #include "limit/holds.h"
 
 void ag_holds_goto(struct ag_inflight *slot, enum ag_inflight_state state);
-int64_t ag_hold_actual(const struct ag_hold *h, const struct ag_amounts *actual);
+/* What a hold becomes: of `actual` what its meter counts, or itself where nothing is known. */
+int64_t ag_hold_actual(const struct ag_inflight *slot, const struct ag_hold *h,
+    const struct ag_amounts *actual);
 
 /* actual NULL: given back.  pop_all ends in FREE. */
 void ag_holds_pop(const struct ag_shm *shm, struct ag_inflight *slot,

@@ -5,9 +5,11 @@ src_limit_liblimit_a_SOURCES = \
 	src/limit/budget.c \
 	src/limit/gauge.c \
 	src/limit/holds.c src/limit/holds.h src/limit/holds_step.h \
+	src/limit/learned.c src/limit/learned.h \
 	src/limit/meter.c src/limit/meter.h \
 	src/limit/period.c \
 	src/limit/policy_meter.c src/limit/policy_meter.h \
+	src/limit/raise.c \
 	src/limit/rate.c \
 	src/limit/sweep.c
 EXTRA_DIST += src/limit/README.md
@@ -33,3 +35,8 @@ check_PROGRAMS += tests/unit/test_alert
 TESTS += tests/unit/test_alert
 tests_unit_test_alert_SOURCES = tests/unit/test_alert.c tests/unit/tap.h tests/unit/shm_fixture.h
 tests_unit_test_alert_LDADD = $(shm_libs)
+
+check_PROGRAMS += tests/unit/test_enforcement
+TESTS += tests/unit/test_enforcement
+tests_unit_test_enforcement_SOURCES = tests/unit/test_enforcement.c tests/unit/tap.h tests/unit/shm_fixture.h
+tests_unit_test_enforcement_LDADD = $(shm_libs)

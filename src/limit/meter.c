@@ -13,20 +13,21 @@ kind_for_hold(const struct ag_meter *m, const struct ag_hold *h)
 }
 
 enum ag_take
-ag_meter_take_telling(struct ag_meter *m, uint32_t meter_ix, int64_t amount, int64_t now_us,
-    struct ag_hold *out, struct ag_rate_left *out_left)
+ag_meter_take_or_note(struct ag_meter *m, uint32_t meter_ix, int64_t amount, int64_t least,
+    int64_t now_us, struct ag_hold *out, struct ag_rate_left *out_left, bool *out_would_refuse)
 {
 	struct ag_hold h = { .meter_id = ag_a64_observe(&m->id), .meter_ix = meter_ix, .amount = amount };
 	enum ag_take verdict = AG_TAKE_GONE;
 
 	assert(amount >= 0);
+	*out_would_refuse = false;
 	if (h.meter_id <= 0)
 		return AG_TAKE_GONE;
 	switch ((enum ag_meter_kind)ag_a32_observe(&m->kind)) {
 	case AG_METER_FREE:
 		return AG_TAKE_GONE;
 	case AG_METER_BUDGET:
-		verdict = ag_budget_take(m, amount, now_us, &h.period);
+		verdict = ag_budget_take(m, amount, least, now_us, &h.period, out_would_refuse);
 		break;
 	case AG_METER_RATE:
 		verdict = ag_rate_take(m, amount, now_us, &h.period, out_left);
@@ -77,6 +78,21 @@ ag_meter_release(struct ag_meter *m, const struct ag_hold *h)
 		ag_gauge_release(m, h);
 		break;
 	}
+}
+
+enum ag_take
+ag_meter_raise(struct ag_meter *m, const struct ag_hold *h, int64_t by)
+{
+	assert(by >= 0);
+	return kind_for_hold(m, h) == AG_METER_BUDGET ? ag_budget_raise(m, h, by) : AG_TAKE_OK;
+}
+
+void
+ag_meter_lower(struct ag_meter *m, const struct ag_hold *h, int64_t by)
+{
+	assert(by >= 0);
+	if (kind_for_hold(m, h) == AG_METER_BUDGET)
+		ag_budget_lower(m, h, by);
 }
 
 void

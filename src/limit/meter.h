@@ -28,16 +28,32 @@ struct ag_rate_left {
 	int64_t limit, remaining, resets_at_us; /* as ag_meter_read() tells them */
 };
 
-/* Takes amount (>= 0) and fills out (all fields); on anything but OK takes nothing.  _telling: on OK
- * *out_left as well (NULL: nobody asks). */
-enum ag_take ag_meter_take_telling(struct ag_meter *m, uint32_t meter_ix, int64_t amount, int64_t now_us,
-    struct ag_hold *out, struct ag_rate_left *out_left) AG_MUST_CHECK;
+/* Takes amount (>= 0) and fills out (all fields); on anything but OK takes nothing.  On OK
+ * *out_left as well (NULL: nobody asks).  A budget in shadow always lets it; *out_would_refuse: not
+ * even `least` was left of it at that moment. */
+enum ag_take ag_meter_take_or_note(struct ag_meter *m, uint32_t meter_ix, int64_t amount, int64_t least,
+    int64_t now_us, struct ag_hold *out, struct ag_rate_left *out_left,
+    bool *out_would_refuse) AG_MUST_CHECK;
+
+static inline enum ag_take AG_MUST_CHECK
+ag_meter_take_telling(struct ag_meter *m, uint32_t meter_ix, int64_t amount, int64_t now_us,
+    struct ag_hold *out, struct ag_rate_left *out_left)
+{
+	bool would_refuse;
+
+	return ag_meter_take_or_note(m, meter_ix, amount, amount, now_us, out, out_left, &would_refuse);
+}
 
 static inline enum ag_take AG_MUST_CHECK
 ag_meter_take(struct ag_meter *m, uint32_t meter_ix, int64_t amount, int64_t now_us, struct ag_hold *out)
 {
 	return ag_meter_take_telling(m, meter_ix, amount, now_us, out, NULL);
 }
+
+/* Adds to what is held of a budget, in the period of the hold, if its limit allows; lower() gives
+ * of it back.  h itself stays as it is.  OK, and nothing done, when the meter is gone. */
+enum ag_take ag_meter_raise(struct ag_meter *m, const struct ag_hold *h, int64_t by) AG_MUST_CHECK;
+void ag_meter_lower(struct ag_meter *m, const struct ag_hold *h, int64_t by);
 
 /* Replaces the hold by what it cost (>= 0; may exceed the hold).  Budgets: one exchange that
  * adds actual - held, and settled += actual.  Rates of tokens: the difference goes back to the

@@ -14,8 +14,9 @@ is_as_wanted(const struct ag_meter *m, const struct ag_meter_def *def)
 	    ag_a64_get(&m->limit) == def->limit && ag_a64_get(&m->alert_at) == def->alert_at &&
 	    ag_a64_get(&m->window_us) == def->window_us &&
 	    ag_a32_get(&m->period_kind) == (uint32_t)def->period_kind &&
-	    ag_a32_get(&m->period_days) == def->period_days &&
+	    ag_meter_period_days(m) == def->period_days &&
 	    ag_a32_get(&m->anchor_day) == def->anchor_day &&
+	    ag_meter_enforcement(m) == def->enforcement && ag_meter_on_exhaust(m) == def->on_exhaust &&
 	    (def->kind != AG_METER_BUDGET || ag_a32_get(&m->budget.name_len) > 0 || def->name.n == 0);
 }
 

@@ -40,6 +40,42 @@ maybe_held(struct sweep *w, struct ag_inflight *slot)
 	}
 }
 
+/* A hold was being changed (raise.c).  What it says surely stands; while it says the lesser of the two
+ * amounts, the meter may have the greater, which errs towards refusing. */
+static void
+maybe_raised(struct sweep *w, struct ag_inflight *slot)
+{
+	uint32_t raising = ag_a32_get(&slot->raising);
+	int64_t less = slot->raise_from < slot->raise_to ? slot->raise_from : slot->raise_to;
+
+	if (raising == 0 || raising > AG_HOLDS_MAX)
+		return;
+	if (slot->holds[raising - 1].amount == less) {
+		const struct ag_hold *h = &slot->holds[raising - 1];
+
+		if (h->meter_ix < w->shm->hdr->sizes.meters &&
+		    ag_a64_observe(&ag_metertab_at(w->shm, h->meter_ix)->id) == h->meter_id) {
+			ag_a32_set(&ag_metertab_at(w->shm, h->meter_ix)->suspect, 1);
+			w->out->suspect++;
+		}
+	}
+	AG_CRASH_POINT();
+	ag_a32_publish(&slot->raising, 0);
+}
+
+/* Of money, the most that a meter holds: they are charged no more. */
+static int64_t
+held_nusd(const struct ag_inflight *slot)
+{
+	uint32_t n = ag_a32_get(&slot->progress);
+	int64_t most = -1;
+
+	for (uint32_t i = 0; i < n && i < AG_HOLDS_MAX; i++)
+		if (slot->holds[i].unit == AG_UNIT_NUSD && slot->holds[i].amount > most)
+			most = slot->holds[i].amount;
+	return most >= 0 ? most : slot->held.nusd;
+}
+
 static void
 sweep_return(struct sweep *w, struct ag_inflight *slot)
 {
@@ -59,7 +95,7 @@ sweep_settle(struct sweep *w, struct ag_inflight *slot)
 	maybe_held(w, slot);
 	for (uint32_t i = sure; i < n && i < AG_HOLDS_MAX; i++) {
 		const struct ag_hold *h = &slot->holds[i];
-		int64_t actual = ag_hold_actual(h, &slot->actual);
+		int64_t actual = ag_hold_actual(slot, h, &slot->actual);
 
 		if (actual > h->amount)
 			ag_meter_settle(ag_metertab_at(w->shm, h->meter_ix), h, actual, w->now_us);
@@ -102,9 +138,7 @@ record_of_dead(struct sweep *w, const struct ag_inflight *slot, uint8_t out[AG_R
 	rec.outcome = AG_OUT_WORKER_DIED;
 	rec.usage.source = AG_USAGE_UNKNOWN;
 	rec.finished_at_us = w->now_us;
-	rec.cost_nusd = slot->held.nusd;
-	rec.charged_nusd = slot->held.nusd;
-	rec.held_nusd = slot->held.nusd;
+	rec.cost_nusd = rec.charged_nusd = rec.held_nusd = held_nusd(slot);
 	rec.is_final = 1;
 	ag_record_build(&rec, charges, ag_holds_charges(w->shm, slot, &slot->held, charges), strs, out,
 	    AG_RECORD_MAX);
@@ -115,8 +149,10 @@ sweep_charge(struct sweep *w, struct ag_inflight *slot)
 {
 	uint8_t whole[AG_RECORD_MAX] AG_ALIGNED(8);
 
-	record_of_dead(w, slot, whole);
+	maybe_raised(w, slot);
 	slot->actual = slot->held;
+	slot->charges_held = 1;
+	record_of_dead(w, slot, whole);
 	if (ag_holds_record(&w->ring, slot, (const void *)whole, AG_INFLIGHT_RECORDING) < 0) {
 		w->out->waiting++;
 		return;

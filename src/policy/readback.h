@@ -15,6 +15,10 @@
  *     "kind": "budget",              or rate, concurrency
  *     "type": "cost",                what is counted: cost (US dollars), tokens, requests
  *     "period": "monthly",           budgets: none, weekly, monthly, days (then "period_days": N)
+ *     "enforcement": "adaptive",     budgets: strict, adaptive (then "on_exhaust": cut or finish), shadow
+ *     "bound": 0.02,                 budgets: by how much what is in flight can still pass the limit,
+ *                                    at most; strict 0, shadow null
+ *     "would_refuse": 3,             shadow: requests strict would have refused
  *     "unit": "rpm", "window_s": 60, rates; a rate of tokens has the same units
  *     "limit": 12.5,                 null: counted, not limited
  *     "used": 0.00042,               budgets: settled; rates: admitted in the window ending now;

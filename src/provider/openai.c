@@ -404,6 +404,9 @@ ag_openai_on_body(const struct ag_provider *p, struct ag_str body, struct ag_ans
 /* What is around the text in the tersest chunk that anybody sends: it is no output. */
 #define CHUNK_FRAME       "[{\"index\":0,\"delta\":{\"content\":\"\"},\"finish_reason\":null}]"
 #define CHUNK_FRAME_LEAST "[{\"delta\":{\"content\":\"\"}}]"
+#define CHUNK_NO_LOGPROBS ",\"logprobs\":null"
+#define CHUNK_OPENAI      CHUNK_NO_LOGPROBS ",\"finish_reason\":null}]" /* how its own chunks end */
+#define CHUNK_TAIL        (sizeof(CHUNK_OPENAI) - 1)
 #define CHUNK_LEAST       2u /* bytes: a chunk is a token, whatever it shows */
 
 static void
@@ -439,6 +442,8 @@ read_chunk(const struct ag_provider *p, struct ag_str data, struct ag_json_value
 	bool goes_on = is_open(raw);
 	size_t frame = goes_on ? sizeof(CHUNK_FRAME) - 1 : sizeof(CHUNK_FRAME_LEAST) - 1;
 
+	if (raw.n > CHUNK_TAIL && memcmp(raw.p + raw.n - CHUNK_TAIL, CHUNK_OPENAI, CHUNK_TAIL) == 0)
+		frame += sizeof(CHUNK_NO_LOGPROBS) - 1;
 	a->content_events++;
 	a->content_bytes += raw.n > frame + CHUNK_LEAST ? raw.n - frame : CHUNK_LEAST;
 	if (choices.type == AG_JSON_ARRAY && a->finish_reason[0] == '\0' && !goes_on)

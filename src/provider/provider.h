@@ -60,6 +60,13 @@ struct ag_answer {
 	char error_type[64];
 };
 
+/* All that is to come is told: nothing of it costs more. */
+static inline bool
+ag_answer_is_over(const struct ag_answer *a)
+{
+	return a->has_done || (a->has_usage && a->finish_reason[0] != '\0');
+}
+
 struct ag_provider;
 
 /* Reads the answers of one protocol as they pass. */
@@ -74,7 +81,9 @@ struct ag_wire {
 	void (*on_error)(const struct ag_provider *p, struct ag_str body, struct ag_answer *a);
 };
 
-extern const struct ag_wire ag_wire_openai;    /* chat, completions, embeddings, responses: usage */
+extern const struct ag_wire ag_wire_openai;    /* chat, completions, embeddings */
+extern const struct ag_wire ag_wire_responses;
+extern const struct ag_wire ag_wire_media;     /* images, speech, transcripts: usage or units */
 extern const struct ag_wire ag_wire_anthropic; /* messages, count_tokens */
 extern const struct ag_wire ag_wire_gemini;    /* generateContent, countTokens */
 

@@ -115,7 +115,8 @@ settings_apply(struct ag_meter *m, const struct ag_meter_def *def)
 	set_if_changed64(&m->limit, def->limit);
 	set_if_changed64(&m->alert_at, def->alert_at);
 	set_if_changed32(&m->level, def->level);
-	set_if_changed32(&m->period_days, def->period_days);
+	set_if_changed32(&m->days_and_mode, (def->period_days & 0xffff) | (uint32_t)def->enforcement << 16 |
+	    (uint32_t)def->on_exhaust << 24);
 	set_if_changed32(&m->anchor_day, def->anchor_day);
 	if (def->resets > ag_a32_get(&m->resets))
 		ag_a32_set(&m->resets, def->resets);

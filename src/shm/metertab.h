@@ -22,6 +22,8 @@ struct ag_meter_def {
 	enum ag_period_kind period_kind;
 	uint32_t period_days, anchor_day;
 	uint32_t resets;
+	enum ag_enforcement enforcement; /* budgets */
+	enum ag_exhaust on_exhaust;
 	int64_t owner;        /* policy.id of a meter of level policy, else 0 */
 	struct ag_str name;   /* of a policy's budget: its value key, cut to AG_METER_NAME_MAX */
 };
@@ -69,6 +71,24 @@ struct ag_meter_walk {
 	uint32_t at, to; /* what is left of the run at hand */
 };
 bool ag_metertab_walk(const struct ag_shm *shm, struct ag_meter_walk *walk, uint32_t *out_ix);
+
+static inline uint32_t
+ag_meter_period_days(const struct ag_meter *m)
+{
+	return ag_a32_get(&m->days_and_mode) & 0xffff;
+}
+
+static inline enum ag_enforcement
+ag_meter_enforcement(const struct ag_meter *m)
+{
+	return (enum ag_enforcement)(ag_a32_get(&m->days_and_mode) >> 16 & 0xff);
+}
+
+static inline enum ag_exhaust
+ag_meter_on_exhaust(const struct ag_meter *m)
+{
+	return (enum ag_exhaust)(ag_a32_get(&m->days_and_mode) >> 24);
+}
 
 static inline struct ag_meter *
 ag_metertab_at(const struct ag_shm *shm, uint32_t ix)

@@ -30,7 +30,7 @@
 /* The offsets of a segment, computed from its sizes alone: the creator stores them, everybody
  * else checks that what is stored is what he would have computed. */
 struct plan {
-	uint64_t procs, counters, keys, blobs, meters, catalog, inflight, rings, explain, total;
+	uint64_t procs, counters, keys, blobs, meters, catalog, inflight, rings, explain, learned, total;
 	uint64_t counters_stride; /* words */
 	uint64_t catalog_stride;
 	uint64_t ring_stride;
@@ -119,7 +119,8 @@ plan_make(const struct ag_shm_sizes *s, struct plan *out, struct ag_err *err)
 	    !plan_area(&at, (uint64_t)s->workers * s->inflight, sizeof(struct ag_inflight),
 	        &p.inflight) ||
 	    !plan_area(&at, s->workers, p.ring_stride, &p.rings) ||
-	    !plan_area(&at, s->workers, sizeof(struct ag_explain_ring), &p.explain) || at > INT64_MAX)
+	    !plan_area(&at, s->workers, sizeof(struct ag_explain_ring), &p.explain) ||
+	    !plan_area(&at, AG_LEARNED_SLOTS, sizeof(struct ag_learned), &p.learned) || at > INT64_MAX)
 		return ag_err_set(err, -EOVERFLOW, "shared memory: the sizes asked for overflow");
 	p.total = at;
 	*out = p;
@@ -153,6 +154,7 @@ shm_point(struct ag_shm *shm, const struct plan *p)
 	shm->inflight = (void *)(base + p->inflight);
 	shm->rings = base + p->rings;
 	shm->explain = (void *)(base + p->explain);
+	shm->learned = (void *)(base + p->learned);
 	shm->ring_stride = p->ring_stride;
 	shm->counters_stride = p->counters_stride;
 }
@@ -163,7 +165,7 @@ hdr_matches_plan(const struct ag_shm_hdr *h, const struct plan *p)
 	return h->total_size == p->total && h->procs_off == p->procs &&
 	    h->counters_off == p->counters && h->keys_off == p->keys && h->blobs_off == p->blobs &&
 	    h->meters_off == p->meters && h->catalog_off == p->catalog &&
-	    h->inflight_off == p->inflight && h->rings_off == p->rings;
+	    h->inflight_off == p->inflight && h->rings_off == p->rings && h->learned_off == p->learned;
 }
 
 static uint64_t
@@ -280,6 +282,7 @@ hdr_fill(struct ag_shm_hdr *h, const struct ag_shm_sizes *sizes, const struct pl
 	h->catalog_off = p->catalog;
 	h->inflight_off = p->inflight;
 	h->rings_off = p->rings;
+	h->learned_off = p->learned;
 	h->boot_id = id;
 	ag_a32_set(&h->state, AG_SHM_COLD);
 	ag_a64_set(&h->created_at_us, ag_clock_wall_us());

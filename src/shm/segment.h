@@ -26,6 +26,7 @@ struct ag_shm {
 	struct ag_catalog_hdr *catalog;
 	uint8_t *catalog_area[2];
 	struct ag_inflight *inflight;
+	struct ag_learned *learned;
 	uint8_t *rings;
 	struct ag_explain_ring *explain;
 	uint64_t ring_stride;

@@ -356,6 +356,8 @@ on_end(struct state *s, struct ag_answer *a, const struct ag_piece_sink *sink)
 
 	if (s->has_ended)
 		return 0;
+	if (!s->has_started)
+		return -EBADMSG; /* an end of nothing */
 	s->has_ended = true;
 	if (a->has_usage)
 		rc = ag_piece_put(sink, &usage);

@@ -69,7 +69,7 @@ ag_admit_authenticate(struct ag_req *r, const struct ag_http_head *head, char *b
 		return AG_DENY_NO_CAPACITY;
 	if (rc < 0 || r->key.state != AG_KEY_ACTIVE)
 		return AG_DENY_KEY_UNKNOWN;
-	if (r->key.expires_at_us <= r->rec.received_at_us)
+	if (r->key.expires_at_us <= r->admit_at_us)
 		return AG_DENY_KEY_EXPIRED;
 	if (!r->view)
 		return AG_DENY_NOT_READY;
@@ -236,7 +236,7 @@ find_target(struct ag_req *r, const struct ag_http_head *head, struct ag_str *ou
 	struct ag_str provider = HEADER(head, "provider"), slug = HEADER(head, "virtual-key");
 	struct ag_route_in in = {
 		.cat = ag_view_catalog(r->view), .ws = r->ws, .model = r->requested_model,
-		.endpoint = r->endpoint, .now_us = r->rec.received_at_us,
+		.endpoint = r->endpoint, .now_us = r->admit_at_us, .arena = &r->arena,
 	};
 	enum ag_verdict v;
 
@@ -279,11 +279,23 @@ read_count(struct ag_req *r, enum ag_field f, uint64_t *out, struct ag_str *out_
 	return AG_ALLOW;
 }
 
+/* Absent is "auto". A model without a price for priority is not served so. */
+enum ag_service_tier
+ag_req_absent_tier(const struct ag_req *r)
+{
+	const struct ag_cat_price *p = r->target.price;
+
+	return r->w->conf->assumed_service_tier == AG_ASSUME_PRIORITY && p &&
+	    (p->p[AG_PI_PRIO_IN] >= 0 || p->p[AG_PI_PRIO_OUT] >= 0) ? AG_TIER_PRIORITY : AG_TIER_STANDARD;
+}
+
 static enum ag_service_tier
 asked_tier(struct ag_req *r)
 {
 	struct ag_str raw = ag_json_raw(ag_req_body(r), r->field[AG_F_SERVICE_TIER]);
 
+	if (!ag_req_is_given(r, AG_F_SERVICE_TIER))
+		return ag_req_absent_tier(r);
 	if (r->field[AG_F_SERVICE_TIER].type != AG_JSON_STRING)
 		return AG_TIER_STANDARD;
 	/* "auto" is what the provider's project says, which may be priority. */

@@ -1,11 +1,13 @@
 noinst_LIBRARIES += src/worker/libworker.a
 src_worker_libworker_a_SOURCES = \
+	src/worker/adaptive.c \
 	src/worker/admit.c \
 	src/worker/client.c src/worker/client.h \
 	src/worker/limits.c \
 	src/worker/edit.c \
 	src/worker/endpoints.c \
 	src/worker/explain.c \
+	src/worker/media.c \
 	src/worker/models.c \
 	src/worker/policies.c \
 	src/worker/passed.c \
@@ -19,6 +21,7 @@ src_worker_libworker_a_SOURCES = \
 	src/worker/take.c \
 	src/worker/translate.c \
 	src/worker/upstream.c src/worker/upstream.h \
+	src/worker/wait.c src/worker/wait.h \
 	src/worker/view.c src/worker/view.h \
 	src/worker/worker.c src/worker/worker.h
 EXTRA_DIST += src/worker/README.md

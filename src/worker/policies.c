@@ -21,6 +21,8 @@ def_of(const struct ag_req_policy *p)
 		.period_kind = (enum ag_period_kind)p->row->period_kind,
 		.period_days = p->row->period_days,
 		.anchor_day = p->row->anchor_day,
+		.enforcement = (enum ag_enforcement)p->row->enforcement,
+		.on_exhaust = (enum ag_exhaust)p->row->on_exhaust,
 		.owner = p->row->id,
 		.name = p->value_key,
 	};

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "http/chunk.h"
 #include "shm/counters.h"
+#include "shm/metertab.h"
 #include "worker/request.h"
 #include "worker/upstream.h"
 
@@ -24,6 +25,7 @@ struct out {
 	struct { const char *p; size_t n, acc_off; } run[OUT_RUNS];
 	size_t n_runs, bytes;
 	struct ag_req *r;
+	uint32_t cut_by; /* meter of an adaptive budget that has no more */
 };
 
 /* Bytes that will not stay where they are: kept in acc until the write. */
@@ -169,6 +171,8 @@ choose_relay(struct ag_req *r, const struct ag_http_head *head)
 		ag_sse_init(&r->sse, AG_SSE_EVENT_MAX);
 		r->has_sse = true;
 		ag_count(AG_CNT_req_streamed);
+	} else if (r->endpoint == AG_EP_SPEECH && head->status / 100 == 2) {
+		r->relay = AG_RELAY_RAW; /* sound: nothing to read in it */
 	} else {
 		r->relay = AG_RELAY_BODY;
 	}
@@ -231,6 +235,9 @@ relay_on_event(void *arg, const struct ag_sse_event *ev)
 
 	if (ev->has_data)
 		may_withhold = r->target.path->wire->on_event(r->target.family, ev->event, ev->data, &r->answer);
+	/* Before it goes on: what nobody can pay for is not passed.  But what is over is not cut. */
+	if (r->adaptive.mask != 0 && !may_withhold && !ag_answer_is_over(&r->answer) && !ag_req_raise(r, &o->cut_by))
+		return -EDQUOT;
 	if (may_withhold && !r->wants_usage)
 		return 0;
 	if (ev->is_in_piece)
@@ -354,6 +361,21 @@ end_broken_stream(struct ag_req *r, struct out *o, enum ag_outcome outcome, cons
 	finish(r);
 }
 
+/* An adaptive budget cannot pay for more: the client is told which, the provider is left. */
+static void
+cut_stream(struct ag_req *r, struct out *o)
+{
+	const struct ag_verdict_def *d =
+	    &ag_verdict_defs[ag_req_verdict_of(ag_metertab_at(r->w->shm, o->cut_by))];
+
+	ag_count(AG_CNT_req_cut);
+	r->up->may_keep = false;
+	r->answer.has_error = false;
+	(void)ag_str_copy(ag_str(d->type), r->answer.error_type, sizeof(r->answer.error_type));
+	end_broken_stream(r, o, AG_OUT_BUDGET_CUT,
+	    "the answer was cut: a budget cannot pay for more of it");
+}
+
 static void
 relay_stream(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_last)
 {
@@ -371,6 +393,10 @@ relay_stream(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_last)
 			ag_buf_reset(&r->acc);
 		}
 		rc = ag_sse_feed(&r->sse, runs[i].p, runs[i].n, relay_on_event, &o);
+	}
+	if (rc == -EDQUOT) {
+		cut_stream(r, &o);
+		return;
 	}
 	if (rc < 0) {
 		r->up->may_keep = false; /* the rest of the answer may still come on it */
@@ -445,11 +471,37 @@ mask_secret(struct ag_req *r, struct ag_str run)
 	}
 }
 
+/* A whole body where a stream was asked for: the only thing that may end it is a cut. */
+static bool
+may_pass_body(struct ag_req *r, const struct ag_str *runs, size_t n_runs)
+{
+	uint64_t before = r->answer.content_bytes;
+	uint32_t meter;
+	bool may;
+
+	for (size_t i = 0; i < n_runs; i++)
+		r->answer.content_bytes += runs[i].n;
+	may = ag_req_raise(r, &meter);
+	if (may) {
+		r->answer.content_bytes = before;
+		return true;
+	}
+	ag_count(AG_CNT_req_cut);
+	r->up->may_keep = false;
+	return false;
+}
+
 static void
 relay_body(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_last)
 {
 	struct out o = { .r = r };
 
+	if (r->adaptive.mask != 0 && r->rec.status / 100 == 2 && !may_pass_body(r, runs, n_runs)) {
+		settle_end(r, AG_OUT_BUDGET_CUT);
+		ag_req_goto(r, AG_REQ_DONE);
+		ag_client_free(r->client);
+		return;
+	}
 	for (size_t i = 0; i < n_runs; i++) {
 		if (r->rec.status >= 400)
 			mask_secret(r, runs[i]);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "shm/counters.h"
 #include "worker/upstream.h"
+#include "worker/wait.h"
 
 #define SPARE_REQS 256
 #define REQ_ARENA_MAX ((size_t)1 << 20)
@@ -57,6 +58,7 @@ req_new(struct ag_worker *w)
 	r->w = w;
 	ag_list_init(&r->node);
 	ag_list_init(&r->resolve.node);
+	ag_list_init(&r->wait.node);
 	return r;
 }
 
@@ -66,6 +68,7 @@ ag_req_free(struct ag_req *r)
 	struct ag_worker *w = r->w;
 
 	assert(r->magic == AG_REQ_MAGIC && !r->slot);
+	ag_wait_leave(r);
 	if (r->is_resolving)
 		ag_origin_resolve_cancel(&r->resolve);
 	if (r->up) {
@@ -96,7 +99,8 @@ ag_req_free(struct ag_req *r)
 
 /* ---- routes ------------------------------------------------------------------------------ */
 
-static void
+/* The meter it waits for, or AG_NONE_IX: answered or on its way, and perhaps gone. */
+static uint32_t
 serve_inference(struct ag_req *r, const struct ag_http_head *head)
 {
 	struct ag_str detail = AG_STR_NONE;
@@ -105,15 +109,65 @@ serve_inference(struct ag_req *r, const struct ag_http_head *head)
 
 	ag_req_goto(r, AG_REQ_ADMIT);
 	v = ag_req_admit(r, head, &detail, &meter);
+	if (v != AG_ALLOW && ag_wait_enter(r, v, detail, meter))
+		return meter;
+	ag_wait_leave(r);
 	ag_req_explain(r, v, detail, meter);
 	if (v != AG_ALLOW) {
 		ag_reply_verdict(r, v, detail, meter);
-		return;
+		return AG_NONE_IX;
 	}
 	r->admitted_us = ag_clock_mono_us();
+	if (r->wait.since_us > 0)
+		r->rec.queue_us = (uint32_t)(r->admitted_us - r->wait.since_us);
 	ag_count(AG_CNT_req_admitted);
 	ag_req_goto(r, AG_REQ_ROUTE);
 	ag_req_send(r);
+	return AG_NONE_IX;
+}
+
+struct ag_http_head *
+ag_req_head(struct ag_req *r)
+{
+	struct ag_worker *w = r->w;
+
+	if (w->head_of != r) {
+		ag_http_head_init(&w->head, w->conf->max_head);
+		if (ag_http_parse_request(r->msg.p, r->head_len, &w->head) != AG_PARSE_DONE)
+			assert(!"a head that was whole is whole");
+		w->head_of = r;
+	}
+	return &w->head;
+}
+
+uint32_t
+ag_req_again(struct ag_req *r, int64_t wall_us)
+{
+	const struct ag_http_head *head = ag_req_head(r);
+
+	ag_view_unref(r->view);
+	r->view = ag_worker_view(r->w);
+	if (r->view)
+		ag_view_ref(r->view);
+	ag_arena_reset(&r->arena);
+	r->trace_id = ag_admit_trace_id(r, head);
+	if (r->xl)
+		ag_xlate_free(r);
+	r->target = (struct ag_target){ 0 };
+	r->ws = NULL;
+	r->dest = NULL;
+	r->path = r->requested_model = r->metadata = AG_STR_NONE;
+	r->wants_usage = r->is_passed = r->is_raw_body = false;
+	memset(r->field, 0, sizeof(r->field));
+	r->n_edits = 0;
+	r->est = (struct ag_estimate){ 0 };
+	r->client_limit = r->searches = 0;
+	r->rate_requests = r->rate_tokens = (struct ag_rate_note){ 0 };
+	r->admit_at_us = wall_us;
+	/* Its model stands in the path. */
+	if ((r->endpoint == AG_EP_GENERATE || r->endpoint == AG_EP_GENERATE_COUNT) && !ag_inbound_gemini(r, head))
+		assert(!"a path that named a model names it");
+	return serve_inference(r, head);
 }
 
 #define SERVE(name, ep)                                                            \
@@ -121,7 +175,7 @@ serve_inference(struct ag_req *r, const struct ag_http_head *head)
 	serve_##name(struct ag_req *r, const struct ag_http_head *head)            \
 	{                                                                          \
 		r->endpoint = ep;                                                  \
-		serve_inference(r, head);                                          \
+		(void)serve_inference(r, head);                                        \
 	}
 SERVE(chat, AG_EP_CHAT)
 SERVE(completion, AG_EP_COMPLETION)
@@ -131,6 +185,12 @@ SERVE(count_tokens, AG_EP_COUNT_TOKENS)
 SERVE(responses, AG_EP_RESPONSES)
 SERVE(moderation, AG_EP_MODERATION)
 SERVE(rerank, AG_EP_RERANK)
+SERVE(image, AG_EP_IMAGE)
+SERVE(image_edit, AG_EP_IMAGE_EDIT)
+SERVE(image_variation, AG_EP_IMAGE_VARIATION)
+SERVE(speech, AG_EP_SPEECH)
+SERVE(transcription, AG_EP_TRANSCRIPTION)
+SERVE(translation, AG_EP_TRANSLATION)
 /* Of a provider that is named; without one there is nothing there: req_route(). */
 SERVE(files, AG_EP_FILES)
 SERVE(batches, AG_EP_BATCHES)
@@ -140,7 +200,7 @@ static void
 serve_gemini(struct ag_req *r, const struct ag_http_head *head)
 {
 	if (ag_inbound_gemini(r, head))
-		serve_inference(r, head);
+		(void)serve_inference(r, head);
 	else
 		ag_reply_verdict(r, AG_DENY_NOT_FOUND, AG_STR_NONE, AG_NONE_IX);
 }
@@ -204,6 +264,12 @@ static const struct route {
 	{ "/v1beta/models", POST, true, serve_gemini },
 	{ "/v1/moderations", POST, false, serve_moderation },
 	{ "/v1/rerank", POST, false, serve_rerank },
+	{ "/v1/images/generations", POST, false, serve_image },
+	{ "/v1/images/edits", POST, false, serve_image_edit },
+	{ "/v1/images/variations", POST, false, serve_image_variation },
+	{ "/v1/audio/speech", POST, false, serve_speech },
+	{ "/v1/audio/transcriptions", POST, false, serve_transcription },
+	{ "/v1/audio/translations", POST, false, serve_translation },
 	{ "/v1/models", GET, false, ag_reply_models },
 	{ "/v1/limits", GET, false, ag_reply_limits },
 	{ "/v1/usage", GET, false, serve_admin },
@@ -309,7 +375,7 @@ ag_req_start(struct ag_client *c, const struct ag_http_head *head, struct ag_buf
 	r->is_http10 = head->minor == 0;
 	r->wants_keep_alive = head->is_keep_alive;
 	ag_buf_init(&r->acc, c->w->conf->max_body);
-	r->rec.received_at_us = ag_clock_wall_us();
+	r->rec.received_at_us = r->admit_at_us = ag_clock_wall_us();
 	ag_worker_uuid7(c->w, r->rec.received_at_us, r->id);
 	r->trace_id = ag_admit_trace_id(r, head);
 	r->view = ag_worker_view(c->w);

@@ -14,6 +14,7 @@
 #include "policy/estimate.h"
 #include "policy/price.h"
 #include "policy/route.h"
+#include "policy/verdict.h"
 #include "worker/client.h"
 #include "worker/origin.h"
 #include "worker/view.h"
@@ -104,11 +105,31 @@ struct ag_req {
 	int64_t timeout_us;            /* to the first byte; 0: the configured one */
 	uint32_t searches;             /* calls of the provider's search, paid by the call */
 
+	/* while it waits for what others hold; wait.c */
+	struct {
+		struct ag_list node;   /* on worker.waiting */
+		int64_t since_us;      /* monotonic; 0: it never waited */
+		bool is_behind;        /* others who wait for one of its meters came first */
+		enum ag_verdict verdict; /* how it would be refused */
+		struct ag_str detail;
+		uint32_t meter;        /* who refused it */
+		int64_t meter_id, least; /* and what of it must be left */
+	} wait;
+	int64_t admit_at_us;           /* wall: of the admission, for periods and windows */
+
 	/* what it holds */
 	struct ag_estimate est;
 	uint64_t client_limit; /* max_tokens or max_completion_tokens as they came, 0 none */
 	struct ag_price_bound bound;
-	struct ag_amounts amounts;
+	struct ag_amounts amounts;     /* the worst case */
+	struct {
+		uint64_t output;       /* tokens of output that adaptive budgets hold for */
+		struct ag_amounts amounts; /* and the amounts of it */
+		int64_t tag;           /* what is learned of: key and model; 0: nobody wants to know */
+		uint32_t mask;         /* holds that can still be raised: bits by index */
+		bool is_less;          /* some hold less than the worst case was taken */
+		bool is_capped;        /* by a budget that cuts */
+	} adaptive;
 	uint32_t n_meters, n_policies; /* of meters[] and policy[], below */
 	struct ag_inflight *slot;      /* borrowed: segment; NULL: nothing held */
 	uint32_t slot_ix;
@@ -137,6 +158,11 @@ struct ag_req {
 
 	/* From here on not cleared for a new request: the counts above say what is valid. */
 	uint32_t meters[AG_HOLDS_MAX];
+	struct {
+		uint64_t images, pixels, characters, file_bytes;
+		size_t model_off, model_len;
+		struct ag_str quality, size;
+	} media;                       /* of pictures, speech, transcripts: media.c */
 	struct ag_edit edit[AG_REQ_EDITS];
 	struct ag_req_policy policy[AG_HOLDS_MAX];
 };
@@ -146,6 +172,11 @@ void ag_req_start(struct ag_client *c, const struct ag_http_head *head, struct a
     size_t head_len, size_t body_len);
 void ag_req_free(struct ag_req *r);
 void ag_req_free_spares(struct ag_worker *w); /* at the end of the worker */
+/* One that waits is admitted anew, with all that was known of it forgotten.  The meter for which it
+ * goes on waiting, or AG_NONE_IX: it waits no more, and may be gone. */
+uint32_t ag_req_again(struct ag_req *r, int64_t wall_us);
+/* The parsed head, in the worker's scratch; parsed again when another message was there since. */
+struct ag_http_head *ag_req_head(struct ag_req *r);
 void ag_req_goto(struct ag_req *r, enum ag_req_state next);
 
 static inline struct ag_str
@@ -167,6 +198,9 @@ ag_req_forget_head(struct ag_req *r)
  * *out_detail fills the verdict's text and *out_meter is the meter that refused, or AG_NONE_IX. */
 enum ag_verdict ag_req_admit(struct ag_req *r, const struct ag_http_head *head,
     struct ag_str *out_detail, uint32_t *out_meter);
+
+/* What a request that names no service tier is held at. */
+enum ag_service_tier ag_req_absent_tier(const struct ag_req *r);
 
 /* The key: slot found, active, not expired; its workspace (NULL for organisation keys) active.
  * blob: room for the key's metadata text. */
@@ -199,7 +233,24 @@ ag_req_is_given(const struct ag_req *r, enum ag_field f)
 	return r->field[f].type != AG_JSON_ABSENT && r->field[f].type != AG_JSON_NULL;
 }
 
+/* ---- adaptive.c ---- */
+/* amounts and adaptive, of the estimate as it stands and the meters in r->meters. */
+void ag_req_set_amounts(struct ag_req *r);
+/* What that many tokens of output and the input cost. */
+struct ag_amounts ag_req_amounts_for(const struct ag_req *r, uint64_t output);
+/* What to take of a meter, by its enforcement. */
+struct ag_ask ag_req_ask(const struct ag_req *r, uint32_t meter_ix);
+/* r->slot is HELD: what shadow budgets would have said is noted, what may be raised is known. */
+void ag_req_taken(struct ag_req *r);
+/* While the answer comes: raises what adaptive budgets hold to what it has taken so far.  false: it must
+ * be cut, by the budget *out_meter. */
+bool ag_req_raise(struct ag_req *r, uint32_t *out_meter) AG_MUST_CHECK;
+/* What is held of money, tokens and requests now, for the settlement. */
+struct ag_amounts ag_req_held(const struct ag_req *r);
+
 /* ---- take.c ---- */
+/* Which rule it is that a meter refuses by. */
+enum ag_verdict ag_req_verdict_of(const struct ag_meter *m);
 /* Every meter the request stands on, all or none; may lower est.limit to what is left.  AG_ALLOW:
  * slot is HELD.  Else as ag_req_admit(). */
 enum ag_verdict ag_req_take(struct ag_req *r, struct ag_str *out_detail, uint32_t *out_meter);
@@ -222,6 +273,18 @@ void ag_inbound_edit(struct ag_req *r);
 /* Model, action and stream out of a path below /v1beta/models; false: there is no such path. */
 bool ag_inbound_gemini(struct ag_req *r, const struct ag_http_head *head);
 struct ag_str ag_inbound_query_key(const struct ag_http_head *head); /* ?key=, where it may stand */
+
+/* ---- media.c: pictures, speech, transcripts ---- */
+static inline bool
+ag_endpoint_is_media(enum ag_endpoint ep)
+{
+	return ep >= AG_EP_IMAGE && ep <= AG_EP_TRANSLATION;
+}
+enum ag_verdict ag_media_scan(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail);
+enum ag_verdict ag_media_estimate(struct ag_req *r);
+void ag_media_edit(struct ag_req *r);
+/* Completes what a whole 2xx answer told of its usage. */
+void ag_media_settle(struct ag_req *r);
 
 /* ---- passed.c: paths that go to a provider as they are ---- */
 bool ag_passed_is_named(const struct ag_http_head *head); /* a provider by header */

@@ -30,8 +30,9 @@ write_draft(struct ag_req *r)
 	rec->grant_id = r->target.grant->id;
 	rec->provider_id = r->target.provider->id;
 	rec->price_id = r->target.price ? r->target.price->id : 0;
-	rec->held_nusd = r->amounts.nusd;
-	rec->admit_us = (uint32_t)(r->admitted_us - r->received_us);
+	rec->price_ppm = r->target.price_ppm;
+	rec->held_nusd = ag_req_held(r).nusd;
+	rec->admit_us = (uint32_t)(r->admitted_us - r->received_us) - rec->queue_us;
 	rec->request_bytes = r->body_len;
 	rec->endpoint = (uint8_t)r->endpoint;
 	rec->is_stream = r->is_stream;
@@ -277,18 +278,11 @@ void
 ag_req_write(struct ag_req *r)
 {
 	struct ag_worker *w = r->w;
-	struct ag_http_head *head = &w->head;
+	struct ag_http_head *head = ag_req_head(r);
 	struct iovec pieces[PIECES_MAX], *iov = pieces;
 	size_t total = 0;
 	int n, rc;
 
-	/* The parsed head stands in the worker's scratch, unless another message was parsed since. */
-	if (w->head_of != r) {
-		ag_http_head_init(head, w->conf->max_head);
-		if (ag_http_parse_request(r->msg.p, r->head_len, head) != AG_PARSE_DONE)
-			assert(!"a head that was whole is whole");
-		w->head_of = r;
-	}
 	ag_buf_reset(&w->scratch);
 	if (r->is_admin)
 		build_admin_head(r, head, &w->scratch);

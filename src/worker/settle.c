@@ -5,8 +5,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "limit/learned.h"
 #include "shm/histogram.h"
 #include "worker/request.h"
+#include "worker/wait.h"
 
 static uint32_t
 span_us(int64_t from_us, int64_t to_us)
@@ -24,7 +26,9 @@ price_attempt(struct ag_req *r, enum ag_outcome outcome, int64_t now_us, struct 
 		.answer = &r->answer,
 		.price = r->target.price,
 		.flat_nusd = r->w->conf->unpriced_model == AG_UNPRICED_FLAT ? r->w->conf->unpriced_flat_usd : 0,
-		.held = r->amounts,
+		.held = ag_req_held(r),
+		.is_capped = r->adaptive.is_capped,
+		.charges_hold = r->w->conf->unknown_usage == AG_UNKNOWN_HOLD,
 		.est_input = r->est.input,
 		.est_output = r->est.output,
 		.request_text_bytes = r->est.text_bytes,
@@ -33,11 +37,14 @@ price_attempt(struct ag_req *r, enum ag_outcome outcome, int64_t now_us, struct 
 		.searches = r->searches,
 	};
 
+	if (ag_endpoint_is_media(r->endpoint) && outcome == AG_OUT_ANSWERED)
+		ag_media_settle(r);
 	/* A name without a price does not bill at nothing when the model that served has one; a flat
 	 * price is what was held, and stays. */
 	if (!in.price && r->answer.model[0] != '\0' && r->w->conf->unpriced_model != AG_UNPRICED_FLAT)
-		in.price = ag_catalog_price(ag_view_catalog(r->view), ag_str(r->target.family->name),
-		    ag_str(r->answer.model), r->rec.received_at_us);
+		in.price = ag_route_price(&r->arena, r->target.integration,
+		    ag_catalog_price(ag_view_catalog(r->view), ag_str(r->target.family->name),
+		        ag_str(r->answer.model), r->rec.received_at_us), &r->rec.price_ppm);
 	ag_settle(&in, out);
 }
 
@@ -54,8 +61,22 @@ fill_record(struct ag_req *r, enum ag_outcome outcome, int64_t now_us, const str
 	rec->sent_at_us = rec->received_at_us + (r->sent_us - r->received_us);
 	rec->first_byte_at_us = r->first_byte_us ? rec->received_at_us + (r->first_byte_us - r->received_us) : 0;
 	rec->connect_us = span_us(r->admitted_us, r->sent_us);
-	rec->overhead_us = span_us(r->received_us, r->admitted_us);
+	rec->overhead_us = span_us(r->received_us, r->admitted_us) - rec->queue_us;
 	rec->attempt = (uint16_t)r->attempt;
+}
+
+/* Whole answers teach by their figures; of a cut one it is known that it took at least so much. */
+static void
+learn(const struct ag_req *r, enum ag_outcome outcome, const struct ag_settle_out *out)
+{
+	int64_t now_us = r->rec.received_at_us;
+
+	if (r->adaptive.tag == 0)
+		return;
+	if (outcome == AG_OUT_ANSWERED && out->usage.source == AG_USAGE_REPORTED)
+		ag_learned_add(r->w->shm, r->adaptive.tag, out->usage.output_total, now_us);
+	else if (outcome == AG_OUT_BUDGET_CUT)
+		ag_learned_add(r->w->shm, r->adaptive.tag, ag_settle_output_seen(&r->answer), now_us);
 }
 
 static void
@@ -86,6 +107,8 @@ ag_req_settle(struct ag_req *r, enum ag_outcome outcome, int client_status)
 	now_us = ag_clock_mono_us();
 	price_attempt(r, outcome, now_us, &out);
 	fill_record(r, outcome, now_us, &out);
+	learn(r, outcome, &out);
+	r->rec.held_nusd = ag_req_held(r).nusd;
 	r->rec.client_status = (uint16_t)client_status;
 	r->rec.is_final = 1;
 	ag_req_strings(r, ag_view_catalog(r->view), strs);
@@ -99,6 +122,7 @@ ag_req_settle(struct ag_req *r, enum ag_outcome outcome, int client_status)
 	}
 	r->slot = NULL;
 	ag_worker_slot_give(r->w, r->slot_ix);
+	ag_wait_poke(r->w);
 }
 
 int
@@ -128,4 +152,5 @@ ag_req_release(struct ag_req *r)
 	ag_holds_release(r->w->shm, r->slot);
 	r->slot = NULL;
 	ag_worker_slot_give(r->w, r->slot_ix);
+	ag_wait_poke(r->w);
 }

@@ -6,17 +6,7 @@
 #include "shm/counters.h"
 #include "shm/metertab.h"
 #include "worker/request.h"
-
-static void
-set_amounts(struct ag_req *r)
-{
-	r->amounts = (struct ag_amounts){
-		.nusd = r->target.price ? ag_price_bound_nusd(&r->bound, r->est.input, r->est.output)
-		    : r->w->conf->unpriced_flat_usd,
-		.tokens = (int64_t)(r->est.input + r->est.output),
-		.requests = 1,
-	};
-}
+#include "worker/wait.h"
 
 /* A limit that is left out would be no limit: what does not fit refuses the request, by name. */
 static bool
@@ -52,17 +42,28 @@ collect_meters(struct ag_req *r, struct ag_str *out_detail)
 }
 
 static bool
+is_shadow(const struct ag_meter *m)
+{
+	return ag_a32_get(&m->kind) == AG_METER_BUDGET &&
+	    ag_meter_enforcement(m) == AG_ENFORCE_SHADOW;
+}
+
+/* One that binds: a budget in shadow changes nothing. */
+static bool
 has_meter_of(const struct ag_req *r, enum ag_unit unit)
 {
-	for (uint32_t i = 0; i < r->n_meters; i++)
-		if (ag_a32_get(&ag_metertab_at(r->w->shm, r->meters[i])->unit) == (uint32_t)unit)
+	for (uint32_t i = 0; i < r->n_meters; i++) {
+		const struct ag_meter *m = ag_metertab_at(r->w->shm, r->meters[i]);
+
+		if (ag_a32_get(&m->unit) == (uint32_t)unit && !is_shadow(m))
 			return true;
+	}
 	return false;
 }
 
 /* Level and kind of the meter that refused tell which rule it was. */
-static enum ag_verdict
-verdict_of_meter(const struct ag_meter *m)
+enum ag_verdict
+ag_req_verdict_of(const struct ag_meter *m)
 {
 	static const struct { enum ag_verdict budget, rate, busy; } rules[] = {
 		[AG_LEVEL_KEY] = { AG_DENY_BUDGET_KEY, AG_DENY_RATE_KEY, AG_DENY_BUSY_KEY },
@@ -131,19 +132,19 @@ fit(struct ag_req *r, int64_t now_us)
 		struct ag_meter_state s;
 		uint64_t half, whole;
 
-		if (ag_a32_get(&m->kind) != AG_METER_BUDGET || unit == AG_UNIT_REQUESTS)
+		if (ag_a32_get(&m->kind) != AG_METER_BUDGET || unit == AG_UNIT_REQUESTS || is_shadow(m))
 			continue;
 		ag_meter_read(m, 0, now_us, &s);
+		if (ag_req_ask(r, r->meters[i]).amount <= s.remaining)
+			continue;
 		if (unit == AG_UNIT_NUSD) {
-			if (!r->target.price || r->amounts.nusd <= s.remaining)
+			if (!r->target.price)
 				continue;
 			half = ag_price_bound_fit(&r->bound, r->est.input, s.remaining / 2);
 			whole = ag_price_bound_fit(&r->bound, r->est.input, s.remaining);
 		} else {
 			uint64_t room = (uint64_t)s.remaining;
 
-			if (r->amounts.tokens <= s.remaining)
-				continue;
 			half = room / 2 > r->est.input ? room / 2 - r->est.input : 0;
 			whole = room > r->est.input ? room - r->est.input : 0;
 		}
@@ -155,7 +156,7 @@ fit(struct ag_req *r, int64_t now_us)
 		return false;
 	ag_estimate_set_limit(&r->est, allowed);
 	r->est.must_write_limit = true;
-	set_amounts(r);
+	ag_req_set_amounts(r);
 	return true;
 }
 
@@ -212,17 +213,29 @@ static enum ag_verdict
 refused_by_meter(struct ag_req *r, uint32_t meter_ix, struct ag_str *out_detail)
 {
 	ag_worker_slot_give(r->w, r->slot_ix);
-	ag_budget_note_refusal(ag_metertab_at(r->w->shm, meter_ix), r->rec.received_at_us);
-	read_rates(r, r->rec.received_at_us);
+	ag_budget_note_refusal(ag_metertab_at(r->w->shm, meter_ix), r->admit_at_us);
+	read_rates(r, r->admit_at_us);
 	*out_detail = name_of_level(r, meter_ix);
-	return verdict_of_meter(ag_metertab_at(r->w->shm, meter_ix));
+	return ag_req_verdict_of(ag_metertab_at(r->w->shm, meter_ix));
+}
+
+static enum ag_take
+take_once(struct ag_req *r, struct ag_inflight *slot, int64_t now_us, uint32_t *out_denied,
+    struct ag_rate_left out_left[AG_HOLDS_MAX])
+{
+	struct ag_ask ask[AG_HOLDS_MAX];
+
+	for (uint32_t i = 0; i < r->n_meters; i++)
+		ask[i] = ag_req_ask(r, r->meters[i]);
+	return ag_holds_take_each(r->w->shm, slot, r->w->ctx->incarnation, ask, r->n_meters, &r->amounts,
+	    now_us, out_denied, out_left);
 }
 
 static enum ag_verdict
 take_holds(struct ag_req *r, struct ag_str *out_detail, uint32_t *out_meter)
 {
 	struct ag_worker *w = r->w;
-	int64_t slot_ix, now_us = r->rec.received_at_us;
+	int64_t slot_ix, now_us = r->admit_at_us;
 	enum ag_verdict v = room_to_record(r, out_detail);
 	struct ag_rate_left left[AG_HOLDS_MAX];
 	bool was_fitted = false, has_moved;
@@ -235,11 +248,11 @@ take_holds(struct ag_req *r, struct ag_str *out_detail, uint32_t *out_meter)
 	for (int tries = 0; tries < 8; tries++) {
 		struct ag_inflight *slot = ag_shm_inflight(w->shm, w->ctx->worker_ix, r->slot_ix);
 		uint32_t denied = 0;
-		bool has_taken = ag_holds_take_telling(w->shm, slot, w->ctx->incarnation, r->meters,
-		    r->n_meters, &r->amounts, now_us, &denied, left) == AG_TAKE_OK;
+		bool has_taken = take_once(r, slot, now_us, &denied, left) == AG_TAKE_OK;
 
 		if (has_taken && ag_req_policies_held(r, slot)) {
 			r->slot = slot;
+			ag_req_taken(r);
 			if (was_fitted)
 				ag_count(AG_CNT_req_fitted);
 			for (uint32_t i = 0; i < r->n_meters; i++)
@@ -285,6 +298,11 @@ ag_req_take(struct ag_req *r, struct ag_str *out_detail, uint32_t *out_meter)
 	}
 	/* Without a limit upstream the worst case would be the model's maximum. */
 	r->est.must_write_limit &= has_money || has_meter_of(r, AG_UNIT_TOKENS);
-	set_amounts(r);
+	ag_req_set_amounts(r);
+	r->wait.is_behind = ag_wait_is_behind(r, out_meter);
+	if (r->wait.is_behind) {
+		*out_detail = name_of_level(r, *out_meter);
+		return ag_req_verdict_of(ag_metertab_at(r->w->shm, *out_meter));
+	}
 	return take_holds(r, out_detail, out_meter);
 }

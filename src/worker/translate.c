@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "shm/counters.h"
+#include "shm/metertab.h"
 #include "translate/protocol.h"
 #include "translate/tree.h"
 #include "worker/request.h"
@@ -33,6 +34,7 @@ struct ag_xlate {
 	void *reader, *writer, *framing;     /* owned states */
 	bool is_events;                      /* the answer comes as events */
 	bool has_head;                       /* of the answer: sent or pending */
+	bool has_ended;                      /* the reader told the end: the answer is whole */
 	struct ag_buf out;                   /* written and not sent */
 	struct ag_buf passed;                /* header lines of the provider that go through */
 	struct ag_buf acc;                   /* an answer that is read when it is whole */
@@ -40,6 +42,7 @@ struct ag_xlate {
 	/* an error that came instead of an answer */
 	char error_type[64], error_code[64];
 	struct ag_buf error_text;
+	uint32_t cut_by;                     /* meter of an adaptive budget that has no more */
 };
 
 static struct ag_str
@@ -137,8 +140,10 @@ build(struct ag_req *r, struct ag_err *err)
 }
 
 static enum ag_service_tier
-asked_tier(struct ag_str tier)
+asked_tier(const struct ag_req *r, struct ag_str tier)
 {
+	if (tier.n == 0)
+		return ag_req_absent_tier(r);
 	if (ag_str_eq(tier, AG_STR("priority")) || ag_str_eq(tier, AG_STR("fast")) || ag_str_eq(tier, AG_STR("auto")))
 		return AG_TIER_PRIORITY;
 	return ag_str_eq(tier, AG_STR("flex")) ? AG_TIER_FLEX : AG_TIER_STANDARD;
@@ -186,7 +191,7 @@ estimate(struct ag_req *r, uint64_t body_bytes, struct ag_err *err)
 	ag_buf_fini(&tool_text);
 	if (r->target.price)
 		r->bound = ag_price_bound(r->target.price, r->est.input,
-		    asked_tier(ag_tree_str(x->chat, "service_tier")), r->searches);
+		    asked_tier(r, ag_tree_str(x->chat, "service_tier")), r->searches);
 	return 0;
 }
 
@@ -292,6 +297,7 @@ on_piece(void *arg, const struct ag_piece *p)
 	struct ag_req *r = arg;
 	struct ag_xlate *x = r->xl;
 
+	x->has_ended = x->has_ended || p->kind == AG_PIECE_END;
 	if (p->kind != AG_PIECE_ERROR)
 		return x->client->writer->piece(x->writer, p, &x->out);
 	(void)ag_str_copy(p->id, x->error_type, sizeof(x->error_type));
@@ -500,7 +506,8 @@ break_off(struct ag_req *r, enum ag_outcome outcome, const char *code, const cha
 {
 	struct ag_xlate *x = r->xl;
 	struct ag_piece p = { .kind = AG_PIECE_ERROR, .id = AG_STR("server_error"), .name = ag_str(code), .text = ag_str(why) };
-	struct ag_client_error e = { .status = 502, .type = p.id, .code = p.name, .message = p.text };
+	struct ag_client_error e = { .status = outcome == AG_OUT_BUDGET_CUT ? 412 : 502, .type = p.id, .code = p.name,
+		.message = p.text };
 
 	if (x->error_type[0]) {
 		p.id = e.type = ag_str(x->error_type);
@@ -533,7 +540,26 @@ on_event(void *arg, const struct ag_stream_event *ev)
 	struct ag_req *r = arg;
 	struct ag_xlate *x = r->xl;
 
-	return x->upstream->reader->event(x->reader, r->target.family, ev, &r->answer, &x->sink);
+	size_t before = x->out.n;
+	int rc = x->upstream->reader->event(x->reader, r->target.family, ev, &r->answer, &x->sink);
+
+	if (rc < 0 || r->adaptive.mask == 0 || ag_answer_is_over(&r->answer) || ag_req_raise(r, &x->cut_by))
+		return rc;
+	if (!x->out.failed)
+		x->out.n = before; /* what nobody can pay for is not passed */
+	return -EDQUOT;
+}
+
+/* An adaptive budget cannot pay for more. */
+static void
+cut(struct ag_req *r)
+{
+	enum ag_verdict v = ag_req_verdict_of(ag_metertab_at(r->w->shm, r->xl->cut_by));
+
+	ag_count(AG_CNT_req_cut);
+	r->xl->error_type[0] = '\0';
+	break_off(r, AG_OUT_BUDGET_CUT, ag_verdict_defs[v].type,
+	    "the answer was cut: a budget cannot pay for more of it");
 }
 
 static const char *
@@ -587,7 +613,7 @@ end_stream(struct ag_req *r)
 
 	if (rc == 0 && !r->answer.has_error)
 		rc = x->upstream->reader->eof(x->reader, &r->answer, &x->sink);
-	if (r->answer.has_error || rc < 0 || !r->answer.has_done || x->out.failed) {
+	if (r->answer.has_error || rc < 0 || !x->has_ended || x->out.failed) {
 		break_off(r, AG_OUT_UPSTREAM_BROKE_DURING, "upstream_stream_truncated", "the provider's stream ended too early");
 		return;
 	}
@@ -604,6 +630,10 @@ on_stream(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_last)
 
 	for (size_t i = 0; i < n_runs && rc == 0; i++)
 		rc = x->upstream->framing->feed(x->framing, runs[i], on_event, r);
+	if (rc == -EDQUOT) {
+		cut(r);
+		return;
+	}
 	if (rc < 0) {
 		break_off(r, AG_OUT_UPSTREAM_BROKE_DURING, "upstream_protocol_error", why_broken(rc));
 		return;
@@ -655,7 +685,7 @@ on_whole(struct ag_req *r, struct ag_str body)
 	if (x->error_type[0]) {
 		/* An error under 200: nothing was made that could be billed, unless it says so. */
 		break_off(r, AG_OUT_UPSTREAM_5XX, "upstream_error", "the provider answered with an error");
-	} else if (rc < 0 || x->out.failed) {
+	} else if (rc < 0 || x->out.failed || (!x->exchange && !x->has_ended)) {
 		break_off(r, AG_OUT_UPSTREAM_BROKE_DURING, "upstream_protocol_error", "the provider's answer could not be read");
 	} else {
 		put_head(r, r->rec.status, r->is_stream ? stream_type(r) : "application/json", (int64_t)x->out.n);
@@ -679,6 +709,10 @@ on_body(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_last)
 		break_off(r, AG_OUT_UPSTREAM_BROKE_DURING, "upstream_protocol_error", "the provider's answer is too large");
 		return;
 	}
+	if (r->adaptive.mask != 0 && r->rec.status / 100 == 2 && !ag_req_raise(r, &x->cut_by)) {
+		cut(r);
+		return;
+	}
 	if (is_last)
 		on_whole(r, x->acc.n > 0 ? ag_buf_str(&x->acc) : n_runs == 1 ? runs[0] : AG_STR_NONE);
 }
@@ -695,7 +729,7 @@ ag_xlate_on_payload(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool i
 void
 ag_xlate_on_failed(struct ag_req *r, enum ag_outcome outcome, const char *why)
 {
-	if (r->xl->is_events && r->answer.has_done && !r->answer.has_error && r->xl->has_head) {
+	if (r->xl->is_events && r->xl->has_ended && r->xl->has_head) {
 		/* The answer is whole; only the connection did not end as it should. */
 		r->up->may_keep = false;
 		pour(r, AG_OUT_ANSWERED);

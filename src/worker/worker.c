@@ -31,6 +31,7 @@
 #include "worker/request.h"
 #include "worker/upstream.h"
 #include "worker/view.h"
+#include "worker/wait.h"
 
 #define SCRATCH_MAX ((size_t)2 << 20)
 
@@ -90,11 +91,16 @@ ag_worker_view(struct ag_worker *w)
 int64_t
 ag_worker_slot_take(struct ag_worker *w)
 {
+	uint32_t ix;
+
 	if (w->n_free_slots == 0)
 		return -1;
 	w->n_inflight++;
 	ag_a32_set(&w->proc->inflight, w->n_inflight);
-	return w->free_slots[--w->n_free_slots];
+	ix = w->free_slots[--w->n_free_slots];
+	if (ix >= ag_a32_get(&w->proc->slots_high))
+		ag_a32_publish(&w->proc->slots_high, ix + 1);
+	return ix;
 }
 
 void
@@ -477,7 +483,8 @@ worker_init_events(struct ag_worker *w, struct listener *listeners)
 	w->life_ev = event_new(w->base, w->ctx->life_fd, EV_READ | EV_PERSIST, worker_on_life, w);
 	w->tick_ev = event_new(w->base, -1, EV_PERSIST, worker_on_tick, w);
 	w->deferred_ev = event_new(w->base, -1, 0, worker_on_deferred, w);
-	if (!w->life_ev || !w->tick_ev || !w->deferred_ev || event_add(w->life_ev, NULL) < 0 ||
+	w->wait_ev = event_new(w->base, -1, EV_PERSIST, ag_wait_on_tick, w);
+	if (!w->wait_ev || !w->life_ev || !w->tick_ev || !w->deferred_ev || event_add(w->life_ev, NULL) < 0 ||
 	    event_add(w->tick_ev, &second) < 0)
 		return -ENOMEM;
 	for (int i = 0; i < w->ctx->n_listen; i++) {
@@ -523,6 +530,7 @@ worker_fini(struct ag_worker *w)
 	event_release(w->life_ev);
 	event_release(w->tick_ev);
 	event_release(w->deferred_ev);
+	event_release(w->wait_ev);
 	SSL_CTX_free(w->tls_server);
 	SSL_CTX_free(w->tls_client);
 	if (w->base)
@@ -549,6 +557,7 @@ ag_worker_main(struct ag_role_ctx *ctx)
 	ag_list_init(&w.deferred);
 	ag_list_init(&w.buried);
 	ag_list_init(&w.spare_reqs);
+	ag_list_init(&w.waiting);
 	ag_buf_init(&w.scratch, SCRATCH_MAX);
 	signal(SIGPIPE, SIG_IGN);
 	/* Large buffers come and go with each request: given back to the kernel every time, their pages

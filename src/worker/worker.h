@@ -52,6 +52,10 @@ struct ag_worker {
 	struct ag_list spare_reqs;      /* struct ag_req, to be used again */
 	uint32_t n_spare_reqs;
 
+	struct ag_list waiting;         /* struct ag_req.wait.node, in order of arrival: wait.c */
+	uint32_t n_waiting;
+	struct event *wait_ev;          /* owned: runs while one waits */
+
 	uint32_t *free_slots;           /* owned: in-flight slots not in use */
 	uint32_t n_free_slots;
 	uint32_t n_inflight;

@@ -35,7 +35,8 @@ FUZZERS = \
 	tests/fuzz/fuzz_eventstream \
 	tests/fuzz/fuzz_head \
 	tests/fuzz/fuzz_scan \
-	tests/fuzz/fuzz_sse
+	tests/fuzz/fuzz_sse \
+	tests/fuzz/fuzz_translate
 noinst_PROGRAMS += $(FUZZERS)
 tests_fuzz_fuzz_chunk_SOURCES = tests/fuzz/fuzz_chunk.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_chunk_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
@@ -63,4 +64,17 @@ fuzz-smoke: $(FUZZERS)
 		./$$f -max_total_time=$$each -max_len=2000 -artifact_prefix=tests/fuzz/found/ \
 			tests/fuzz/found/$$name $(srcdir)/tests/fuzz/corpus/$$name || exit 1; \
 	done
+endif
+
+# ---- src/translate ----
+check_PROGRAMS += tests/fuzz/fuzz_translate_replay
+TESTS += tests/fuzz/fuzz_translate_replay
+FUZZ_TRANSLATE_LIBS = src/translate/libtranslate.a src/provider/libprovider.a $(HTTP_LIBS) $(JSONC_LIBS)
+tests_fuzz_fuzz_translate_replay_SOURCES = tests/fuzz/fuzz_translate.c tests/fuzz/fuzz.h tests/fuzz/replay.c
+tests_fuzz_fuzz_translate_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"translate"'
+tests_fuzz_fuzz_translate_replay_LDADD = $(FUZZ_TRANSLATE_LIBS)
+if FUZZING
+tests_fuzz_fuzz_translate_SOURCES = tests/fuzz/fuzz_translate.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_translate_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_translate_LDADD = $(FUZZ_TRANSLATE_LIBS)
 endif

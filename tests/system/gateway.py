@@ -115,6 +115,8 @@ class Gateway:
             "max_keys": "1024", "max_meters": "4096", "max_inflight": "256", "ring_size": "1m",
             "shutdown_timeout": "10s",
             "trusted_hosts": trust or "127.0.0.1",
+            # The simulator is no project with a tier of its own: tests count in standard prices.
+            "assumed_service_tier": "standard",
         }
         self.conf.update(conf or {})
         self._prepare()

@@ -51,7 +51,7 @@ def test_every_level_is_told_with_exact_amounts(gateway, bound):
         "scope": "api_key", "name": key.id, "kind": "budget", "type": "cost", "period": "monthly",
         "limit": Decimal("12.5"), "used": Decimal("0.00045"), "held": 0,
         "remaining": Decimal("12.49955"), "alert_threshold": Decimal("10.25"),
-        "resets_at": own["resets_at"], "status": "active"}
+        "resets_at": own["resets_at"], "status": "active", "enforcement": "strict", "bound": 0}
     assert own["resets_at"].endswith("-01T00:00:00.000Z")
     rate = of(seen, "api_key", "rate")
     assert (rate["unit"], rate["window_s"], rate["type"]) == ("rpm", 60, "requests")

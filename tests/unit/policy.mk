@@ -2,6 +2,7 @@ POLICY_LIBS = src/policy/libpolicy.a src/provider/libprovider.a src/catalog/libc
 	src/limit/liblimit.a src/shm/libshm.a $(HTTP_LIBS)
 
 check_PROGRAMS += \
+	tests/unit/test_endpoints \
 	tests/unit/test_estimate \
 	tests/unit/test_metadata \
 	tests/unit/test_policy_match \
@@ -10,6 +11,7 @@ check_PROGRAMS += \
 	tests/unit/test_route \
 	tests/unit/test_settle
 TESTS += \
+	tests/unit/test_endpoints \
 	tests/unit/test_estimate \
 	tests/unit/test_metadata \
 	tests/unit/test_policy_match \
@@ -17,6 +19,8 @@ TESTS += \
 	tests/unit/test_provider_openai \
 	tests/unit/test_route \
 	tests/unit/test_settle
+tests_unit_test_endpoints_SOURCES = tests/unit/test_endpoints.c tests/unit/tap.h
+tests_unit_test_endpoints_LDADD = $(POLICY_LIBS)
 tests_unit_test_estimate_SOURCES = tests/unit/test_estimate.c tests/unit/tap.h
 tests_unit_test_estimate_LDADD = $(POLICY_LIBS)
 tests_unit_test_metadata_SOURCES = tests/unit/test_metadata.c tests/unit/tap.h

@@ -362,6 +362,9 @@ a_broken_stream_is_told_from_a_finished_one(void)
 	is_i64((int64_t)r.a.content_bytes, 10, "the text counts, not what is around it");
 	r = stream("openai", AG_STR("data: {\"choices\":[{\"delta\":{\"content\":\"0123456789\"}}]}\n\n"), WHOLE);
 	is_i64((int64_t)r.a.content_bytes, 10, "in the tersest form too");
+	r = stream("openai", AG_STR("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"0123456789\"},"
+	    "\"logprobs\":null,\"finish_reason\":null}]}\n\n"), WHOLE);
+	is_i64((int64_t)r.a.content_bytes, 10, "and as OpenAI writes it");
 	r = stream("openai", AG_STR(CHUNK("{\"content\":\"a\"}", "null", "")
 	    "data: {\"error\":{\"message\":\"out of order\",\"type\":\"server_error\",\"code\":null}}\n\n"), WHOLE);
 	ok(r.a.has_error, "an error event is seen");

@@ -75,6 +75,7 @@ static const struct row rows[] = {
 	{ "broke before the head", AG_OUT_UPSTREAM_BROKE_BEFORE, AG_USAGE_UNKNOWN, 5000, 0, 0, 0 },
 	{ "broke in the stream", AG_OUT_UPSTREAM_BROKE_DURING, AG_USAGE_ESTIMATED, RECEIVED_COST, RECEIVED_COST, 780, 1 },
 	{ "worker died", AG_OUT_WORKER_DIED, AG_USAGE_UNKNOWN, 5000, 5000, 1400, 1 },
+	{ "cut by a budget", AG_OUT_BUDGET_CUT, AG_USAGE_ESTIMATED, RECEIVED_COST, RECEIVED_COST, 780, 1 },
 };
 
 static void
@@ -135,6 +136,65 @@ an_unpriced_model_costs_the_flat_price_wherever_anything_was_used(void)
 		ok(o.cost_nusd == 0 && o.actual.tokens == 150, "%s, unpriced, no flat price: tokens still count",
 		    rows[i].text);
 	}
+}
+
+/* Directive unknown_usage. */
+static void
+unknown_usage_is_charged_the_hold_where_the_operator_says_so(void)
+{
+	for (size_t i = 0; i < AG_ARRAY_LEN(rows); i++) {
+		struct ag_answer none = answer_of(ABSENT), figures = answer_of(REPORTED);
+		struct ag_settle_in in = {
+			.outcome = rows[i].outcome, .answer = &none, .price = &price, .held = held,
+			.est_input = 900, .est_output = 500, .request_text_bytes = 1000, .charges_hold = true,
+		};
+		struct ag_settle_out o;
+		bool pays = rows[i].charged > 0;
+
+		ag_settle(&in, &o);
+		ok(o.charged_nusd == (pays ? 5000 : 0) && o.actual.tokens == (pays ? 1400 : 0) &&
+		    (!pays || o.usage.source == AG_USAGE_UNKNOWN), "%s, usage absent: the hold", rows[i].text);
+		in.answer = &figures;
+		ag_settle(&in, &o);
+		is_i64(o.charged_nusd, 200, "and by its figures where there are some");
+	}
+}
+
+static void
+what_an_adaptive_budget_cuts_costs_no_more_than_it_held(void)
+{
+	struct ag_answer a = answer_of(REPORTED), none = answer_of(ABSENT);
+	struct ag_settle_in in = {
+		.outcome = AG_OUT_BUDGET_CUT, .answer = &a, .price = &price, .is_capped = true,
+		.held = { .nusd = 150, .tokens = 90, .requests = 1 },
+		.est_input = 900, .est_output = 500, .request_text_bytes = 1000,
+	};
+	struct ag_settle_out o;
+
+	ag_settle(&in, &o);
+	ok(o.cost_nusd == 200 && o.charged_nusd == 150 && o.actual.nusd == 150 && o.actual.tokens == 90,
+	    "reported: what is beyond the hold is the operator's");
+	in.answer = &none;
+	ag_settle(&in, &o);
+	ok(o.cost_nusd == RECEIVED_COST && o.charged_nusd == 150 && o.actual.tokens == 90, "estimated: the same");
+	in.outcome = AG_OUT_CLIENT_LEFT_DURING;
+	ag_settle(&in, &o);
+	is_i64(o.charged_nusd, 150, "whoever broke it off");
+	in.outcome = AG_OUT_ANSWERED;
+	in.answer = &a;
+	ag_settle(&in, &o);
+	is_i64(o.charged_nusd, 200, "a whole answer is charged as reported");
+}
+
+static void
+what_was_seen_of_an_answer_is_counted_as_it_would_be_settled(void)
+{
+	struct ag_answer a = answer_of(ABSENT);
+
+	is_i64((int64_t)ag_settle_output_seen(&a), 200 + 64, "half a token a byte, and what is under way");
+	a = answer_of(REPORTED);
+	a.usage.output_total = 1000;
+	is_i64((int64_t)ag_settle_output_seen(&a), 1000, "or what was reported already");
 }
 
 static void
@@ -283,6 +343,9 @@ main(void)
 	every_row_without_figures_is_settled_as_the_matrix_says();
 	every_row_with_figures_is_charged_by_them();
 	an_unpriced_model_costs_the_flat_price_wherever_anything_was_used();
+	unknown_usage_is_charged_the_hold_where_the_operator_says_so();
+	what_an_adaptive_budget_cuts_costs_no_more_than_it_held();
+	what_was_seen_of_an_answer_is_counted_as_it_would_be_settled();
 	what_the_provider_says_it_charged_is_the_cost();
 	estimates_stay_inside_what_was_held();
 	an_estimate_is_priced_at_the_tier_the_answer_named();

@@ -40,6 +40,12 @@ D(flush_interval, DURATION, "100ms", "1ms", "10s", NOW,
   "Longest time a record waits in a ring before the flusher takes it.")
 D(flush_batch, UINT, "5000", "1", "100000", NOW,
   "Most records committed to PostgreSQL in one transaction.")
+D(ledger_partition, ENUM_PARTITION, "month", "", "", NOW,
+  "What a partition of the ledger holds: a month, or a day.  Partitions are made ahead, three of them; those that stand stay as they are.")
+D(ledger_retention, DURATION, "0", "0", "36500d", NOW,
+  "Age at which a partition of the ledger is dropped, counted from its newest row; 0 keeps all.  Roll-ups and budgets stay.  Nobody waits for it when the database account owns the ledger; another waits half a second at most.")
+D(rollup_metadata, STRING, "", "", "", NOW,
+  "Keys of the metadata, up to 8, comma-separated, that metadata_hour counts by.  Each value makes rows of its own: choose keys with few.")
 D(shm_name, STRING, "/aigated", "", "", RESTART,
   "Name of the shared memory segment.")
 D(shm_replace, BOOL, "off", "", "", RESTART,
@@ -98,6 +104,18 @@ D(unpriced_model, ENUM_UNPRICED, "refuse", "", "", NEW,
   "What to do with a model without a price under a money budget: refuse, or flat.")
 D(unpriced_flat_usd, USD, "0.10", "0", "1000", NEW,
   "US dollars charged for a request to an unpriced model when unpriced_model is flat.")
+D(unknown_usage, ENUM_UNKNOWN, "estimate", "", "", NEW,
+  "What is charged when a provider did work and did not tell how much: estimate (the prompt, and half a token for each byte of the answer), or hold (all that was held).")
+D(assumed_service_tier, ENUM_TIER, "priority", "", "", NEW,
+  "Service tier at whose price a request is held that names none: priority, because the provider's project may have that default, or standard, when it is known to have none.  Only for models with a price for priority; charged is the tier the answer reports.")
+D(adaptive_quantile, UINT, "95", "50", "99", NEW,
+  "Per cent of a key's earlier answers of a model whose output an adaptive budget holds enough for.")
+D(adaptive_samples, UINT, "20", "1", "500", NEW,
+  "Answers an adaptive budget must have seen from a key's model before it holds less than the worst case.")
+D(hold_wait, DURATION, "0", "0", "10m", NEW,
+  "Time a request may wait when it does not fit into a budget, or a limit of requests at a time, only because of what other requests in flight hold.  0 refuses at once.")
+D(hold_wait_max, UINT, "256", "0", "4096", NEW,
+  "Requests one worker lets wait so; more are refused at once.")
 D(alert_webhook, STRING, "", "", "", NEW,
   "URL (http or https) that budget alerts are posted to as JSON, signed with alert_secret_file.  Tried again with growing pauses for a day.")
 D(alert_secret_file, PATH, "", "", "", NEW,

@@ -117,7 +117,7 @@ void ctl_put_rate_limits(struct ag_buf *b, struct json_object *value);
 
 /* limits.c: options about money and rates, as the admin API wants them. */
 struct ctl_limit_opts {
-	const char *budget, *budget_tokens, *period, *alert;
+	const char *budget, *budget_tokens, *period, *alert, *enforcement, *on_exhaust;
 	struct ctl_list rpm, rps, rph, rpd, tpm;
 };
 #define CTL_LIMIT_OPTS(l)                                  \
@@ -125,6 +125,8 @@ struct ctl_limit_opts {
 	{ "budget-tokens", CTL_OPT_TEXT, &(l).budget_tokens }, \
 	{ "period", CTL_OPT_TEXT, &(l).period },               \
 	{ "alert", CTL_OPT_TEXT, &(l).alert },                 \
+	{ "enforcement", CTL_OPT_TEXT, &(l).enforcement },     \
+	{ "on-exhaust", CTL_OPT_TEXT, &(l).on_exhaust },       \
 	{ "rps", CTL_OPT_LIST, &(l).rps },                     \
 	{ "rpm", CTL_OPT_LIST, &(l).rpm },                     \
 	{ "rph", CTL_OPT_LIST, &(l).rph },                     \
@@ -164,9 +166,14 @@ enum ctl_exit ctl_explain(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_usage(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_prices_import(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_prices_lint(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit ctl_prices_diff(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit ctl_reprice(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_prices_list(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_report(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_tail(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit ctl_journal_status(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit ctl_journal_verify(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit ctl_journal_replay(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_status(struct ctl *ctl, int argc, char **argv);
 
 static inline void

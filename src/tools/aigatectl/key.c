@@ -193,6 +193,9 @@ static const struct ctl_column limit_columns[] = {
 	{ "held", "held", NULL },
 	{ "remaining", "remaining", NULL },
 	{ "alert at", "alert_threshold", NULL },
+	{ "enforcement", "enforcement", NULL },
+	{ "bound", "bound", NULL },
+	{ "would refuse", "would_refuse", NULL },
 	{ "resets", "resets_at", NULL },
 	{ "status", "status", NULL },
 };

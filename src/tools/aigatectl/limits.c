@@ -25,8 +25,8 @@ add_budget(const struct ctl_limit_opts *l, bool as_array, struct json_object *bo
 	if (l->budget && l->budget_tokens)
 		return ctl_fail(CTL_USAGE, "give --budget or --budget-tokens, not both");
 	if (!amount)
-		return l->period || l->alert
-		           ? ctl_fail(CTL_USAGE, "--period and --alert need a --budget")
+		return l->period || l->alert || l->enforcement || l->on_exhaust
+		           ? ctl_fail(CTL_USAGE, "--period, --alert, --enforcement and --on-exhaust need a --budget")
 		           : CTL_OK;
 	limits = json_object_new_object();
 	json_object_object_add(limits, "type", json_object_new_string(l->budget ? "cost" : "tokens"));
@@ -35,6 +35,10 @@ add_budget(const struct ctl_limit_opts *l, bool as_array, struct json_object *bo
 		json_object_object_add(limits, "alert_threshold", number_new(l->alert));
 	if (l->period)
 		json_object_object_add(limits, "periodic_reset", json_object_new_string(l->period));
+	if (l->enforcement)
+		json_object_object_add(limits, "enforcement", json_object_new_string(l->enforcement));
+	if (l->on_exhaust)
+		json_object_object_add(limits, "on_exhaust", json_object_new_string(l->on_exhaust));
 	array = as_array ? json_object_new_array() : NULL;
 	if (array)
 		json_object_array_add(array, limits);
@@ -131,6 +135,8 @@ ctl_put_usage_limits(struct ag_buf *b, struct json_object *value)
 		ag_buf_printf(b, " every %s days", ctl_json_text(value, "periodic_reset_days"));
 	if (ctl_json_at(value, "current_usage"))
 		ag_buf_printf(b, ", %s used", ctl_json_text(value, "current_usage"));
+	if (ctl_json_at(value, "enforcement") && strcmp(ctl_json_text(value, "enforcement"), "strict") != 0)
+		ag_buf_printf(b, ", %s", ctl_json_text(value, "enforcement"));
 }
 
 void

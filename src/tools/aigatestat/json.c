@@ -2,8 +2,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "limit/holds.h"
 #include "limit/meter.h"
 #include "shm/counters.h"
+#include "shm/metertab.h"
 #include "tools/aigatestat/stat.h"
 
 static void
@@ -119,6 +121,11 @@ put_meters(struct ag_buf *b, const struct ag_shm *shm, int64_t now_us)
 			put_member(b, "settled", s.settled);
 			put_member(b, "held", s.held);
 			put_member(b, "period", s.period);
+			put_text(b, "enforcement", ag_str(stat_enforcement_name(ag_meter_enforcement(m))));
+			if (ag_meter_enforcement(m) == AG_ENFORCE_ADAPTIVE)
+				put_member(b, "bound", ag_holds_bound(shm, i));
+			if (ag_meter_enforcement(m) == AG_ENFORCE_SHADOW)
+				put_member(b, "would_refuse", ag_a64_get(&m->mode.would_refuse));
 		}
 		if (kind == AG_METER_RATE)
 			put_member(b, "window_us", ag_a64_get(&m->window_us));

@@ -23,6 +23,7 @@ struct stat_options {
 const char *stat_level_name(uint32_t level);
 const char *stat_kind_name(uint32_t kind);
 const char *stat_unit_name(uint32_t unit);
+const char *stat_enforcement_name(uint32_t enforcement);
 const char *stat_inflight_name(uint32_t state);
 const char *stat_role_name(uint32_t role);
 /* Whether the user asked for a counter of this name. */

@@ -24,6 +24,16 @@ stat_level_name(uint32_t level)
 }
 
 const char *
+stat_enforcement_name(uint32_t enforcement)
+{
+	static const char *const names[] = { [AG_ENFORCE_STRICT] = "strict",
+		                                 [AG_ENFORCE_ADAPTIVE] = "adaptive",
+		                                 [AG_ENFORCE_SHADOW] = "shadow" };
+
+	return NAME_OF(names, enforcement);
+}
+
+const char *
 stat_kind_name(uint32_t kind)
 {
 	static const char *const names[] = { [AG_METER_FREE] = "free", [AG_METER_BUDGET] = "budget",

@@ -1,0 +1,112 @@
+#include "control/configurations.h"
+
+#include <json-c/json.h>
+#include <string.h>
+
+#include "provider/provider.h"
+
+#define WORD_MAX        128
+#define DEPLOYMENTS_MAX 200
+
+/* They become part of a host or a path. */
+static bool
+is_word(const char *s)
+{
+	size_t n = s ? strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") : 0;
+
+	return n > 0 && n <= WORD_MAX && s[n] == '\0' && s[0] != '.';
+}
+
+static const char *
+text_of(struct json_object *v)
+{
+	const char *s = json_object_is_type(v, json_type_string) ? json_object_get_string(v) : NULL;
+
+	return s && strlen(s) == (size_t)json_object_get_string_len(v) ? s : NULL;
+}
+
+static int
+check_deployment(struct ag_call *c, struct json_object *row, size_t i)
+{
+	static const char *const required[] = { "azure_deployment_name", "azure_api_version" };
+	static const char *const optional[] = { "alias", "azure_model_slug" };
+	struct json_object *v;
+
+	if (!json_object_is_type(row, json_type_object))
+		return ag_call_invalid(c, "configurations.azure_deployment_config[%zu]: must be an object", i);
+	for (size_t k = 0; k < AG_ARRAY_LEN(required); k++)
+		if (!json_object_object_get_ex(row, required[k], &v) || !is_word(text_of(v)))
+			return ag_call_invalid(c, "configurations.azure_deployment_config[%zu].%s: must be letters, "
+			    "digits, - _ and . alone", i, required[k]);
+	for (size_t k = 0; k < AG_ARRAY_LEN(optional); k++)
+		if (json_object_object_get_ex(row, optional[k], &v) && v && (!text_of(v) || strlen(text_of(v)) > 255))
+			return ag_call_invalid(c, "configurations.azure_deployment_config[%zu].%s: must be a string", i,
+			    optional[k]);
+	if (json_object_object_get_ex(row, "is_default", &v) && v && !json_object_is_type(v, json_type_boolean))
+		return ag_call_invalid(c, "configurations.azure_deployment_config[%zu].is_default: must be true or false", i);
+	return 0;
+}
+
+static int
+check_deployments(struct ag_call *c, struct json_object *list)
+{
+	size_t n = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+
+	if (n == 0 || n > DEPLOYMENTS_MAX)
+		return ag_call_invalid(c, "configurations.azure_deployment_config: must be an array of 1 to %d deployments",
+		    DEPLOYMENTS_MAX);
+	for (size_t i = 0; i < n; i++)
+		if (check_deployment(c, json_object_array_get_idx(list, i), i) < 0)
+			return -1;
+	return 0;
+}
+
+bool
+ag_configurations_knows(struct ag_call *c, const char *name, struct json_object *value, int *out_rc)
+{
+	static const char *const words[] = { "azure_resource_name", "workers_ai_account_id" };
+
+	*out_rc = 0;
+	for (size_t i = 0; i < AG_ARRAY_LEN(words); i++)
+		if (strcmp(name, words[i]) == 0) {
+			if (value && !is_word(text_of(value)))
+				*out_rc = ag_call_invalid(c, "configurations.%s: must be letters, digits, - _ and . alone",
+				    name);
+			return true;
+		}
+	if (strcmp(name, "azure_auth_mode") == 0) {
+		if (value && (!text_of(value) || strcmp(text_of(value), "default") != 0))
+			*out_rc = ag_call_invalid(c, "configurations.azure_auth_mode: only \"default\", the key, is "
+			    "spoken by this gateway yet");
+		return true;
+	}
+	if (strcmp(name, "azure_deployment_config") == 0) {
+		if (value)
+			*out_rc = check_deployments(c, value);
+		return true;
+	}
+	return false;
+}
+
+int
+ag_configurations_fit(struct ag_call *c, const char *family, struct json_object *conf, const char *custom_host)
+{
+	const struct ag_provider *p = ag_provider_find(ag_str(family));
+	const char *text = conf ? json_object_to_json_string_ext(conf, JSON_C_TO_STRING_PLAIN |
+	    JSON_C_TO_STRING_NOSLASHESCAPE) : "{}";
+	struct ag_err err = { "" };
+	struct ag_buf b;
+	int rc = 0;
+
+	if (!p || !p->base_url)
+		return 0;
+	ag_buf_init(&b, 4096);
+	if (!custom_host)
+		rc = ag_provider_expand(p, p->base_url, ag_str(text), AG_STR_NONE, AG_STR_NONE, &b, &err);
+	ag_buf_fini(&b);
+	if (rc < 0)
+		return ag_call_invalid(c, "%s for %s", err.text, family);
+	if (p->place == ag_azure_place && !json_object_object_get_ex(conf, "azure_deployment_config", NULL))
+		return ag_call_invalid(c, "configurations.azure_deployment_config: is required for %s", family);
+	return 0;
+}

@@ -1,0 +1,201 @@
+#include "worker/wait.h"
+
+#include <assert.h>
+
+#include "base/clock.h"
+#include "limit/meter.h"
+#include "shm/counters.h"
+#include "shm/metertab.h"
+
+#define TICK_US     5000
+#define BLOCKED_MAX 64u /* meters whose order one look keeps */
+
+/* The least of it that a request would be fitted to. */
+static int64_t
+least_of(const struct ag_req *r, uint32_t meter)
+{
+	uint64_t least = r->est.choices * r->w->conf->fit_min_tokens;
+	struct ag_ask ask = ag_req_ask(r, meter);
+	struct ag_amounts a;
+
+	if (least >= r->est.output)
+		return ask.amount;
+	a = ag_req_amounts_for(r, least);
+	least = (uint64_t)ag_amount_of(ag_a32_get(&ag_metertab_at(r->w->shm, meter)->unit), &a);
+	return (int64_t)least < ask.amount ? (int64_t)least : ask.amount;
+}
+
+/* Whether only what is held keeps it out. */
+static bool
+would_fit(const struct ag_req *r, uint32_t meter, int64_t least, int64_t now_us)
+{
+	const struct ag_meter *m = ag_metertab_at(r->w->shm, meter);
+	struct ag_meter_state s;
+
+	ag_meter_read(m, 0, now_us, &s);
+	switch ((enum ag_meter_kind)ag_a32_get(&m->kind)) {
+	case AG_METER_BUDGET:
+		return s.held > 0 && s.settled <= s.limit && least <= s.limit - s.settled;
+	case AG_METER_GAUGE:
+		return s.limit > 0;
+	case AG_METER_RATE:
+	case AG_METER_FREE:
+		break;
+	}
+	return false;
+}
+
+static bool
+is_in_queue(const struct ag_req *r)
+{
+	return !ag_list_is_empty(&r->wait.node);
+}
+
+bool
+ag_wait_enter(struct ag_req *r, enum ag_verdict v, struct ag_str detail, uint32_t meter)
+{
+	static const struct timeval tick = { .tv_usec = TICK_US };
+	struct ag_worker *w = r->w;
+	int64_t least;
+
+	if (meter == AG_NONE_IX || w->conf->hold_wait == 0)
+		return false;
+	least = least_of(r, meter);
+	if (!would_fit(r, meter, least, r->admit_at_us) && !r->wait.is_behind)
+		return false;
+	if (!is_in_queue(r)) {
+		if (w->n_waiting >= w->conf->hold_wait_max)
+			return false;
+		r->wait.since_us = ag_clock_mono_us();
+		ag_list_push_back(&w->waiting, &r->wait.node);
+		if (w->n_waiting++ == 0 && event_add(w->wait_ev, &tick) < 0) {
+			ag_wait_leave(r);
+			return false;
+		}
+		ag_count(AG_CNT_req_waited);
+		ag_count_add(AG_CNT_req_waiting, 1);
+	}
+	r->wait.verdict = v;
+	r->wait.detail = detail;
+	r->wait.meter = meter;
+	r->wait.meter_id = ag_a64_observe(&ag_metertab_at(w->shm, meter)->id);
+	r->wait.least = least;
+	ag_req_goto(r, AG_REQ_WAIT);
+	return true;
+}
+
+void
+ag_wait_leave(struct ag_req *r)
+{
+	struct ag_worker *w = r->w;
+
+	if (!is_in_queue(r))
+		return;
+	ag_list_remove(&r->wait.node);
+	ag_count_add(AG_CNT_req_waiting, -1);
+	if (--w->n_waiting == 0)
+		event_del(w->wait_ev);
+}
+
+bool
+ag_wait_is_behind(const struct ag_req *r, uint32_t *out_meter)
+{
+	struct ag_worker *w = r->w;
+
+	if (AG_LIKELY(w->n_waiting == 0) || is_in_queue(r) || w->n_waiting >= w->conf->hold_wait_max)
+		return false;
+	for (struct ag_list *it = w->waiting.next; it != &w->waiting; it = it->next) {
+		const struct ag_req *q = AG_LIST_ENTRY(it, struct ag_req, wait.node);
+
+		for (uint32_t i = 0; i < r->n_meters; i++)
+			if (r->meters[i] == q->wait.meter) {
+				*out_meter = q->wait.meter;
+				return true;
+			}
+	}
+	return false;
+}
+
+void
+ag_wait_poke(struct ag_worker *w)
+{
+	if (AG_UNLIKELY(w->n_waiting > 0))
+		event_active(w->wait_ev, EV_TIMEOUT, 0);
+}
+
+/* ---- looking ---- */
+
+static bool
+has_room(const struct ag_req *r, int64_t now_us)
+{
+	const struct ag_meter *m = ag_metertab_at(r->w->shm, r->wait.meter);
+	struct ag_meter_state s;
+
+	if (ag_a64_observe(&m->id) != r->wait.meter_id)
+		return true; /* gone: what stands in its place will be asked */
+	ag_meter_read(m, 0, now_us, &s);
+	return s.remaining >= r->wait.least;
+}
+
+static bool
+can_still_fit(const struct ag_req *r, int64_t now_us)
+{
+	return would_fit(r, r->wait.meter, r->wait.least, now_us);
+}
+
+static void
+time_is_over(struct ag_req *r)
+{
+	ag_count(AG_CNT_req_waited_in_vain);
+	ag_wait_leave(r);
+	ag_req_explain(r, r->wait.verdict, r->wait.detail, r->wait.meter);
+	ag_reply_verdict(r, r->wait.verdict, r->wait.detail, r->wait.meter);
+}
+
+struct blocked {
+	uint32_t meter[BLOCKED_MAX], n;
+};
+
+static bool
+is_blocked(const struct blocked *b, uint32_t meter)
+{
+	for (uint32_t i = 0; i < b->n; i++)
+		if (b->meter[i] == meter)
+			return true;
+	return false;
+}
+
+static void
+block(struct blocked *b, uint32_t meter)
+{
+	if (b->n < BLOCKED_MAX)
+		b->meter[b->n++] = meter;
+}
+
+void
+ag_wait_on_tick(int fd, short what, void *arg)
+{
+	struct ag_worker *w = arg;
+	struct blocked b = { .n = 0 };
+	int64_t wall_us = ag_clock_wall_us(), mono_us = ag_clock_mono_us();
+
+	(void)fd;
+	(void)what;
+	AG_LIST_FOREACH_SAFE(it, next, &w->waiting) {
+		struct ag_req *r = AG_LIST_ENTRY(it, struct ag_req, wait.node);
+
+		assert(r->magic == AG_REQ_MAGIC && r->state == AG_REQ_WAIT);
+		if (!is_blocked(&b, r->wait.meter) && has_room(r, wall_us)) {
+			uint32_t meter = ag_req_again(r, wall_us);
+
+			if (meter != AG_NONE_IX)
+				block(&b, meter); /* still waits, perhaps for another now */
+		} else if (mono_us - r->wait.since_us >= w->conf->hold_wait) {
+			time_is_over(r);
+		} else if (!is_blocked(&b, r->wait.meter) && !can_still_fit(r, wall_us)) {
+			time_is_over(r); /* what was held has been spent */
+		} else {
+			block(&b, r->wait.meter);
+		}
+	}
+}
