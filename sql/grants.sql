@@ -40,12 +40,16 @@ grant select, insert, update, delete on aigate.organisation, aigate.app_user, ai
 	to aigate_control;
 grant select, insert on aigate.audit_log, aigate.custom_log to aigate_control;
 grant select, insert, update on aigate.feedback, aigate.log_export to aigate_control;
+grant select, insert, update on aigate.config, aigate.config_version, aigate.guardrail to aigate_control;
+grant select, insert, delete on aigate.guardrail_default, aigate.guardrail_exclusion to aigate_control;
 grant select, insert, update on aigate.alert, aigate.shadow_state to aigate_control;
 grant select on aigate.schema_migration, aigate.ledger, aigate.usage_hour, aigate.usage_day,
 	aigate.error_hour, aigate.latency_hour, aigate.metadata_hour, aigate.ledger_adjustment,
 	aigate.budget_state, aigate.ledger_position, aigate.ledger_quarantine, aigate.ledger_gap to aigate_control;
 
 -- operators: read all but hashes and sealed credentials
+grant select on aigate.config, aigate.config_version, aigate.guardrail, aigate.guardrail_default,
+	aigate.guardrail_exclusion to aigate_ops;
 grant select on aigate.schema_migration, aigate.organisation, aigate.app_user, aigate.workspace,
 	aigate.integration_model, aigate.integration_workspace, aigate.provider, aigate.meter,
 	aigate.price, aigate.policy, aigate.policy_entity, aigate.audit_log, aigate.alert, aigate.shadow_state,

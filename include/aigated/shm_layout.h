@@ -138,12 +138,13 @@ struct ag_key {
 	uint32_t blob_bytes;         /* its length, 0 = none */
 	uint32_t n_meters;
 	uint32_t meters[AG_KEY_METERS_MAX]; /* indices into the meter table */
-	uint32_t flags;
+	uint32_t flags;              /* AG_KEY_FLAG_... */
 	int64_t config_id;           /* default config, 0 = none */
 	uint64_t serial;             /* order of writing, set by keytab.c: of two slots with one id
 	                                (control died while a key changed its hash) the later stands */
 };
 static_assert(sizeof(struct ag_key) % 8 == 0, "a key is copied by words");
+#define AG_KEY_FLAG_CONFIG_LOCKED 1u /* requests may not name another config */
 #define AG_KEY_WORDS (sizeof(struct ag_key) / 8)
 
 /* W: control only. R: all, seqlock: seq odd while it changes. */

@@ -3,6 +3,7 @@
 
 #include "control/field.h"
 #include "control/handlers.h"
+#include "control/rules.h"
 #include "control/limits.h"
 #include "control/meters.h"
 #include "control/publish.h"
@@ -101,7 +102,6 @@ read_scopes(struct ag_call *c, struct key_body *b, const struct kind *kind)
 static int
 read_defaults(struct ag_call *c, struct key_body *b)
 {
-	static const char *const unserved[] = { "config_id", "config_slug", NULL };
 	struct json_object *defaults = NULL;
 	enum ag_field f = ag_field_object(c, c->body, "defaults", &defaults);
 
@@ -109,8 +109,6 @@ read_defaults(struct ag_call *c, struct key_body *b)
 		b->has_metadata = b->has_override = true;
 	if (f != AG_FIELD_SET)
 		return f == AG_FIELD_BAD ? -1 : 0;
-	if (ag_field_refuse(c, defaults, unserved, "defaults.") < 0)
-		return -1;
 	f = ag_field_metadata(c, defaults, "defaults.metadata", &b->metadata);
 	if (f == AG_FIELD_BAD)
 		return -1;
@@ -286,7 +284,8 @@ ag_api_key_list(struct ag_call *c)
 
 /* The key the path names, when the caller may do this to it. */
 static int
-find_in_path(struct ag_call *c, enum ag_verb verb, int64_t *out_id, const struct kind **out_kind)
+find_in_path(struct ag_call *c, enum ag_verb verb, int64_t *out_id, const struct kind **out_kind,
+    int64_t *out_workspace_id)
 {
 	AG_AUTO(ag_pgres) PGresult *res = NULL;
 	struct ag_pg_args a = { 0 };
@@ -310,6 +309,8 @@ find_in_path(struct ag_call *c, enum ag_verb verb, int64_t *out_id, const struct
 		return -1;
 	*out_id = ag_pg_i64(res, 0, 0);
 	*out_kind = kind;
+	if (out_workspace_id)
+		*out_workspace_id = ag_pg_i64(res, 0, 2);
 	return 0;
 }
 
@@ -321,7 +322,7 @@ ag_api_key_get(struct ag_call *c)
 	const struct kind *kind;
 	int64_t id;
 
-	if (find_in_path(c, AG_VERB_READ, &id, &kind) < 0 || read_object(c, id, &obj) < 0)
+	if (find_in_path(c, AG_VERB_READ, &id, &kind, NULL) < 0 || read_object(c, id, &obj) < 0)
 		return;
 	meters = ag_meters_of(c, "key", obj);
 	if (!meters) {
@@ -359,7 +360,7 @@ ag_api_key_limits(struct ag_call *c)
 
 	if (c->actor.is_operator && name_to_id(c) < 0)
 		return;
-	if (find_in_path(c, AG_VERB_READ, &id, &kind) == 0)
+	if (find_in_path(c, AG_VERB_READ, &id, &kind, NULL) == 0)
 		ag_limits_of_key(c, id);
 }
 
@@ -469,7 +470,7 @@ create(struct ag_call *c, const struct key_body *b, const struct kind *kind)
 	}
 	if (insert(c, b, kind, workspace_id, &key, &id, uuid) == 0 &&
 	    ag_meters_sync(c, "key", id, stored_text(b->usage), stored_text(b->rates), false) == 0 &&
-	    read_object(c, id, &after) == 0 &&
+	    ag_rules_of_key(c, id, workspace_id) == 0 && read_object(c, id, &after) == 0 &&
 	    ag_call_audit(c, "create", "api_key", uuid, NULL, after) == 0 &&
 	    ag_publish_key(c, id) == 0 && ag_call_commit(c) == 0) {
 		answer = json_object_new_object();
@@ -551,10 +552,11 @@ ag_api_key_update(struct ag_call *c)
 	struct json_object *before = NULL, *after = NULL;
 	struct key_body b = { 0 };
 	const struct kind *kind;
-	int64_t id;
+	int64_t id, workspace_id;
 
-	if (find_in_path(c, AG_VERB_UPDATE, &id, &kind) == 0 && key_body_read(c, &b, kind) == 0 &&
+	if (find_in_path(c, AG_VERB_UPDATE, &id, &kind, &workspace_id) == 0 && key_body_read(c, &b, kind) == 0 &&
 	    read_object(c, id, &before) == 0 && update_row(c, &b, id) == 0 &&
+	    ag_rules_of_key(c, id, workspace_id) == 0 &&
 	    read_object(c, id, &after) == 0 &&
 	    ag_call_audit(c, "update", "api_key", uuid_of(before), before, after) == 0 &&
 	    ag_publish_key(c, id) == 0 && ag_call_commit(c) == 0)
@@ -573,7 +575,7 @@ ag_api_key_delete(struct ag_call *c)
 	PGresult *res = NULL;
 	int64_t id;
 
-	if (find_in_path(c, AG_VERB_DELETE, &id, &kind) < 0 || read_object(c, id, &before) < 0)
+	if (find_in_path(c, AG_VERB_DELETE, &id, &kind, NULL) < 0 || read_object(c, id, &before) < 0)
 		return;
 	ag_pg_arg_i64(&a, id);
 	res = ag_call_sql(c, SQL_KEY_DELETE, &a);

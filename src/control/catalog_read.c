@@ -10,6 +10,7 @@
 #include "control/policy_rules.h"
 #include "control/price_multiplier.h"
 #include "control/publish.h"
+#include "control/rules_load.h"
 #include "control/sql.h"
 
 #define SEALED_MAX 16384
@@ -33,6 +34,7 @@ struct reader {
 	struct ag_catalog_build *b;
 	struct ag_err *err;
 	struct id_list orgs, workspaces, integrations, grants, prices;
+	struct ag_rules_load rules;
 	PGresult *models;             /* of all integrations, in order */
 	int next_model;
 	struct scope_meter *meters;   /* owned */
@@ -150,6 +152,7 @@ read_orgs(struct reader *r)
 		if (ag_pg_uuid(res, i, 1, row.uuid) < 0)
 			return ag_err_set(r->err, -EINVAL, "an organisation cannot be read");
 		row.n_meters = meters_of(r, AG_LEVEL_ORG, row.id, row.meters);
+		row.flags = ag_pg_bool(res, i, 3) ? AG_CAT_ORG_SAVED_ONLY : 0;
 		ag_catalog_build_org(r->b, &row);
 		r->orgs.id[r->orgs.n++] = row.id;
 	}
@@ -169,6 +172,7 @@ read_workspaces(struct reader *r)
 		if (ag_pg_uuid(res, i, 1, row.uuid) < 0 || row.org_ix == AG_NONE_IX)
 			return ag_err_set(r->err, -EINVAL, "a workspace cannot be read");
 		row.n_meters = meters_of(r, AG_LEVEL_WORKSPACE, row.id, row.meters);
+		ag_rules_load_workspace(&r->rules, r->b, &row);
 		ag_catalog_build_workspace(r->b, &row);
 		r->workspaces.id[r->workspaces.n++] = row.id;
 	}
@@ -418,7 +422,9 @@ read_all(struct reader *r)
 {
 	int rc;
 
-	if ((rc = read_meters(r)) < 0 || (rc = read_orgs(r)) < 0 || (rc = read_workspaces(r)) < 0 ||
+	if ((rc = read_meters(r)) < 0 || (rc = read_orgs(r)) < 0 ||
+	    (rc = ag_rules_load(&r->rules, r->ctl->pg, r->b, r->err)) < 0 ||
+	    (rc = read_workspaces(r)) < 0 ||
 	    (rc = read_prices(r)) < 0 || (rc = read_integrations(r)) < 0 ||
 	    (rc = read_grants(r)) < 0 || (rc = read_providers(r)) < 0 || (rc = read_policies(r)) < 0)
 		return rc;
@@ -443,6 +449,7 @@ ag_catalog_read(struct ag_control *ctl, struct ag_plan *plan, struct ag_err *err
 	}
 	ag_catalog_build_free(r.b);
 	PQclear(r.models);
+	ag_rules_load_fini(&r.rules);
 	free(r.meters);
 	free(r.orgs.id);
 	free(r.workspaces.id);

@@ -8,6 +8,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/call.c src/control/call.h \
 	src/control/catalog_read.c \
 	src/control/command.c src/control/command.h \
+	src/control/configs.c \
 	src/control/configurations.c src/control/configurations.h \
 	src/control/control.c src/control/control.h \
 	src/control/custom_host.c src/control/custom_host.h \
@@ -20,6 +21,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/grants.c \
 	src/control/graphs.c \
 	src/control/groups.c \
+	src/control/guardrails.c \
 	src/control/handlers.h \
 	src/control/integrations.c \
 	src/control/limits.c src/control/limits.h \
@@ -41,6 +43,9 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/publish.c src/control/publish.h \
 	src/control/reader.c src/control/reader.h \
 	src/control/routes.c src/control/routes.h \
+	src/control/rule_defaults.c src/control/rules.h \
+	src/control/rules_load.c src/control/rules_load.h \
+	src/control/rules_sql.h \
 	src/control/secret.c src/control/secret.h \
 	src/control/server.c src/control/server.h \
 	src/control/sql.h src/control/sql_analytics.h src/control/sql_audit.h src/control/sql_logs.h \

@@ -82,6 +82,7 @@ ag_req_free(struct ag_req *r)
 	ag_buf_fini(&r->acc);
 	ag_req_forget_head(r);
 	ag_buf_fini(&r->msg);
+	ag_buf_fini(&r->merged);
 	ag_view_unref(r->view);
 	ag_mem_wipe(&r->key, sizeof(r->key));
 	r->magic = 0;
@@ -153,6 +154,12 @@ ag_req_again(struct ag_req *r, int64_t wall_us)
 	r->trace_id = ag_admit_trace_id(r, head);
 	if (r->xl)
 		ag_xlate_free(r);
+	/* Its rules may be others now: laid over the body as it came. */
+	if (r->merged.n > 0)
+		r->body_len = r->came_len;
+	ag_buf_fini(&r->merged);
+	r->rules = NULL;
+	r->refusal = AG_STR_NONE;
 	r->target = (struct ag_target){ 0 };
 	r->ws = NULL;
 	r->dest = NULL;
@@ -271,6 +278,7 @@ static const struct route {
 	{ "/v1/audio/transcriptions", POST, false, serve_transcription },
 	{ "/v1/audio/translations", POST, false, serve_translation },
 	{ "/v1/models", GET, false, ag_reply_models },
+	{ "/v1/models", GET, true, ag_reply_model },
 	{ "/v1/limits", GET, false, ag_reply_limits },
 	{ "/v1/usage", GET, false, serve_admin },
 	{ "/healthz", GET, false, serve_healthz },
@@ -284,7 +292,8 @@ static const struct route {
 	{ "/v1/configs", ANY, true, serve_admin },
 	{ "/v1/guardrails", ANY, true, serve_admin },
 	{ "/v1/policies", ANY, true, serve_admin },
-	{ "/v1/model-configs", GET, true, serve_admin },
+	{ "/v1/model-configs/pricing", GET, true, ag_reply_pricing },
+	{ "/model-configs/pricing", GET, true, ag_reply_pricing },
 	{ "/v1/workspace-exclusions", ANY, true, serve_admin },
 	{ "/v1/secret-references", ANY, true, serve_admin },
 	{ "/v1/audit-logs", ANY, true, serve_admin },

@@ -53,6 +53,8 @@ static const struct ctl_command commands[] = {
 	  " [--limit N] [--format table|csv|json]", "spend, usage, errors and latency by anything" },
 	{ "tail", ctl_tail, "[--workspace W] [--key K] [--model M] [--status N] [--errors] [--trace T] [--lines N]"
 	  " [--count N]", "follow the ledger as it grows" },
+	{ "models", ctl_models, "[--workspace W | --family F] [--model M]",
+	  "the catalogue: context window, prices, abilities; or what a workspace may call" },
 	{ "prices import", ctl_prices_import, "[FILE] [--force]", "take over a price file" },
 	{ "prices lint", ctl_prices_lint, "[FILE]", "check a price file" },
 	{ "prices list", ctl_prices_list, "[--family F] [--model M] [--integration I] [--all]", "prices in force" },
