@@ -286,6 +286,7 @@ static const struct route {
 	{ "/v1/health", GET, false, serve_health },
 	{ "/v1/admin", ANY, true, serve_admin },
 	{ "/v1/api-keys", ANY, true, serve_admin },
+	{ "/v1/invites", ANY, true, serve_admin },
 	{ "/v1/integrations", ANY, true, serve_admin },
 	{ "/v1/providers", ANY, true, serve_admin },
 	{ "/v1/virtual-keys", ANY, true, serve_admin },
