@@ -1,5 +1,5 @@
 # Pages that follow from the tables are written by the program itself.
-dist_man_MANS += man/aigated.8
+dist_man_MANS += man/aigated.8 man/aigate-sql.7
 nodist_man_MANS = man/aigated.conf.5 man/aigated-counters.7
 CLEANFILES += man/aigated.conf.5 man/aigated-counters.7
 EXTRA_DIST += man/aigated.conf.5.in

@@ -26,10 +26,12 @@ grant usage on schema aigate to aigate_flusher, aigate_control, aigate_ops;
 
 -- flusher: adds to the ledger, reads what it must compare
 grant insert on aigate.ledger, aigate.ledger_quarantine, aigate.ledger_gap to aigate_flusher;
-grant select, insert, update on aigate.usage_hour, aigate.budget_state, aigate.ledger_position
-	to aigate_flusher;
+grant select, insert, update on aigate.usage_hour, aigate.usage_day, aigate.error_hour,
+	aigate.latency_hour, aigate.metadata_hour, aigate.budget_state, aigate.ledger_position to aigate_flusher;
 grant select on aigate.meter, aigate.schema_migration to aigate_flusher;
-grant execute on function aigate.ensure_partitions(int) to aigate_flusher;
+grant execute on function aigate.ensure_partitions(text, int),
+	aigate.make_partitions_for(timestamptz[], text), aigate.ledger_partitions(),
+	aigate.drop_partition(text) to aigate_flusher;
 
 -- control: tenants, prices, audit; reads the ledger
 grant select, insert, update, delete on aigate.organisation, aigate.app_user, aigate.workspace,
@@ -40,11 +42,9 @@ grant select, insert, update on aigate.config, aigate.config_version, aigate.gua
 grant select, insert, delete on aigate.guardrail_default, aigate.guardrail_exclusion to aigate_control;
 grant select, insert on aigate.audit_log to aigate_control;
 grant select, insert, update on aigate.alert, aigate.shadow_state to aigate_control;
-grant select on aigate.schema_migration, aigate.ledger, aigate.usage_hour, aigate.budget_state,
-	aigate.ledger_position, aigate.ledger_quarantine, aigate.ledger_gap to aigate_control;
-grant select on aigate.v_spend_by_day, aigate.v_spend_by_key, aigate.v_spend_by_workspace,
-	aigate.v_spend_by_model, aigate.v_spend_by_tier, aigate.v_spend_today, aigate.v_budget,
-	aigate.v_errors, aigate.v_unknown_usage to aigate_control;
+grant select on aigate.schema_migration, aigate.ledger, aigate.usage_hour, aigate.usage_day,
+	aigate.error_hour, aigate.latency_hour, aigate.metadata_hour, aigate.ledger_adjustment,
+	aigate.budget_state, aigate.ledger_position, aigate.ledger_quarantine, aigate.ledger_gap to aigate_control;
 
 -- operators: read all but hashes and sealed credentials
 grant select on aigate.config, aigate.config_version, aigate.guardrail, aigate.guardrail_default,
@@ -52,15 +52,27 @@ grant select on aigate.config, aigate.config_version, aigate.guardrail, aigate.g
 grant select on aigate.schema_migration, aigate.organisation, aigate.app_user, aigate.workspace,
 	aigate.integration_model, aigate.integration_workspace, aigate.provider, aigate.meter,
 	aigate.price, aigate.policy, aigate.policy_entity, aigate.audit_log, aigate.alert, aigate.shadow_state,
-	aigate.ledger,
-	aigate.usage_hour, aigate.budget_state, aigate.ledger_position, aigate.ledger_quarantine,
-	aigate.ledger_gap to aigate_ops;
+	aigate.ledger, aigate.usage_hour, aigate.usage_day, aigate.error_hour, aigate.latency_hour,
+	aigate.metadata_hour, aigate.budget_state, aigate.ledger_position, aigate.ledger_quarantine,
+	aigate.ledger_gap, aigate.ledger_adjustment to aigate_ops;
 grant select (id, uuid, organisation_id, workspace_id, user_id, kind, name, description, key_mask,
 	scopes, metadata, config_id, allow_config_override, expires_at, usage_limits, rate_limits,
 	alert_emails, creation_mode, status, created_at, updated_at) on aigate.api_key to aigate_ops;
 grant select (id, uuid, organisation_id, workspace_id, slug, name, family, description, key_mask,
 	configurations, custom_host, allow_all_models, global_access, status, created_at, updated_at)
 	on aigate.integration to aigate_ops;
-grant select on aigate.v_spend_by_day, aigate.v_spend_by_key, aigate.v_spend_by_workspace,
-	aigate.v_spend_by_model, aigate.v_spend_by_tier, aigate.v_spend_today, aigate.v_budget,
-	aigate.v_errors, aigate.v_unknown_usage to aigate_ops;
+
+-- views and what they call: for control and for operators
+do $$
+declare
+	v regclass;
+begin
+	for v in select c.oid::regclass from pg_catalog.pg_class c
+		where c.relnamespace = 'aigate'::regnamespace and c.relkind = 'v'
+	loop
+		execute format('grant select on %s to aigate_control, aigate_ops', v);
+	end loop;
+end
+$$;
+grant execute on function aigate.ledger_partitions(), aigate.latency_bucket_us(int),
+	aigate.period_at(text, int, date, int, timestamptz) to aigate_control, aigate_ops;

@@ -9,11 +9,18 @@ dist_sqlmigrations_DATA = \
 	sql/migrations/0005_policy.sql \
 	sql/migrations/0006_alert.sql \
 	sql/migrations/0013_rules.sql
+	sql/migrations/0009_rollups.sql \
+	sql/migrations/0010_reprice.sql
 	sql/migrations/0008_limits.sql
 	sql/migrations/0007_enforcement.sql
 sqlviewsdir = $(pkgdatadir)/sql/views
 dist_sqlviews_DATA = \
+	sql/views/adjustment.sql \
 	sql/views/budget.sql \
+	sql/views/customer.sql \
+	sql/views/latency.sql \
+	sql/views/ledger.sql \
 	sql/views/spend.sql \
-	sql/views/trouble.sql
+	sql/views/trouble.sql \
+	sql/views/zz_comment.sql
 EXTRA_DIST += sql/README.md

@@ -57,6 +57,8 @@ struct ag_cat_integration {
 	uint32_t state;
 	uint32_t allow_all_models;     /* 0: only the rows of ag_cat_model that are enabled */
 	uint32_t first_model, n_models; /* rows of this integration, sorted by slug bytes */
+	uint32_t price_ppm;            /* list prices times this / 10^6; 0: as they are */
+	uint32_t reserved;
 };
 
 /* Integration x workspace. */

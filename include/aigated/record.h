@@ -101,7 +101,7 @@ struct ag_record {
 	uint8_t is_final;        /* the last attempt of its request */
 	uint32_t cache_status;   /* 0 none */
 	uint16_t str_len[AG_RS_COUNT];
-	uint32_t reserved;
+	uint32_t price_ppm;      /* the price was taken times this / 10^6; 0: as it stands */
 	/* struct ag_charge charge[n_charges]; char strings[] */
 };
 static_assert(sizeof(struct ag_record) % 8 == 0, "charges follow aligned");

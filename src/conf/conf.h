@@ -23,6 +23,7 @@ struct ag_conf_listen {
 };
 
 enum ag_full_ring { AG_FULL_RING_REFUSE, AG_FULL_RING_SERVE };
+enum ag_partition { AG_PARTITION_MONTH, AG_PARTITION_DAY };
 enum ag_unpriced { AG_UNPRICED_REFUSE, AG_UNPRICED_FLAT };
 enum ag_unknown_usage { AG_UNKNOWN_ESTIMATE, AG_UNKNOWN_HOLD };
 enum ag_assumed_tier { AG_ASSUME_PRIORITY, AG_ASSUME_STANDARD };
@@ -40,6 +41,7 @@ enum ag_assumed_tier { AG_ASSUME_PRIORITY, AG_ASSUME_STANDARD };
 #define AG_CONF_C_ENUM_UNPRICED uint32_t
 #define AG_CONF_C_ENUM_UNKNOWN uint32_t
 #define AG_CONF_C_ENUM_TIER uint32_t
+#define AG_CONF_C_ENUM_PARTITION uint32_t
 
 /* Fields carry the names of the directives; durations in us, sizes in bytes, USD in nano-USD.
  * A text is never NULL: not set is "".  workers is never 0 here: the cores were counted. */

@@ -45,6 +45,7 @@ field_const(const struct ag_directive *d, const struct ag_conf *conf)
 
 static const char *const log_levels[] = { "error", "warn", "notice", "info", "debug", NULL };
 static const char *const full_rings[] = { "refuse", "serve", NULL };
+static const char *const partitions[] = { "month", "day", NULL };
 static const char *const unpriceds[] = { "refuse", "flat", NULL };
 static const char *const unknowns[] = { "estimate", "hold", NULL };
 static const char *const tiers[] = { "priority", "standard", NULL };
@@ -63,6 +64,8 @@ enum_names(enum ag_directive_type type)
 		return unknowns;
 	case AG_DT_ENUM_TIER:
 		return tiers;
+	case AG_DT_ENUM_PARTITION:
+		return partitions;
 	case AG_DT_STRING:
 	case AG_DT_PATH:
 	case AG_DT_LISTEN:
@@ -182,6 +185,7 @@ parse_number(enum ag_directive_type type, struct ag_str text, int64_t *out)
 	case AG_DT_ENUM_UNPRICED:
 	case AG_DT_ENUM_UNKNOWN:
 	case AG_DT_ENUM_TIER:
+	case AG_DT_ENUM_PARTITION:
 		return parse_name(text, enum_names(type), out);
 	case AG_DT_STRING:
 	case AG_DT_PATH:
@@ -213,6 +217,7 @@ store_number(const struct ag_directive *d, struct ag_conf *conf, int64_t v)
 	case AG_DT_ENUM_UNPRICED:
 	case AG_DT_ENUM_UNKNOWN:
 	case AG_DT_ENUM_TIER:
+	case AG_DT_ENUM_PARTITION:
 		*(uint32_t *)at = (uint32_t)v;
 		return;
 	case AG_DT_STRING:
@@ -242,6 +247,7 @@ load_number(const struct ag_directive *d, const struct ag_conf *conf)
 	case AG_DT_ENUM_UNPRICED:
 	case AG_DT_ENUM_UNKNOWN:
 	case AG_DT_ENUM_TIER:
+	case AG_DT_ENUM_PARTITION:
 		return *(const uint32_t *)at;
 	case AG_DT_STRING:
 	case AG_DT_PATH:
@@ -272,6 +278,8 @@ expected(enum ag_directive_type type)
 		return "refuse or serve";
 	case AG_DT_ENUM_UNPRICED:
 		return "refuse or flat";
+	case AG_DT_ENUM_PARTITION:
+		return "month or day";
 	case AG_DT_ENUM_UNKNOWN:
 		return "estimate or hold";
 	case AG_DT_ENUM_TIER:
@@ -506,6 +514,7 @@ ag_directive_put(const struct ag_directive *d, const struct ag_conf *conf, uint3
 	case AG_DT_ENUM_UNPRICED:
 	case AG_DT_ENUM_UNKNOWN:
 	case AG_DT_ENUM_TIER:
+	case AG_DT_ENUM_PARTITION:
 		ag_buf_puts(out, enum_names(d->type)[load_number(d, conf)]);
 		return;
 	}
@@ -537,6 +546,8 @@ ag_directive_syntax(const struct ag_directive *d)
 		return "Cm refuse | serve";
 	case AG_DT_ENUM_UNPRICED:
 		return "Cm refuse | flat";
+	case AG_DT_ENUM_PARTITION:
+		return "Cm month | day";
 	case AG_DT_ENUM_UNKNOWN:
 		return "Cm estimate | hold";
 	case AG_DT_ENUM_TIER:

@@ -24,6 +24,7 @@ enum ag_directive_type {
 	AG_DT_ENUM_UNPRICED,
 	AG_DT_ENUM_UNKNOWN,
 	AG_DT_ENUM_TIER,
+	AG_DT_ENUM_PARTITION,
 };
 
 enum ag_reload_class { AG_RELOAD_NOW, AG_RELOAD_NEW, AG_RELOAD_RESTART };

@@ -8,6 +8,7 @@
 #include "catalog/catalog_build.h"
 #include "control/meters.h"
 #include "control/policy_rules.h"
+#include "control/price_multiplier.h"
 #include "control/publish.h"
 #include "control/rules_load.h"
 #include "control/sql.h"
@@ -273,11 +274,13 @@ read_integration(struct reader *r, const PGresult *res, int i)
 	struct ag_cat_integration row = { .id = ag_pg_i64(res, i, 0), .state = AG_CAT_ACTIVE,
 		.slug = put(r, res, i, 2), .family = put(r, res, i, 3), .base_url = put(r, res, i, 4),
 		.config = put(r, res, i, 6), .allow_all_models = ag_pg_bool(res, i, 7) };
-	struct json_object *configurations = json_tokener_parse(PQgetvalue(res, i, 6));
+	struct json_object *configurations = json_tokener_parse(PQgetvalue(res, i, 6)), *multiplier;
 	uint8_t sealed[SEALED_MAX];
 	size_t n = 0;
 
 	row.headers = header_lines(r, configurations);
+	if (json_object_object_get_ex(configurations, "price_multiplier", &multiplier) && multiplier)
+		(void)!ag_price_multiplier(multiplier, &row.price_ppm); /* was checked when it was set */
 	json_object_put(configurations);
 	if (ag_pg_uuid(res, i, 1, row.uuid) < 0)
 		return -EINVAL;

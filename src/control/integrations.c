@@ -11,6 +11,7 @@
 #include "control/handlers.h"
 #include "control/meters.h"
 #include "control/publish.h"
+#include "control/price_multiplier.h"
 #include "control/secret.h"
 #include "control/sql.h"
 
@@ -139,12 +140,27 @@ custom_host_member(struct ag_call *c, struct json_object *obj, const char *path,
 	return 0;
 }
 
+/* Written as a number or as text: "0.85". */
+static int
+check_multiplier(struct ag_call *c, struct json_object *conf)
+{
+	struct json_object *value;
+	uint32_t ppm;
+
+	if (!json_object_object_get_ex(conf, "price_multiplier", &value) || !value)
+		return 0;
+	if (ag_price_multiplier(value, &ppm) < 0)
+		return ag_call_invalid(c, "configurations.price_multiplier: must be a number above 0, up to "
+		    "1000, with six decimals at most");
+	return 0;
+}
+
 /* *out_host: the custom host, NULL none. */
 static int
 check_configurations(struct ag_call *c, struct json_object *conf, const char **out_host)
 {
 	static const char *const known[] = { "custom_host", "custom_headers", "openai_organization",
-		"openai_project" };
+		"openai_project", "price_multiplier" };
 	struct json_object *headers = NULL;
 	const char *text;
 	int rc;
@@ -163,11 +179,13 @@ check_configurations(struct ag_call *c, struct json_object *conf, const char **o
 		if (!is_known && value)
 			return ag_call_invalid(c, "configurations.%.64s: not a setting of this provider "
 			    "here; known are custom_host, custom_headers, openai_organization, "
-			    "openai_project", name);
+			    "openai_project, price_multiplier", name);
 	}
 	if (ag_field_text(c, conf, "configurations.openai_organization", 255, &text) == AG_FIELD_BAD ||
 	    ag_field_text(c, conf, "configurations.openai_project", 255, &text) == AG_FIELD_BAD ||
 	    custom_host_member(c, conf, "configurations.custom_host", out_host) < 0)
+		return -1;
+	if (check_multiplier(c, conf) < 0)
 		return -1;
 	switch (ag_field_object(c, conf, "configurations.custom_headers", &headers)) {
 	case AG_FIELD_BAD:

@@ -26,6 +26,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/organisation.c \
 	src/control/pg.c src/control/pg.h \
 	src/control/plan.c src/control/plan.h \
+	src/control/price_multiplier.c src/control/price_multiplier.h \
 	src/control/policies.c src/control/policies.h \
 	src/control/policy_rules.c src/control/policy_rules.h \
 	src/control/policy_values.c src/control/policy_values.h \

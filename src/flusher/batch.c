@@ -19,6 +19,7 @@ ag_batch_init(struct ag_batch *b, struct ag_streams *streams, uint32_t limit_max
 	b->limit = b->limit_max = limit_max;
 	ag_buf_init(&b->rows, ROWS_MAX);
 	ag_rollup_init(&b->rollup);
+	ag_batch_set_metadata(b, "");
 	ag_batch_reset(b);
 }
 
@@ -37,6 +38,12 @@ ag_batch_set_limit(struct ag_batch *b, uint32_t limit_max)
 	b->limit_max = limit_max;
 	if (!b->is_bisecting || b->limit > limit_max)
 		b->limit = limit_max;
+}
+
+void
+ag_batch_set_metadata(struct ag_batch *b, const char *list)
+{
+	ag_meta_keys(&b->meta, ag_str(list));
 }
 
 void
@@ -101,15 +108,14 @@ static int
 take_record(struct ag_batch *b, uint64_t boot_id, const struct ag_record *rec,
     const char **out_refusal)
 {
-	struct ag_str tier;
 	bool is_kept = is_condemned(b, boot_id, rec);
 
-	*out_refusal = is_kept ? b->condemned.reason : ag_row_put(&b->rows, boot_id, rec, &tier);
+	*out_refusal = is_kept ? b->condemned.reason : ag_row_put(&b->rows, boot_id, rec, &b->meta);
 	if (b->rows.failed)
 		return -ENOMEM;
 	if (!*out_refusal) {
 		b->n_rows++;
-		if (ag_rollup_add_usage(&b->rollup, rec, tier) < 0)
+		if (ag_rollup_add_usage(&b->rollup, rec, &b->meta) < 0)
 			return -ENOMEM;
 		return ag_rollup_add_charges(&b->rollup, rec);
 	}

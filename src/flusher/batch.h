@@ -41,6 +41,7 @@ struct ag_batch {
 	struct ag_streams *streams;    /* borrowed: flusher */
 	struct ag_buf rows;            /* binary COPY, complete after ag_batch_seal() */
 	struct ag_rollup rollup;
+	struct ag_meta meta;           /* keys counted by; values of the record being taken */
 	struct ag_advance *advance;    /* owned */
 	size_t n_advance, cap_advance;
 	struct ag_gap *gaps;           /* owned */
@@ -73,6 +74,8 @@ struct ag_batch {
 void ag_batch_init(struct ag_batch *b, struct ag_streams *streams, uint32_t limit_max);
 void ag_batch_fini(struct ag_batch *b);
 void ag_batch_set_limit(struct ag_batch *b, uint32_t limit_max);
+/* Keys of metadata that metadata_hour counts by; the list is borrowed. */
+void ag_batch_set_metadata(struct ag_batch *b, const char *list);
 /* Empty again, the state of taking apart kept. */
 void ag_batch_reset(struct ag_batch *b);
 

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/title.h"
 #include "flusher/reconcile.h"
+#include "flusher/retention.h"
 #include "shm/counters.h"
 
 #define TICK_MIN_US       (1 * AG_US_PER_MS)
@@ -368,7 +369,13 @@ flusher_on_second(evutil_socket_t fd, short what, void *arg)
 		f->partitions_at_us = now_us + AG_US_PER_DAY;
 		ag_store_want_partitions(f->store);
 	}
+	if (now_us >= f->retention_at_us && f->ctx->conf->ledger_retention > 0 &&
+	    ag_store_is_up(f->store) && !f->is_leaving) {
+		f->retention_at_us = now_us + AG_US_PER_DAY;
+		ag_retention_run(f->retention, f->ctx->conf->ledger_retention);
+	}
 	ag_store_tick(f->store, now_us);
+	ag_retention_tick(f->retention, now_us);
 	if (!f->is_leaving && ag_store_is_up(f->store) && !is_journalling(f) &&
 	    ag_a32_observe(&hdr->state) == AG_SHM_READY && ag_a32_get(&hdr->ledger_ready))
 		ag_reconcile_tick(f->reconcile, f->store); /* last: may call back */
@@ -406,6 +413,19 @@ flusher_on_life(evutil_socket_t fd, short what, void *arg)
 	flusher_leave(f);
 }
 
+/* What the configuration says about the ledger, at start and after a reload. */
+static void
+flusher_take_conf(struct ag_flusher *f)
+{
+	const struct ag_conf *conf = f->ctx->conf;
+
+	ag_batch_set_limit(&f->batch, conf->flush_batch);
+	ag_batch_set_metadata(&f->batch, conf->rollup_metadata);
+	ag_store_set_partitions(f->store,
+	    conf->ledger_partition == AG_PARTITION_DAY ? "day" : "month");
+	f->retention_at_us = 0;
+}
+
 static void
 flusher_reload(struct ag_flusher *f)
 {
@@ -415,7 +435,8 @@ flusher_reload(struct ag_flusher *f)
 		ag_error("could not reload the configuration: %s, keeping what is in force", err.text);
 		return;
 	}
-	ag_batch_set_limit(&f->batch, f->ctx->conf->flush_batch);
+	flusher_take_conf(f);
+	f->partitions_at_us = 0;
 	ag_journal_set_max(f->journal, f->ctx->conf->journal_max);
 	f->intake.journal_again_at_us = 0;
 	ag_info("configuration reloaded");
@@ -459,6 +480,7 @@ static void
 flusher_fini(struct ag_flusher *f)
 {
 	ag_reconcile_free(f->reconcile);
+	ag_retention_free(f->retention);
 	ag_store_free(f->store);
 	event_drop(&f->ev_tick);
 	event_drop(&f->ev_second);
@@ -538,9 +560,13 @@ flusher_init(struct ag_flusher *f, struct ag_role_ctx *ctx)
 	f->reconcile = ag_reconcile_new(ctx->shm, &f->streams);
 	if (f->reconcile && events_make(f))
 		f->store = ag_store_new(f->base, ctx->conf->database, &store_ops, f);
-	if (!f->store)
+	if (f->store)
+		f->retention = ag_retention_new(f->base, ctx->conf->database);
+	if (f->retention)
+		flusher_take_conf(f);
+	else
 		ag_error("could not start the flusher: out of memory");
-	return f->store != NULL;
+	return f->retention != NULL;
 }
 
 int

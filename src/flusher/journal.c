@@ -82,8 +82,8 @@ segment_unlink(struct ag_journal *j, uint64_t number)
 		    "skipped when read again", name, strerror(errno));
 }
 
-static int
-scan_dir(struct ag_journal *j, struct ag_err *err)
+int
+ag_journal_scan_dir(struct ag_journal *j, struct ag_err *err)
 {
 	DIR *d = opendir(j->dir);
 	struct dirent *e;
@@ -114,6 +114,27 @@ scan_dir(struct ag_journal *j, struct ag_err *err)
 	return 0;
 }
 
+/* All of it that could be read is stored; what could not be is somebody's to look at. */
+static void
+segment_retire(struct ag_journal *j, const struct segment *s)
+{
+	char name[32], aside[40];
+
+	if (!s->is_damaged) {
+		segment_unlink(j, s->number);
+		return;
+	}
+	ag_journal_segment_name(s->number, name);
+	snprintf(aside, sizeof(aside), "%s.damaged", name);
+	if (renameat(j->dir_fd, name, j->dir_fd, aside) < 0) {
+		ag_warn("could not keep damaged journal segment \"%s\": %s, deleting it", name,
+		    strerror(errno));
+		segment_unlink(j, s->number);
+		return;
+	}
+	ag_warn("journal segment \"%s\" was damaged, keeping it as \"%s\"", name, aside);
+}
+
 /* The newest segment ends behind its last whole entry. */
 static int
 drop_torn_tail(struct ag_journal *j, struct ag_err *err)
@@ -128,7 +149,14 @@ drop_torn_tail(struct ag_journal *j, struct ag_err *err)
 	if (!s)
 		return 0;
 	rc = ag_journal_open_for_reading(j, s->number);
-	while (rc == 0 && (rc = ag_journal_find_entry(j, &off, s->bytes, &h, &rec)) > 0) {
+	while (rc == 0) {
+		rc = ag_journal_find_entry(j, &off, s->bytes, &h, &rec);
+		if (rc == -EIO && j->io_tries < IO_TRIES) {
+			rc = 0; /* the next try is at once: nobody else is served meanwhile */
+			continue;
+		}
+		if (rc <= 0)
+			break;
 		off += sizeof(h) + h.len;
 		good = off;
 		last_seq = rec->seq;
@@ -221,7 +249,7 @@ ag_journal_open(const char *dir, uint64_t segment_bytes, uint64_t max_bytes,
 	else
 		rc = open_dir(j, err);
 	if (rc == 0)
-		rc = scan_dir(j, err);
+		rc = ag_journal_scan_dir(j, err);
 	if (rc == 0)
 		rc = drop_torn_tail(j, err);
 	if (rc < 0) {
@@ -440,7 +468,7 @@ ag_journal_trim(struct ag_journal *j, struct ag_journal_pos pos)
 			ag_fd_close(&j->write_fd);
 		if (j->read_fd >= 0 && j->read_number == s->number)
 			ag_fd_close(&j->read_fd);
-		segment_unlink(j, s->number);
+		segment_retire(j, s);
 		j->synced_bytes -= s->bytes;
 	}
 	memmove(j->segs, j->segs + gone, (j->n_segs - gone) * sizeof(*j->segs));

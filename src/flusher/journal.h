@@ -55,7 +55,27 @@ bool ag_journal_pos_is_before(struct ag_journal_pos a, struct ag_journal_pos b);
 int ag_journal_read(struct ag_journal *j, struct ag_journal_pos *pos,
     struct ag_journal_entry *out) AG_MUST_CHECK;
 
-/* Everything before pos is stored: segments that end there go. */
+/* Everything before pos is stored: segments that end there go; one of which something had to be
+ * skipped is kept as "<number>.journal.damaged". */
 void ag_journal_trim(struct ag_journal *j, struct ag_journal_pos pos);
+
+/* ---- from outside (journal_look.c) ---- */
+
+struct ag_journal_segment {
+	uint64_t number, bytes;
+	int64_t created_at_us;  /* wall */
+	bool has_header;        /* it begins as a segment should */
+	bool is_damaged;        /* of what was read so far */
+};
+
+/* To read and list only, beside whoever owns it. */
+int ag_journal_open_to_look(const char *dir, struct ag_journal **out,
+    struct ag_err *err) AG_MUST_CHECK;
+bool ag_journal_is_in_use(const struct ag_journal *j);
+size_t ag_journal_segments(const struct ag_journal *j);
+int ag_journal_segment_at(struct ag_journal *j, size_t i,
+    struct ag_journal_segment *out) AG_MUST_CHECK;
+/* Stretches that reading had to skip so far, and their bytes. */
+void ag_journal_damage(const struct ag_journal *j, unsigned *out_places, uint64_t *out_bytes);
 
 #endif

@@ -13,6 +13,8 @@
 #define READ_BYTES      ((size_t)1 << 18)
 #define WRITE_BYTES     ((size_t)1 << 20)
 #define SEGMENT_LEAST   UINT64_C(65536)
+#define SECTOR_BYTES    UINT64_C(4096)
+#define IO_TRIES        8u  /* half a second apart; then a sector that cannot be read is skipped */
 
 struct segment_hdr {
 	uint64_t magic;
@@ -34,6 +36,7 @@ static_assert(sizeof(struct entry_hdr) == 24, "the record behind it is aligned")
 struct segment {
 	uint64_t number;
 	uint64_t bytes;    /* synced */
+	bool is_damaged;   /* something in it was skipped: kept aside when it would be deleted */
 };
 
 struct ag_journal {
@@ -54,6 +57,10 @@ struct ag_journal {
 	uint8_t *in;             /* owned: READ_BYTES, of in_off on */
 	uint64_t in_off;
 	size_t in_n;
+	uint64_t io_segment, io_off; /* where the disk could not read last */
+	unsigned io_tries;           /* how often, there */
+	uint64_t damaged_bytes;      /* skipped so far */
+	unsigned damaged_places;
 };
 
 static inline uint32_t
@@ -64,6 +71,8 @@ entry_crc(const struct entry_hdr *h, const void *rec)
 	return ag_crc32c(crc, rec, h->len);
 }
 
+/* Lists the segments there are. */
+int ag_journal_scan_dir(struct ag_journal *j, struct ag_err *err) AG_MUST_CHECK;
 void ag_journal_segment_name(uint64_t number, char out[32]);
 /* Makes segment `number` the one that is read; -errno. */
 int ag_journal_open_for_reading(struct ag_journal *j, uint64_t number) AG_MUST_CHECK;

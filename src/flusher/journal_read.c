@@ -55,6 +55,11 @@ read_at(struct ag_journal *j, uint64_t off, size_t n, uint64_t end, int *rc)
 		got = pread(j->read_fd, j->in + j->in_n, want, (off_t)(off + j->in_n));
 		if (got < 0 && errno == EINTR)
 			continue;
+		/* A bad sector further on is no reason not to see what is asked for. */
+		if (got < 0 && errno == EIO && want > n - j->in_n) {
+			end = off + n;
+			continue;
+		}
 		if (got < 0) {
 			*rc = -errno;
 			return NULL;
@@ -92,6 +97,19 @@ entry_at(struct ag_journal *j, uint64_t off, uint64_t end, struct entry_hdr *out
 	return ag_record_is_shaped(*out_rec, h.len) ? 1 : 0;
 }
 
+/* What the disk does not give now it may give later; but not waiting for ever is worth a sector. */
+static bool
+is_given_up(struct ag_journal *j, uint64_t off)
+{
+	if (j->io_segment == j->read_number && j->io_tries >= IO_TRIES)
+		return true;
+	if (j->io_segment != j->read_number || j->io_off != off)
+		j->io_tries = 0;
+	j->io_segment = j->read_number;
+	j->io_off = off;
+	return ++j->io_tries >= IO_TRIES;
+}
+
 int
 ag_journal_find_entry(struct ag_journal *j, uint64_t *off, uint64_t end, struct entry_hdr *out_hdr,
     const struct ag_record **out_rec)
@@ -101,6 +119,10 @@ ag_journal_find_entry(struct ag_journal *j, uint64_t *off, uint64_t end, struct 
 	for (; at + sizeof(struct entry_hdr) <= end; at += 8) {
 		int rc = entry_at(j, at, end, out_hdr, out_rec);
 
+		if (rc == -EIO && is_given_up(j, at)) {
+			at = (at / SECTOR_BYTES + 1) * SECTOR_BYTES - 8;
+			continue;
+		}
 		if (rc != 0) {
 			*off = at;
 			return rc;
@@ -123,7 +145,7 @@ int
 ag_journal_read(struct ag_journal *j, struct ag_journal_pos *pos, struct ag_journal_entry *out)
 {
 	for (size_t i = segment_index(j, pos->segment); i < j->n_segs; i++) {
-		const struct segment *s = &j->segs[i];
+		struct segment *s = &j->segs[i];
 		uint64_t from = s->number == pos->segment ? pos->off : 0, at;
 		const struct ag_record *rec;
 		struct entry_hdr h = { 0 };
@@ -139,9 +161,13 @@ ag_journal_read(struct ag_journal *j, struct ag_journal_pos *pos, struct ag_jour
 			return rc;
 		if (rc == 0)
 			at = s->bytes;
-		if (at > from)
+		if (at > from) {
+			s->is_damaged = true;
+			j->damaged_places++;
+			j->damaged_bytes += at - from;
 			ag_error("journal segment %016" PRIx64 " is damaged: skipped %" PRIu64
 			    " bytes at %" PRIu64, s->number, at - from, from);
+		}
 		*pos = (struct ag_journal_pos){ .segment = s->number, .off = at };
 		if (rc == 0)
 			continue;

@@ -4,11 +4,13 @@ src_flusher_libflusher_a_SOURCES = \
 	src/flusher/flusher.c src/flusher/flusher.h \
 	src/flusher/intake.c \
 	src/flusher/journal.c src/flusher/journal.h \
-	src/flusher/journal_int.h src/flusher/journal_read.c \
+	src/flusher/journal_int.h src/flusher/journal_look.c src/flusher/journal_read.c \
 	src/flusher/meta.c src/flusher/meta.h \
 	src/flusher/params.c src/flusher/params.h \
 	src/flusher/pgbin.h \
 	src/flusher/reconcile.c src/flusher/reconcile.h \
+	src/flusher/replay.c src/flusher/replay.h \
+	src/flusher/retention.c src/flusher/retention.h \
 	src/flusher/rollup.c src/flusher/rollup.h \
 	src/flusher/row.c src/flusher/row.h \
 	src/flusher/sql.h \
@@ -17,11 +19,14 @@ src_flusher_libflusher_a_SOURCES = \
 	src/flusher/stream.c src/flusher/stream.h
 EXTRA_DIST += src/flusher/README.md
 
-check_PROGRAMS += tests/unit/test_journal tests/unit/test_meta tests/system/ring_feeder
-TESTS += tests/unit/test_journal tests/unit/test_meta
+check_PROGRAMS += tests/unit/test_journal tests/unit/test_journal_faults tests/unit/test_meta tests/system/ring_feeder
+TESTS += tests/unit/test_journal tests/unit/test_journal_faults tests/unit/test_meta
 tests_unit_test_journal_SOURCES = tests/unit/test_journal.c tests/unit/tap.h
 tests_unit_test_journal_LDADD = src/flusher/libflusher.a src/shm/libshm.a src/base/libbase.a \
 	$(SSL_LIBS)
+# Includes journal.c and journal_read.c, with calls of its own in place of the system's.
+tests_unit_test_journal_faults_SOURCES = tests/unit/test_journal_faults.c tests/unit/tap.h
+tests_unit_test_journal_faults_LDADD = src/shm/libshm.a src/base/libbase.a $(SSL_LIBS)
 tests_unit_test_meta_SOURCES = tests/unit/test_meta.c tests/unit/tap.h
 tests_unit_test_meta_LDADD = src/flusher/libflusher.a src/base/libbase.a $(SSL_LIBS)
 tests_system_ring_feeder_SOURCES = tests/system/ring_feeder.c

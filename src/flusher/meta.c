@@ -72,7 +72,7 @@ ag_text_clean(struct ag_str in, char *out)
 
 struct scan {
 	char *p, *end;        /* what is left, in the copy: changed in place */
-	struct ag_str tier;
+	struct ag_meta *meta; /* borrowed */
 };
 
 static bool scan_value(struct scan *s, int depth);
@@ -209,6 +209,21 @@ scan_key(struct scan *s, struct ag_str *out)
 	return s->p < s->end && *s->p++ == ':';
 }
 
+static void
+note_member(struct scan *s, struct ag_str key, const char *value)
+{
+	struct ag_str v = ag_str_n(value, (size_t)(s->p - value));
+
+	if (*value == '{' || *value == '[' || *value == 'n')
+		return;
+	if (*value == '"')
+		v = ag_str_n(value + 1, v.n - 2);
+	for (unsigned k = 0; k < s->meta->n; k++) {
+		if (ag_str_eq(key, s->meta->key[k]))
+			s->meta->value[k] = v;
+	}
+}
+
 static bool
 scan_members(struct scan *s, int depth, bool is_object)
 {
@@ -230,8 +245,8 @@ scan_members(struct scan *s, int depth, bool is_object)
 		value = s->p;
 		if (!scan_value(s, depth + 1))
 			return false;
-		if (depth == 0 && *value == '"' && ag_str_eq(key, AG_STR("subscription_tier")))
-			s->tier = ag_str_n(value + 1, (size_t)(s->p - value) - 2);
+		if (depth == 0)
+			note_member(s, key, value);
 		skip_blanks(s);
 		if (s->p == s->end)
 			return false;
@@ -268,18 +283,34 @@ scan_value(struct scan *s, int depth)
 	}
 }
 
-bool
-ag_meta_clean(struct ag_str in, char *out, struct ag_str *out_tier)
+void
+ag_meta_keys(struct ag_meta *m, struct ag_str list)
 {
-	struct scan s = { .p = out, .end = out + in.n };
+	*m = (struct ag_meta){ .n = 1, .key = { AG_STR("subscription_tier") } };
+	while (list.n > 0 && m->n < AG_META_KEYS) {
+		const char *comma = memchr(list.p, ',', list.n);
+		size_t n = comma ? (size_t)(comma - list.p) : list.n;
+		struct ag_str key = ag_str_trim(ag_str_n(list.p, n));
 
+		if (key.n > 0)
+			m->key[m->n++] = key;
+		list = ag_str_skip(list, n + (comma != NULL));
+	}
+}
+
+bool
+ag_meta_clean(struct ag_str in, char *out, struct ag_meta *m)
+{
+	struct scan s = { .p = out, .end = out + in.n, .meta = m };
+
+	memset(m->value, 0, sizeof(m->value));
 	ag_text_clean(in, out);
 	skip_blanks(&s);
-	if (s.p == s.end || *s.p != '{' || !scan_value(&s, 0))
-		return false;
-	skip_blanks(&s);
-	if (s.p != s.end)
-		return false;
-	*out_tier = s.tier;
-	return true;
+	if (s.p < s.end && *s.p == '{' && scan_value(&s, 0)) {
+		skip_blanks(&s);
+		if (s.p == s.end)
+			return true;
+	}
+	memset(m->value, 0, sizeof(m->value));
+	return false;
 }

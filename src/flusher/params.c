@@ -1,7 +1,6 @@
 #include "flusher/params.h"
 
 #include "flusher/pgbin.h"
-#include "flusher/row.h"
 
 #define PARAMS_MAX ((size_t)256 << 20)
 
@@ -88,60 +87,81 @@ ag_params_position(struct ag_params *p, const struct ag_batch *b)
 }
 
 static bool
-usage_texts(struct ag_params *p, const struct ag_rollup *r, int which)
+group_texts(struct ag_params *p, const struct ag_rollup *r, const struct ag_groups *gs, unsigned t)
 {
 	size_t bytes = 0;
 	struct ag_pgw w;
 
-	for (size_t i = 0; i < r->n_usage; i++)
-		bytes += r->usage[i].text[which].len;
-	if (!array_begin(p, &w, AG_PG_TEXT, r->n_usage, bytes))
+	for (size_t i = 0; i < gs->n; i++)
+		bytes += gs->at[i].text[t].len;
+	if (!array_begin(p, &w, AG_PG_TEXT, gs->n, bytes))
 		return false;
-	for (size_t i = 0; i < r->n_usage; i++)
-		ag_pgw_bytes(&w, r->texts.p + r->usage[i].text[which].off, r->usage[i].text[which].len);
+	for (size_t i = 0; i < gs->n; i++)
+		ag_pgw_bytes(&w, r->texts.p + gs->at[i].text[t].off, gs->at[i].text[t].len);
 	array_end(p, &w);
 	return true;
 }
 
+/* A column of numbers, of the type its letter names: see struct ag_group_shape. */
 static bool
-usage_endpoints(struct ag_params *p, const struct ag_rollup *r)
+group_numbers(struct ag_params *p, const struct ag_groups *gs, char type, unsigned c, bool is_sum)
 {
-	size_t bytes = 0;
-	struct ag_pgw w;
-
-	for (size_t i = 0; i < r->n_usage; i++)
-		bytes += ag_endpoint_name(r->usage[i].endpoint).n;
-	if (!array_begin(p, &w, AG_PG_TEXT, r->n_usage, bytes))
-		return false;
-	for (size_t i = 0; i < r->n_usage; i++) {
-		struct ag_str s = ag_endpoint_name(r->usage[i].endpoint);
-
-		ag_pgw_bytes(&w, s.p, s.n);
+#define CELL (is_sum ? gs->at[i].sum[c] : gs->at[i].dim[c])
+	switch (type) {
+	case 't':
+		ARRAY(p, AG_PG_TIMESTAMPTZ, ag_pgw_time, 8, gs->n, CELL);
+		break;
+	case '4':
+		INT4S(p, gs->n, CELL);
+		break;
+	case '2':
+		INT2S(p, gs->n, CELL);
+		break;
+	default:
+		INT8S(p, gs->n, CELL);
+		break;
 	}
-	array_end(p, &w);
+#undef CELL
 	return true;
 }
 
 bool
-ag_params_usage(struct ag_params *p, const struct ag_batch *b)
+ag_params_groups(struct ag_params *p, const struct ag_batch *b, enum ag_rollup_table table)
 {
-	const struct ag_rollup *r = &b->rollup;
-	const struct ag_usage_group *g = r->usage;
+	const struct ag_group_shape *shape = &ag_group_shapes[table];
+	const struct ag_groups *gs = &b->rollup.groups[table];
 
 	start(p);
-	ARRAY(p, AG_PG_TIMESTAMPTZ, ag_pgw_time, 8, r->n_usage, g[i].hour_us);
-	INT8S(p, r->n_usage, g[i].org_id);
-	INT8S(p, r->n_usage, g[i].workspace_id);
-	INT8S(p, r->n_usage, g[i].key_id);
-	INT8S(p, r->n_usage, g[i].integration_id);
-	if (!usage_texts(p, r, AG_UT_FAMILY) || !usage_texts(p, r, AG_UT_MODEL) ||
-	    !usage_endpoints(p, r))
+	for (unsigned c = 0; shape->dims[c]; c++) {
+		if (!group_numbers(p, gs, shape->dims[c], c, false))
+			return false;
+	}
+	for (unsigned t = 0; t < shape->n_texts; t++) {
+		if (!group_texts(p, &b->rollup, gs, t))
+			return false;
+	}
+	for (unsigned c = 0; shape->sums[c]; c++) {
+		if (!group_numbers(p, gs, shape->sums[c], c, true))
+			return false;
+	}
+	return done(p);
+}
+
+bool
+ag_params_moments(struct ag_params *p, const struct ag_batch *b, const char *unit)
+{
+	const struct ag_groups *gs = &b->rollup.groups[AG_RT_USAGE];
+	size_t one = strlen(unit);
+	struct ag_pgw w;
+
+	start(p);
+	ARRAY(p, AG_PG_TIMESTAMPTZ, ag_pgw_time, 8, gs->n, gs->at[i].dim[0]);
+	w.p = ag_buf_reserve(&p->mem, one + 1);
+	if (!w.p)
 		return false;
-	INT2S(p, r->n_usage, g[i].status_class);
-	if (!usage_texts(p, r, AG_UT_TIER))
-		return false;
-	for (int sum = 0; sum < AG_US_COUNT; sum++)
-		INT8S(p, r->n_usage, g[i].sum[sum]);
+	p->off[p->n] = p->mem.n;
+	ag_pgw_raw(&w, unit, one);
+	array_end(p, &w);
 	return done(p);
 }
 

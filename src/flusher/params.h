@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include "flusher/batch.h"
 
-#define AG_PARAMS_MAX 24
+#define AG_PARAMS_MAX 32
 
 struct ag_params {
 	struct ag_buf mem;
@@ -21,7 +21,9 @@ void ag_params_fini(struct ag_params *p);
 
 /* Each starts anew; false: out of memory. */
 bool ag_params_position(struct ag_params *p, const struct ag_batch *b) AG_MUST_CHECK;
-bool ag_params_usage(struct ag_params *p, const struct ag_batch *b) AG_MUST_CHECK;
+bool ag_params_groups(struct ag_params *p, const struct ag_batch *b,
+    enum ag_rollup_table table) AG_MUST_CHECK;
+bool ag_params_moments(struct ag_params *p, const struct ag_batch *b, const char *unit) AG_MUST_CHECK;
 bool ag_params_budget(struct ag_params *p, const struct ag_batch *b) AG_MUST_CHECK;
 bool ag_params_gap(struct ag_params *p, const struct ag_batch *b) AG_MUST_CHECK;
 bool ag_params_quarantine(struct ag_params *p, const struct ag_batch *b) AG_MUST_CHECK;

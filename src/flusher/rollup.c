@@ -6,12 +6,27 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
-#include "flusher/meta.h"
+#include "flusher/row.h"
 #include "shm/ring.h"
 
 #define GROUPS_FIRST 256u
 #define DIM_MAX      256u /* bytes of a text dimension */
+#define ERROR_NAME_MAX    64u  /* of one that makes errors differ */
 #define TEXTS_MAX    ((size_t)64 << 20)
+
+const struct ag_group_shape ag_group_shapes[AG_RT_COUNT] = {
+	/* hour, organisation, workspace, key, integration, provider, status class; family, model,
+	 * endpoint, tier */
+	[AG_RT_USAGE] = { "t888882", 4, "888888888888888888888" },
+	/* hour, organisation, workspace, status; family, model, outcome, error type; attempts,
+	 * charged, last */
+	[AG_RT_ERROR] = { "t884", 4, "88t" },
+	/* hour, organisation, bucket; family, model; total, first byte, overhead */
+	[AG_RT_LATENCY] = { "t82", 2, "888" },
+	/* hour, organisation, workspace; key, value; requests, attempts, errors, input, output, cost,
+	 * charged */
+	[AG_RT_METADATA] = { "t88", 2, "8888888" },
+};
 
 void
 ag_rollup_init(struct ag_rollup *r)
@@ -23,9 +38,11 @@ ag_rollup_init(struct ag_rollup *r)
 void
 ag_rollup_fini(struct ag_rollup *r)
 {
-	free(r->usage);
+	for (int t = 0; t < AG_RT_COUNT; t++) {
+		free(r->groups[t].at);
+		free(r->groups[t].ix);
+	}
 	free(r->budget);
-	free(r->usage_ix);
 	free(r->budget_ix);
 	ag_buf_fini(&r->texts);
 }
@@ -33,11 +50,16 @@ ag_rollup_fini(struct ag_rollup *r)
 void
 ag_rollup_reset(struct ag_rollup *r)
 {
-	if (r->usage_ix)
-		memset(r->usage_ix, 0, r->cap_usage * 2 * sizeof(*r->usage_ix));
-	if (r->budget_ix)
+	for (int t = 0; t < AG_RT_COUNT; t++) {
+		struct ag_groups *g = &r->groups[t];
+
+		if (g->n)
+			memset(g->ix, 0, g->cap * 2 * sizeof(*g->ix));
+		g->n = 0;
+	}
+	if (r->n_budget)
 		memset(r->budget_ix, 0, r->cap_budget * 2 * sizeof(*r->budget_ix));
-	r->n_usage = r->n_budget = 0;
+	r->n_budget = 0;
 	ag_buf_reset(&r->texts);
 }
 
@@ -68,23 +90,23 @@ index_put(uint32_t *ix, size_t slots, uint64_t hash, size_t group)
 }
 
 static int
-grow_usage(struct ag_rollup *r)
+grow_groups(struct ag_groups *gs)
 {
-	size_t cap = r->cap_usage ? r->cap_usage * 2 : GROUPS_FIRST;
-	struct ag_usage_group *g = reallocarray(r->usage, cap, sizeof(*g));
+	size_t cap = gs->cap ? gs->cap * 2 : GROUPS_FIRST;
+	struct ag_group *g = reallocarray(gs->at, cap, sizeof(*g));
 	uint32_t *ix;
 
 	if (!g)
 		return -ENOMEM;
-	r->usage = g;
+	gs->at = g;
 	ix = calloc(cap * 2, sizeof(*ix));
 	if (!ix)
 		return -ENOMEM;
-	for (size_t i = 0; i < r->n_usage; i++)
+	for (size_t i = 0; i < gs->n; i++)
 		index_put(ix, cap * 2, g[i].hash, i);
-	free(r->usage_ix);
-	r->usage_ix = ix;
-	r->cap_usage = cap;
+	free(gs->ix);
+	gs->ix = ix;
+	gs->cap = cap;
 	return 0;
 }
 
@@ -109,92 +131,130 @@ grow_budget(struct ag_rollup *r)
 	return 0;
 }
 
-/* ---- usage -------------------------------------------------------------------------------- */
+/* ---- groups by hour ----------------------------------------------------------------------- */
+
+/* A text dimension and its hash, taken once a record. */
+struct dim_text {
+	struct ag_str s;
+	uint64_t hash;
+};
+
+static struct dim_text
+dim_text(struct ag_str s)
+{
+	return (struct dim_text){ .s = s, .hash = ag_fnv1a(s) };
+}
 
 static bool
-usage_matches(const struct ag_rollup *r, const struct ag_usage_group *a,
-    const struct ag_usage_group *key, const struct ag_str text[AG_UT_COUNT])
+group_matches(const struct ag_rollup *r, const struct ag_group *a, uint64_t hash,
+    const int64_t *dim, size_t n_dims, const struct dim_text *text, size_t n_texts)
 {
-	if (a->hash != key->hash || a->hour_us != key->hour_us || a->org_id != key->org_id ||
-	    a->workspace_id != key->workspace_id || a->key_id != key->key_id ||
-	    a->integration_id != key->integration_id || a->endpoint != key->endpoint ||
-	    a->status_class != key->status_class)
+	if (a->hash != hash || memcmp(a->dim, dim, n_dims * sizeof(*dim)) != 0)
 		return false;
-	for (int t = 0; t < AG_UT_COUNT; t++) {
-		if (!ag_str_eq(ag_str_n(r->texts.p + a->text[t].off, a->text[t].len), text[t]))
+	for (size_t t = 0; t < n_texts; t++) {
+		if (!ag_str_eq(ag_str_n(r->texts.p + a->text[t].off, a->text[t].len), text[t].s))
 			return false;
 	}
 	return true;
 }
 
-static struct ag_usage_group *
-usage_find(struct ag_rollup *r, const struct ag_usage_group *key,
-    const struct ag_str text[AG_UT_COUNT])
+static bool
+group_put_texts(struct ag_rollup *r, struct ag_group *g, const struct dim_text *text, size_t n)
 {
-	size_t mask = r->cap_usage * 2 - 1, i = key->hash & mask;
-	struct ag_usage_group *g;
-
-	for (; r->usage_ix[i]; i = (i + 1) & mask) {
-		g = &r->usage[r->usage_ix[i] - 1];
-		if (usage_matches(r, g, key, text))
-			return g;
-	}
-	g = &r->usage[r->n_usage];
-	*g = *key;
-	for (int t = 0; t < AG_UT_COUNT; t++) {
-		char *p = ag_buf_reserve(&r->texts, text[t].n + 1);
+	for (size_t t = 0; t < n; t++) {
+		char *p = ag_buf_reserve(&r->texts, text[t].s.n + 1);
 
 		if (!p)
-			return NULL;
+			return false;
 		g->text[t].off = (uint32_t)r->texts.n;
-		g->text[t].len = (uint32_t)text[t].n;
-		if (text[t].n)
-			memcpy(p, text[t].p, text[t].n);
-		ag_buf_commit(&r->texts, text[t].n);
+		g->text[t].len = (uint32_t)text[t].s.n;
+		if (text[t].s.n)
+			memcpy(p, text[t].s.p, text[t].s.n);
+		ag_buf_commit(&r->texts, text[t].s.n);
 	}
-	r->usage_ix[i] = (uint32_t)++r->n_usage;
+	return true;
+}
+
+/* The group of these dimensions, made when it is new.  NULL: out of memory. */
+static struct ag_group *
+group_get(struct ag_rollup *r, enum ag_rollup_table table, const int64_t *dim,
+    const struct dim_text *text)
+{
+	struct ag_groups *gs = &r->groups[table];
+	size_t n_dims = strlen(ag_group_shapes[table].dims), n_texts = ag_group_shapes[table].n_texts;
+	uint64_t hash = 0;
+	struct ag_group *g;
+	size_t i;
+
+	for (i = 0; i < n_dims; i++)
+		hash = (hash ^ (uint64_t)dim[i]) * UINT64_C(0x9e3779b97f4a7c15) + (hash >> 29);
+	for (i = 0; i < n_texts; i++)
+		hash = (hash ^ text[i].hash) * UINT64_C(0x9e3779b97f4a7c15) + (hash >> 29);
+	hash = ag_mix64(hash);
+	if (gs->n == gs->cap && grow_groups(gs) < 0)
+		return NULL;
+	for (i = hash & (gs->cap * 2 - 1); gs->ix[i]; i = (i + 1) & (gs->cap * 2 - 1)) {
+		g = &gs->at[gs->ix[i] - 1];
+		if (group_matches(r, g, hash, dim, n_dims, text, n_texts))
+			return g;
+	}
+	g = &gs->at[gs->n];
+	*g = (struct ag_group){ .hash = hash };
+	memcpy(g->dim, dim, n_dims * sizeof(*dim));
+	if (!group_put_texts(r, g, text, n_texts))
+		return NULL;
+	gs->ix[i] = (uint32_t)++gs->n;
 	return g;
 }
 
-static uint64_t
-usage_hash(const struct ag_usage_group *k, const struct ag_str text[AG_UT_COUNT])
-{
-	const uint64_t words[] = { (uint64_t)k->hour_us, (uint64_t)k->org_id,
-		(uint64_t)k->workspace_id, (uint64_t)k->key_id, (uint64_t)k->integration_id,
-		(uint64_t)k->endpoint << 32 | k->status_class, ag_fnv1a(text[0]), ag_fnv1a(text[1]),
-		ag_fnv1a(text[2]) };
-	uint64_t h = 0;
+/* ---- usage -------------------------------------------------------------------------------- */
 
-	for (size_t i = 0; i < AG_ARRAY_LEN(words); i++)
-		h = (h ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15) + (h >> 29);
-	return ag_mix64(h);
+static uint64_t
+at_least_0(int64_t v)
+{
+	return v > 0 ? (uint64_t)v : 0;
 }
 
 static void
-usage_sum(struct ag_usage_group *g, const struct ag_record *rec)
+usage_sum_money(int64_t *sum, const struct ag_record *rec)
 {
 	const struct ag_usage *u = &rec->usage;
 
-	add_to(&g->sum[AG_US_REQUESTS], rec->is_final != 0);
-	add_to(&g->sum[AG_US_ATTEMPTS], 1);
-	add_to(&g->sum[AG_US_ERRORS], rec->outcome != AG_OUT_ANSWERED);
-	add_to(&g->sum[AG_US_UNKNOWN], u->source == AG_USAGE_UNKNOWN);
-	add_to(&g->sum[AG_US_INPUT], u->input_fresh);
-	add_to(&g->sum[AG_US_INPUT], u->cache_read);
-	add_to(&g->sum[AG_US_INPUT], u->cache_write_5m);
-	add_to(&g->sum[AG_US_INPUT], u->cache_write_1h);
-	add_to(&g->sum[AG_US_OUTPUT], u->output_total);
-	add_to(&g->sum[AG_US_CACHE_READ], u->cache_read);
-	add_to(&g->sum[AG_US_CACHE_WRITE], u->cache_write_5m);
-	add_to(&g->sum[AG_US_CACHE_WRITE], u->cache_write_1h);
-	add_to(&g->sum[AG_US_REASONING], u->reasoning);
-	add_to(&g->sum[AG_US_COST], rec->cost_nusd > 0 ? (uint64_t)rec->cost_nusd : 0);
-	add_to(&g->sum[AG_US_CHARGED], rec->charged_nusd > 0 ? (uint64_t)rec->charged_nusd : 0);
-	if (rec->finished_at_us > rec->received_at_us)
-		add_to(&g->sum[AG_US_LATENCY], (uint64_t)(rec->finished_at_us - rec->received_at_us));
+	add_to(&sum[AG_US_COST], at_least_0(rec->cost_nusd));
+	add_to(&sum[AG_US_CHARGED], at_least_0(rec->charged_nusd));
+	if (u->source == AG_USAGE_UNKNOWN)
+		add_to(&sum[AG_US_UNKNOWN_NUSD], at_least_0(rec->charged_nusd));
+	add_to(&sum[AG_US_PROVIDER_COST], at_least_0(u->provider_cost_nusd));
+	add_to(&sum[AG_US_HELD], at_least_0(rec->held_nusd));
+	add_to(&sum[AG_US_LATENCY], at_least_0(rec->finished_at_us - rec->received_at_us));
 	if (rec->sent_at_us > 0 && rec->first_byte_at_us > rec->sent_at_us)
-		add_to(&g->sum[AG_US_FIRST_BYTE], (uint64_t)(rec->first_byte_at_us - rec->sent_at_us));
-	add_to(&g->sum[AG_US_OVERHEAD], rec->overhead_us);
+		add_to(&sum[AG_US_FIRST_BYTE], (uint64_t)(rec->first_byte_at_us - rec->sent_at_us));
+	add_to(&sum[AG_US_OVERHEAD], rec->overhead_us);
+	add_to(&sum[AG_US_CACHE_HITS], rec->cache_status != 0);
+	add_to(&sum[AG_US_REQUEST_BYTES], rec->request_bytes);
+	add_to(&sum[AG_US_RESPONSE_BYTES], rec->response_bytes);
+}
+
+static void
+usage_sum(int64_t *sum, const struct ag_record *rec)
+{
+	const struct ag_usage *u = &rec->usage;
+
+	add_to(&sum[AG_US_REQUESTS], rec->is_final != 0);
+	add_to(&sum[AG_US_ATTEMPTS], 1);
+	add_to(&sum[AG_US_ERRORS], rec->outcome != AG_OUT_ANSWERED);
+	add_to(&sum[AG_US_UNKNOWN], u->source == AG_USAGE_UNKNOWN);
+	add_to(&sum[AG_US_ESTIMATED], u->source == AG_USAGE_PARTIAL || u->source == AG_USAGE_ESTIMATED);
+	add_to(&sum[AG_US_INPUT], u->input_fresh);
+	add_to(&sum[AG_US_INPUT], u->cache_read);
+	add_to(&sum[AG_US_INPUT], u->cache_write_5m);
+	add_to(&sum[AG_US_INPUT], u->cache_write_1h);
+	add_to(&sum[AG_US_OUTPUT], u->output_total);
+	add_to(&sum[AG_US_CACHE_READ], u->cache_read);
+	add_to(&sum[AG_US_CACHE_WRITE], u->cache_write_5m);
+	add_to(&sum[AG_US_CACHE_WRITE], u->cache_write_1h);
+	add_to(&sum[AG_US_REASONING], u->reasoning);
+	usage_sum_money(sum, rec);
 }
 
 /* The dimensions are a key, and an index entry has a limit of its own. */
@@ -209,39 +269,121 @@ clip(struct ag_str s, size_t max)
 	return s;
 }
 
-int
-ag_rollup_add_usage(struct ag_rollup *r, const struct ag_record *rec, struct ag_str tier)
+static struct dim_text
+clean_dim(struct ag_str s, size_t max, char *mem)
 {
-	struct ag_str model = ag_record_string(rec, AG_RS_SERVED_MODEL);
-	struct ag_str family = ag_record_string(rec, AG_RS_PROVIDER);
-	char clean[2][DIM_MAX];
-	struct ag_str text[AG_UT_COUNT];
-	struct ag_usage_group key = { 0 }, *g;
+	s = clip(s, max);
+	ag_text_clean(s, mem);
+	return dim_text(ag_str_n(mem, s.n));
+}
 
-	if (model.n == 0)
-		model = ag_record_string(rec, AG_RS_REQUESTED_MODEL);
-	family = clip(family, DIM_MAX);
-	model = clip(model, DIM_MAX);
-	ag_text_clean(family, clean[0]);
-	ag_text_clean(model, clean[1]);
-	text[AG_UT_FAMILY] = ag_str_n(clean[0], family.n);
-	text[AG_UT_MODEL] = ag_str_n(clean[1], model.n);
-	text[AG_UT_TIER] = clip(tier, DIM_MAX);
-	key.hour_us = rec->received_at_us - rec->received_at_us % AG_US_PER_HOUR;
-	key.org_id = rec->org_id;
-	key.workspace_id = rec->workspace_id;
-	key.key_id = rec->key_id;
-	key.integration_id = rec->integration_id;
-	key.endpoint = rec->endpoint;
-	key.status_class = rec->status / 100;
-	key.hash = usage_hash(&key, text);
-	if (r->n_usage == r->cap_usage && grow_usage(r) < 0)
-		return -ENOMEM;
-	g = usage_find(r, &key, text);
+static int
+add_error(struct ag_rollup *r, const struct ag_record *rec, int64_t hour_us, struct dim_text family)
+{
+	char model[ERROR_NAME_MAX], type[ERROR_NAME_MAX];
+	const int64_t dim[] = { hour_us, rec->org_id, rec->workspace_id, rec->status };
+	const struct dim_text text[] = { family,
+		clean_dim(ag_record_string(rec, AG_RS_REQUESTED_MODEL), sizeof(model), model),
+		dim_text(ag_outcome_name(rec->outcome)),
+		clean_dim(ag_record_string(rec, AG_RS_ERROR_TYPE), sizeof(type), type) };
+	struct ag_group *g = group_get(r, AG_RT_ERROR, dim, text);
+
 	if (!g)
 		return -ENOMEM;
-	usage_sum(g, rec);
+	add_to(&g->sum[0], 1);
+	add_to(&g->sum[1], at_least_0(rec->charged_nusd));
+	if (rec->received_at_us > g->sum[2])
+		g->sum[2] = rec->received_at_us;
 	return 0;
+}
+
+unsigned
+ag_latency_bucket(uint64_t us)
+{
+	unsigned e;
+
+	if (us < 8)
+		return (unsigned)us;
+	e = 63 - (unsigned)__builtin_clzll(us);
+	return 4 * (e - 1) + (unsigned)(us >> (e - 2) & 3);
+}
+
+static int
+add_latency(struct ag_rollup *r, const struct ag_record *rec, int64_t hour_us,
+    const struct dim_text *family_and_model)
+{
+	const int64_t took[] = { rec->finished_at_us - rec->received_at_us,
+		rec->sent_at_us > 0 ? rec->first_byte_at_us - rec->sent_at_us : -1, rec->overhead_us };
+
+	for (unsigned i = 0; i < AG_ARRAY_LEN(took); i++) {
+		int64_t dim[] = { hour_us, rec->org_id, 0 };
+		struct ag_group *g;
+
+		if (took[i] < 0)
+			continue;
+		dim[2] = ag_latency_bucket((uint64_t)took[i]);
+		g = group_get(r, AG_RT_LATENCY, dim, family_and_model);
+		if (!g)
+			return -ENOMEM;
+		add_to(&g->sum[i], 1);
+	}
+	return 0;
+}
+
+static int
+add_metadata(struct ag_rollup *r, const struct ag_record *rec, int64_t hour_us,
+    const struct ag_meta *meta)
+{
+	for (unsigned k = 1; k < meta->n; k++) {
+		const int64_t dim[] = { hour_us, rec->org_id, rec->workspace_id };
+		struct dim_text text[2];
+		struct ag_group *g;
+
+		if (meta->value[k].n == 0)
+			continue;
+		text[0] = dim_text(meta->key[k]);
+		text[1] = dim_text(clip(meta->value[k], DIM_MAX));
+		g = group_get(r, AG_RT_METADATA, dim, text);
+		if (!g)
+			return -ENOMEM;
+		add_to(&g->sum[0], rec->is_final != 0);
+		add_to(&g->sum[1], 1);
+		add_to(&g->sum[2], rec->outcome != AG_OUT_ANSWERED);
+		add_to(&g->sum[3], ag_usage_input_total(&rec->usage));
+		add_to(&g->sum[4], rec->usage.output_total);
+		add_to(&g->sum[5], at_least_0(rec->cost_nusd));
+		add_to(&g->sum[6], at_least_0(rec->charged_nusd));
+	}
+	return 0;
+}
+
+int
+ag_rollup_add_usage(struct ag_rollup *r, const struct ag_record *rec, const struct ag_meta *meta)
+{
+	struct ag_str served = ag_record_string(rec, AG_RS_SERVED_MODEL);
+	int64_t hour_us = rec->received_at_us - rec->received_at_us % AG_US_PER_HOUR;
+	const int64_t dim[] = { hour_us, rec->org_id, rec->workspace_id, rec->key_id,
+		rec->integration_id, rec->provider_id, rec->status / 100 };
+	char family[DIM_MAX], model[DIM_MAX];
+	struct dim_text text[AG_GROUP_TEXTS];
+	struct ag_group *g;
+	int rc = 0;
+
+	if (served.n == 0)
+		served = ag_record_string(rec, AG_RS_REQUESTED_MODEL);
+	text[0] = clean_dim(ag_record_string(rec, AG_RS_PROVIDER), sizeof(family), family);
+	text[1] = clean_dim(served, sizeof(model), model);
+	text[2] = dim_text(ag_endpoint_name(rec->endpoint));
+	text[3] = dim_text(clip(meta->value[AG_META_TIER], DIM_MAX));
+	g = group_get(r, AG_RT_USAGE, dim, text);
+	if (!g)
+		return -ENOMEM;
+	usage_sum(g->sum, rec);
+	if (rec->outcome != AG_OUT_ANSWERED)
+		rc = add_error(r, rec, hour_us, text[0]);
+	else
+		rc = add_latency(r, rec, hour_us, text);
+	return rc < 0 ? rc : add_metadata(r, rec, hour_us, meta);
 }
 
 /* ---- budgets ------------------------------------------------------------------------------ */

@@ -7,7 +7,7 @@
 #include "flusher/pgbin.h"
 #include "shm/ring.h"
 
-#define ROW_FIELDS 66u
+#define ROW_FIELDS 67u
 /* Fields of fixed size, array heads and the replacement for unreadable metadata. */
 #define ROW_FIXED  2048u
 
@@ -62,6 +62,12 @@ struct ag_str
 ag_endpoint_name(unsigned endpoint)
 {
 	return name_of(endpoint_names, AG_ARRAY_LEN(endpoint_names), endpoint);
+}
+
+struct ag_str
+ag_outcome_name(unsigned outcome)
+{
+	return name_of(outcome_names, AG_ARRAY_LEN(outcome_names), outcome);
 }
 
 static void
@@ -202,6 +208,10 @@ static void
 put_money(struct ag_pgw *w, const struct ag_record *rec)
 {
 	put_id(w, rec->price_id);
+	if (rec->price_ppm)
+		ag_pgw_int4(w, (int32_t)rec->price_ppm);
+	else
+		ag_pgw_null(w);
 	ag_pgw_int8(w, rec->cost_nusd);
 	if (rec->usage.provider_cost_nusd >= 0)
 		ag_pgw_int8(w, rec->usage.provider_cost_nusd);
@@ -223,17 +233,17 @@ put_money(struct ag_pgw *w, const struct ag_record *rec)
 
 /* jsonb on the wire: a version byte, then the text. */
 static void
-put_metadata(struct ag_pgw *w, const struct ag_record *rec, struct ag_str *out_tier)
+put_metadata(struct ag_pgw *w, const struct ag_record *rec, struct ag_meta *meta)
 {
 	static const struct ag_str unreadable = AG_STR("{\"aigate_unreadable\":true}");
 	struct ag_str s = ag_record_string(rec, AG_RS_METADATA);
 
-	*out_tier = AG_STR_NONE;
 	if (s.n == 0) {
+		memset(meta->value, 0, sizeof(meta->value));
 		ag_pgw_null(w);
 		return;
 	}
-	if (!ag_meta_clean(s, w->p + 5, out_tier)) {
+	if (!ag_meta_clean(s, w->p + 5, meta)) {
 		memcpy(w->p + 5, unreadable.p, unreadable.n);
 		s.n = unreadable.n;
 	}
@@ -262,7 +272,7 @@ put_charges(struct ag_pgw *w, const struct ag_record *rec)
 
 const char *
 ag_row_put(struct ag_buf *out, uint64_t boot_id, const struct ag_record *rec,
-    struct ag_str *out_tier)
+    struct ag_meta *meta)
 {
 	const char *refusal = row_refusal(rec);
 	struct ag_pgw w;
@@ -280,7 +290,7 @@ ag_row_put(struct ag_buf *out, uint64_t boot_id, const struct ag_record *rec,
 	put_outcome(&w, rec);
 	put_usage(&w, &rec->usage);
 	put_money(&w, rec);
-	put_metadata(&w, rec, out_tier);
+	put_metadata(&w, rec, meta);
 	put_charges(&w, rec);
 	ag_buf_commit(out, (size_t)(w.p - from));
 	return NULL;

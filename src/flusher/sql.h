@@ -2,7 +2,11 @@
 #ifndef AG_FLUSHER_SQL_H
 #define AG_FLUSHER_SQL_H
 
-#define AG_SQL_PARTITIONS "select aigate.ensure_partitions()"
+/* $1 unit: day, month */
+#define AG_SQL_PARTITIONS "select aigate.ensure_partitions($1::text)"
+/* $1 moments timestamptz[], $2 unit; answers how many partitions were missing. */
+#define AG_SQL_PARTITIONS_FOR \
+	"select aigate.make_partitions_for($1::timestamptz[], $2::text)"
 #define AG_SQL_POSITIONS  "select boot_id, worker, seq from aigate.ledger_position"
 
 /* $1 boot_id[], $2 worker[], $3 number stored so far (0: none), $4 number stored with this batch.
@@ -26,35 +30,136 @@
 	"error_type, finish_reason, usage_source, service_tier, input_fresh, cache_read, " \
 	"cache_write_5m, cache_write_1h, input_audio, input_image, cache_read_audio, " \
 	"output_total, reasoning, output_audio, output_image, accepted_prediction, " \
-	"rejected_prediction, web_searches, units, geo_num, geo_den, price_id, cost_nusd, " \
+	"rejected_prediction, web_searches, units, geo_num, geo_den, price_id, price_ppm, " \
+	"cost_nusd, " \
 	"provider_cost_nusd, charged_nusd, held_nusd, queue_us, admit_us, connect_us, " \
 	"overhead_us, request_bytes, response_bytes, cache_status, trace_id, span_id, " \
 	"upstream_id, metadata, charge_meter_id, charge_period, charge_amount" \
 	") from stdin (format binary)"
 
-/* Sorted, so that flushers of several nodes lock rows in one order. */
+/* $1 seconds to keep; names that need no quotes; attached, is detaching, detached and marked. */
+#define AG_SQL_EXPIRED \
+	"select name, case when is_detaching then 'i' else 'a' end from " \
+	"aigate.ledger_partitions() where until_at < now() - make_interval(secs => " \
+	"$1::float8) and name ~ '^[a-z0-9_]+$' union all select c.relname::text, 'd' from " \
+	"pg_class c where c.relnamespace = 'aigate'::regnamespace and c.relkind = 'r' and " \
+	"not c.relispartition and c.relname ~ '^ledger_[a-z0-9_]+$' and " \
+	"obj_description(c.oid, 'pg_class') = 'Being dropped' order by 1 limit 64"
+#define AG_SQL_MARK        "comment on table aigate.%s is 'Being dropped'"
+#define AG_SQL_DETACH      "alter table aigate.ledger detach partition aigate.%s %s"
+#define AG_SQL_DROP        "drop table aigate.%s"
+#define AG_SQL_DROP_LOCKED "select aigate.drop_partition($1::text)"
+
+/* Roll-ups: columns in the order of ag_group_shapes.  Sorted, so that flushers of several nodes lock
+ * rows in one order. */
+/* Hours and, of the same figures, days. */
 #define AG_SQL_USAGE \
-	"insert into aigate.usage_hour as u (hour, organisation_id, workspace_id, " \
-	"api_key_id, integration_id, family, model, endpoint, status_class, tier, requests, " \
-	"attempts, errors, unknown_usage, input_total, output_total, cache_read, " \
-	"cache_write, reasoning, cost_nusd, charged_nusd, latency_us, first_byte_us, " \
-	"overhead_us) select * from unnest($1::timestamptz[], $2::bigint[], $3::bigint[], " \
-	"$4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::smallint[], " \
-	"$10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], " \
+	"with n as (select * from unnest($1::timestamptz[], $2::bigint[], $3::bigint[], " \
+	"$4::bigint[], $5::bigint[], $6::bigint[], $7::smallint[], $8::text[], $9::text[], " \
+	"$10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], " \
 	"$15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], " \
-	"$20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[]) order " \
-	"by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 on conflict (hour, organisation_id, workspace_id, " \
-	"api_key_id, integration_id, family, model, endpoint, status_class, tier) do update " \
-	"set requests = u.requests + excluded.requests, attempts = u.attempts + " \
-	"excluded.attempts, errors = u.errors + excluded.errors, unknown_usage = " \
-	"u.unknown_usage + excluded.unknown_usage, input_total = u.input_total + " \
-	"excluded.input_total, output_total = u.output_total + excluded.output_total, " \
-	"cache_read = u.cache_read + excluded.cache_read, cache_write = u.cache_write + " \
-	"excluded.cache_write, reasoning = u.reasoning + excluded.reasoning, cost_nusd = " \
-	"u.cost_nusd + excluded.cost_nusd, charged_nusd = u.charged_nusd + " \
-	"excluded.charged_nusd, latency_us = u.latency_us + excluded.latency_us, " \
-	"first_byte_us = u.first_byte_us + excluded.first_byte_us, overhead_us = " \
-	"u.overhead_us + excluded.overhead_us"
+	"$20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[], " \
+	"$25::bigint[], $26::bigint[], $27::bigint[], $28::bigint[], $29::bigint[], " \
+	"$30::bigint[], $31::bigint[], $32::bigint[]) as t(hour, organisation_id, " \
+	"workspace_id, api_key_id, integration_id, provider_id, status_class, family, model, " \
+	"endpoint, tier, requests, attempts, errors, unknown_usage, estimated_usage, " \
+	"input_total, output_total, cache_read, cache_write, reasoning, cost_nusd, " \
+	"charged_nusd, unknown_nusd, provider_cost_nusd, held_nusd, latency_us, " \
+	"first_byte_us, overhead_us, cache_hits, request_bytes, response_bytes)), d as " \
+	"(insert into aigate.usage_day as u (day, organisation_id, workspace_id, api_key_id, " \
+	"integration_id, provider_id, status_class, family, model, endpoint, tier, requests, " \
+	"attempts, errors, unknown_usage, estimated_usage, input_total, output_total, " \
+	"cache_read, cache_write, reasoning, cost_nusd, charged_nusd, unknown_nusd, " \
+	"provider_cost_nusd, held_nusd, latency_us, first_byte_us, overhead_us, cache_hits, " \
+	"request_bytes, response_bytes) select (hour at time zone 'UTC')::date, " \
+	"organisation_id, workspace_id, api_key_id, integration_id, provider_id, " \
+	"status_class, family, model, endpoint, tier, sum(requests)::bigint, " \
+	"sum(attempts)::bigint, sum(errors)::bigint, sum(unknown_usage)::bigint, " \
+	"sum(estimated_usage)::bigint, sum(input_total)::bigint, sum(output_total)::bigint, " \
+	"sum(cache_read)::bigint, sum(cache_write)::bigint, sum(reasoning)::bigint, " \
+	"sum(cost_nusd)::bigint, sum(charged_nusd)::bigint, sum(unknown_nusd)::bigint, " \
+	"sum(provider_cost_nusd)::bigint, sum(held_nusd)::bigint, sum(latency_us)::bigint, " \
+	"sum(first_byte_us)::bigint, sum(overhead_us)::bigint, sum(cache_hits)::bigint, " \
+	"sum(request_bytes)::bigint, sum(response_bytes)::bigint from n group by 1, 2, 3, 4, " \
+	"5, 6, 7, 8, 9, 10, 11 order by 1, organisation_id, workspace_id, api_key_id, " \
+	"integration_id, provider_id, family, model, endpoint, status_class, tier on " \
+	"conflict (day, organisation_id, workspace_id, api_key_id, integration_id, " \
+	"provider_id, family, model, endpoint, status_class, tier) do update set requests = " \
+	"u.requests + excluded.requests, attempts = u.attempts + excluded.attempts, errors = " \
+	"u.errors + excluded.errors, unknown_usage = u.unknown_usage + " \
+	"excluded.unknown_usage, estimated_usage = u.estimated_usage + " \
+	"excluded.estimated_usage, input_total = u.input_total + excluded.input_total, " \
+	"output_total = u.output_total + excluded.output_total, cache_read = u.cache_read + " \
+	"excluded.cache_read, cache_write = u.cache_write + excluded.cache_write, reasoning " \
+	"= u.reasoning + excluded.reasoning, cost_nusd = u.cost_nusd + excluded.cost_nusd, " \
+	"charged_nusd = u.charged_nusd + excluded.charged_nusd, unknown_nusd = " \
+	"u.unknown_nusd + excluded.unknown_nusd, provider_cost_nusd = u.provider_cost_nusd + " \
+	"excluded.provider_cost_nusd, held_nusd = u.held_nusd + excluded.held_nusd, " \
+	"latency_us = u.latency_us + excluded.latency_us, first_byte_us = u.first_byte_us + " \
+	"excluded.first_byte_us, overhead_us = u.overhead_us + excluded.overhead_us, " \
+	"cache_hits = u.cache_hits + excluded.cache_hits, request_bytes = u.request_bytes + " \
+	"excluded.request_bytes, response_bytes = u.response_bytes + " \
+	"excluded.response_bytes) insert into aigate.usage_hour as u (hour, organisation_id, " \
+	"workspace_id, api_key_id, integration_id, provider_id, status_class, family, model, " \
+	"endpoint, tier, requests, attempts, errors, unknown_usage, estimated_usage, " \
+	"input_total, output_total, cache_read, cache_write, reasoning, cost_nusd, " \
+	"charged_nusd, unknown_nusd, provider_cost_nusd, held_nusd, latency_us, " \
+	"first_byte_us, overhead_us, cache_hits, request_bytes, response_bytes) select * " \
+	"from n order by hour, organisation_id, workspace_id, api_key_id, integration_id, " \
+	"provider_id, family, model, endpoint, status_class, tier on conflict (hour, " \
+	"organisation_id, workspace_id, api_key_id, integration_id, provider_id, family, " \
+	"model, endpoint, status_class, tier) do update set requests = u.requests + " \
+	"excluded.requests, attempts = u.attempts + excluded.attempts, errors = u.errors + " \
+	"excluded.errors, unknown_usage = u.unknown_usage + excluded.unknown_usage, " \
+	"estimated_usage = u.estimated_usage + excluded.estimated_usage, input_total = " \
+	"u.input_total + excluded.input_total, output_total = u.output_total + " \
+	"excluded.output_total, cache_read = u.cache_read + excluded.cache_read, cache_write " \
+	"= u.cache_write + excluded.cache_write, reasoning = u.reasoning + " \
+	"excluded.reasoning, cost_nusd = u.cost_nusd + excluded.cost_nusd, charged_nusd = " \
+	"u.charged_nusd + excluded.charged_nusd, unknown_nusd = u.unknown_nusd + " \
+	"excluded.unknown_nusd, provider_cost_nusd = u.provider_cost_nusd + " \
+	"excluded.provider_cost_nusd, held_nusd = u.held_nusd + excluded.held_nusd, " \
+	"latency_us = u.latency_us + excluded.latency_us, first_byte_us = u.first_byte_us + " \
+	"excluded.first_byte_us, overhead_us = u.overhead_us + excluded.overhead_us, " \
+	"cache_hits = u.cache_hits + excluded.cache_hits, request_bytes = u.request_bytes + " \
+	"excluded.request_bytes, response_bytes = u.response_bytes + excluded.response_bytes"
+
+#define AG_SQL_ERROR \
+	"insert into aigate.error_hour as u (hour, organisation_id, workspace_id, status, " \
+	"family, model, outcome, error_type, attempts, charged_nusd, last_at) select * from " \
+	"unnest($1::timestamptz[], $2::bigint[], $3::bigint[], $4::int[], $5::text[], " \
+	"$6::text[], $7::text[], $8::text[], $9::bigint[], $10::bigint[], " \
+	"$11::timestamptz[]) as t(hour, organisation_id, workspace_id, status, family, " \
+	"model, outcome, error_type, attempts, charged_nusd, last_at) order by hour, " \
+	"organisation_id, workspace_id, family, model, outcome, status, error_type on " \
+	"conflict (hour, organisation_id, workspace_id, family, model, outcome, status, " \
+	"error_type) do update set attempts = u.attempts + excluded.attempts, charged_nusd = " \
+	"u.charged_nusd + excluded.charged_nusd, last_at = greatest(u.last_at, " \
+	"excluded.last_at)"
+
+#define AG_SQL_LATENCY \
+	"insert into aigate.latency_hour as u (hour, organisation_id, bucket, family, model, " \
+	"total, first_byte, overhead) select * from unnest($1::timestamptz[], $2::bigint[], " \
+	"$3::smallint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[]) " \
+	"as t(hour, organisation_id, bucket, family, model, total, first_byte, overhead) order " \
+	"by hour, organisation_id, family, model, bucket on conflict (hour, organisation_id, " \
+	"family, model, bucket) do update set total = u.total + excluded.total, first_byte = " \
+	"u.first_byte + excluded.first_byte, overhead = u.overhead + excluded.overhead"
+
+#define AG_SQL_METADATA \
+	"insert into aigate.metadata_hour as u (hour, organisation_id, workspace_id, " \
+	"meta_key, meta_value, requests, attempts, errors, input_total, output_total, " \
+	"cost_nusd, charged_nusd) select * from unnest($1::timestamptz[], $2::bigint[], " \
+	"$3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], " \
+	"$9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[]) as t(hour, " \
+	"organisation_id, workspace_id, meta_key, meta_value, requests, attempts, errors, " \
+	"input_total, output_total, cost_nusd, charged_nusd) order by hour, organisation_id, " \
+	"workspace_id, meta_key, meta_value on conflict (hour, organisation_id, " \
+	"workspace_id, meta_key, meta_value) do update set requests = u.requests + " \
+	"excluded.requests, attempts = u.attempts + excluded.attempts, errors = u.errors + " \
+	"excluded.errors, input_total = u.input_total + excluded.input_total, output_total = " \
+	"u.output_total + excluded.output_total, cost_nusd = u.cost_nusd + " \
+	"excluded.cost_nusd, charged_nusd = u.charged_nusd + excluded.charged_nusd"
 
 /* $1 meter_id[], $2 period[], $3 settled[], $4 requests[], $5 policy_id[] (0 none) */
 #define AG_SQL_BUDGET \

@@ -63,9 +63,11 @@ ag_store_lose(struct ag_store *st, const char *why)
 	st->state = STORE_OFF;
 	st->step = STEP_NONE;
 	st->is_copying = false;
-	if (!st->was_told_down)
+	/* The first reason is often not the one that lasts. */
+	if (!st->was_told_down || strcmp(text, st->told) != 0)
 		ag_warn("PostgreSQL is not reachable: %s, keeping records in the journal", text);
 	st->was_told_down = true;
+	ag_str_copy(ag_str(text), st->told, sizeof(st->told));
 	store_arm_timer(st, st->backoff_us);
 	st->backoff_us = st->backoff_us * 2 > BACKOFF_MAX_US ? BACKOFF_MAX_US : st->backoff_us * 2;
 	if (was != STORE_BUSY)
@@ -162,6 +164,7 @@ ag_store_new(struct event_base *base, const char *conninfo, const struct ag_stor
 	st->ops = ops;
 	st->arg = arg;
 	st->backoff_us = BACKOFF_FIRST_US;
+	st->partition_unit = "month";
 	ag_params_init(&st->params);
 	st->ev_timer = event_new(base, -1, 0, store_on_timer, st);
 	if (!st->ev_timer) {
@@ -299,6 +302,12 @@ ag_store_ask_truth(struct ag_store *st, const int64_t *meter_ids, const int64_t 
 		return;
 	}
 	store_start(st, STEP_TRUTH);
+}
+
+void
+ag_store_set_partitions(struct ag_store *st, const char *unit)
+{
+	st->partition_unit = unit;
 }
 
 void

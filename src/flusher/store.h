@@ -46,6 +46,8 @@ int64_t ag_store_busy_since_us(const struct ag_store *st); /* monotonic, 0 when 
 void ag_store_commit(struct ag_store *st, const struct ag_batch *b);
 void ag_store_ask_truth(struct ag_store *st, const int64_t *meter_ids, const int64_t *periods,
     size_t n);
+/* By "month" or "day" (static text) from now on. */
+void ag_store_set_partitions(struct ag_store *st, const char *unit);
 /* Partitions again, when next idle: daily. */
 void ag_store_want_partitions(struct ag_store *st);
 /* Once a second: gives up a connection that has not answered for very long. */

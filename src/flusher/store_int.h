@@ -24,6 +24,9 @@ enum store_step {
 	STEP_POSITION,
 	STEP_COPY,
 	STEP_USAGE,
+	STEP_ERROR,
+	STEP_LATENCY,
+	STEP_METADATA,
 	STEP_BUDGET,
 	STEP_GAP,
 	STEP_QUARANTINE,
@@ -31,6 +34,7 @@ enum store_step {
 	STEP_ROLLBACK,   /* what went wrong stands in result and why */
 	STEP_TRUTH,
 	STEP_PARTITIONS_AGAIN,
+	STEP_PARTITIONS_FOR, /* rows without one: made, then the batch again */
 };
 
 struct ag_store {
@@ -48,6 +52,9 @@ struct ag_store {
 	size_t preparing;               /* row of prepared[] */
 	int64_t backoff_us, since_us;   /* since_us: start of CONNECTING, SETUP or BUSY */
 	bool wants_partitions, was_told_down;
+	char told[AG_REASON_MAX];       /* why it was not reachable, as told last */
+	const char *partition_unit;     /* static: "month", "day" */
+	bool is_partition_missing;      /* of the batch being stored */
 
 	struct ag_params params;
 	const struct ag_batch *batch;   /* borrowed: caller, while BUSY */

@@ -11,10 +11,14 @@
 static const struct { enum store_step step; const char *name, *sql; } prepared[] = {
 	{ STEP_POSITION, "position", AG_SQL_POSITION },
 	{ STEP_USAGE, "usage", AG_SQL_USAGE },
+	{ STEP_ERROR, "error", AG_SQL_ERROR },
+	{ STEP_LATENCY, "latency", AG_SQL_LATENCY },
+	{ STEP_METADATA, "metadata", AG_SQL_METADATA },
 	{ STEP_BUDGET, "budget", AG_SQL_BUDGET },
 	{ STEP_GAP, "gap", AG_SQL_GAP },
 	{ STEP_QUARANTINE, "quarantine", AG_SQL_QUARANTINE },
 	{ STEP_TRUTH, "truth", AG_SQL_TRUTH },
+	{ STEP_PARTITIONS_FOR, "partitions_for", AG_SQL_PARTITIONS_FOR },
 };
 
 /* ---- sending --------------------------------------------------------------------------- */
@@ -26,7 +30,15 @@ store_make_params(struct ag_store *st, enum store_step step)
 	case STEP_POSITION:
 		return ag_params_position(&st->params, st->batch);
 	case STEP_USAGE:
-		return ag_params_usage(&st->params, st->batch);
+		return ag_params_groups(&st->params, st->batch, AG_RT_USAGE);
+	case STEP_ERROR:
+		return ag_params_groups(&st->params, st->batch, AG_RT_ERROR);
+	case STEP_LATENCY:
+		return ag_params_groups(&st->params, st->batch, AG_RT_LATENCY);
+	case STEP_METADATA:
+		return ag_params_groups(&st->params, st->batch, AG_RT_METADATA);
+	case STEP_PARTITIONS_FOR:
+		return ag_params_moments(&st->params, st->batch, st->partition_unit);
 	case STEP_BUDGET:
 		return ag_params_budget(&st->params, st->batch);
 	case STEP_GAP:
@@ -81,7 +93,7 @@ ag_store_send(struct ag_store *st, enum store_step step)
 		break;
 	case STEP_PARTITIONS:
 	case STEP_PARTITIONS_AGAIN:
-		ok = PQsendQuery(st->pg, AG_SQL_PARTITIONS);
+		ok = PQsendQueryParams(st->pg, AG_SQL_PARTITIONS, 1, NULL, &st->partition_unit, NULL, NULL, 0);
 		break;
 	case STEP_POSITIONS:
 		ok = PQsendQuery(st->pg, AG_SQL_POSITIONS);
@@ -100,10 +112,14 @@ ag_store_send(struct ag_store *st, enum store_step step)
 		break;
 	case STEP_POSITION:
 	case STEP_USAGE:
+	case STEP_ERROR:
+	case STEP_LATENCY:
+	case STEP_METADATA:
 	case STEP_BUDGET:
 	case STEP_GAP:
 	case STEP_QUARANTINE:
 	case STEP_TRUTH:
+	case STEP_PARTITIONS_FOR:
 		ok = store_send_prepared(st, step);
 		break;
 	case STEP_NONE:
@@ -137,6 +153,8 @@ store_batch_done(struct ag_store *st, enum ag_store_result result)
 	char why[AG_REASON_MAX];
 
 	memcpy(why, st->why, sizeof(why));
+	if (result == AG_STORE_STORED) /* not before: what connects may still take nothing */
+		st->backoff_us = BACKOFF_FIRST_US;
 	ag_store_idle(st);
 	st->ops->on_batch(result, why, st->arg);
 }
@@ -183,10 +201,22 @@ store_step_after(const struct ag_store *st, enum store_step step)
 			return STEP_COPY;
 		AG_FALLTHROUGH;
 	case STEP_COPY:
-		if (b->rollup.n_usage)
+		if (b->rollup.groups[AG_RT_USAGE].n)
 			return STEP_USAGE;
 		AG_FALLTHROUGH;
 	case STEP_USAGE:
+		if (b->rollup.groups[AG_RT_ERROR].n)
+			return STEP_ERROR;
+		AG_FALLTHROUGH;
+	case STEP_ERROR:
+		if (b->rollup.groups[AG_RT_LATENCY].n)
+			return STEP_LATENCY;
+		AG_FALLTHROUGH;
+	case STEP_LATENCY:
+		if (b->rollup.groups[AG_RT_METADATA].n)
+			return STEP_METADATA;
+		AG_FALLTHROUGH;
+	case STEP_METADATA:
 		if (b->rollup.n_budget)
 			return STEP_BUDGET;
 		AG_FALLTHROUGH;
@@ -208,10 +238,56 @@ store_step_after(const struct ag_store *st, enum store_step step)
 	case STEP_ROLLBACK:
 	case STEP_TRUTH:
 	case STEP_PARTITIONS_AGAIN:
+	case STEP_PARTITIONS_FOR:
 		break;
 	}
 	assert(!"no step of a batch");
 	return STEP_NONE;
+}
+
+/* A row whose partition was dropped, or never made: that is no fault of the row. */
+static bool
+is_partition_error(const struct ag_store *st)
+{
+	return st->step == STEP_COPY && memcmp(st->sqlstate, "23514", 5) == 0 &&
+	    strstr(st->why, "no partition of relation") != NULL;
+}
+
+static void
+store_batch_failed(struct ag_store *st)
+{
+	if (st->step == STEP_ROLLBACK) {
+		ag_store_lose(st, st->why);
+		return;
+	}
+	if (st->step == STEP_PARTITIONS_FOR) { /* why the rows were refused stands */
+		/* 42P17: bounds made by hand are in the way, and will be. */
+		store_batch_done(st,
+		    memcmp(st->sqlstate, "42P17", 5) == 0 ? AG_STORE_REFUSED : AG_STORE_FAILED);
+		return;
+	}
+	/* A standby, or one that was told to take nothing: where we would connect now may be another. */
+	if (memcmp(st->sqlstate, "25006", 5) == 0) {
+		ag_store_lose(st, st->why);
+		return;
+	}
+	st->is_partition_missing = is_partition_error(st);
+	st->result = is_data_error(st->sqlstate) ? AG_STORE_REFUSED : AG_STORE_FAILED;
+	ag_store_send(st, STEP_ROLLBACK);
+}
+
+static void
+store_rolled_back(struct ag_store *st)
+{
+	if (st->result == AG_STORE_MOVED) {
+		ag_store_send(st, STEP_POSITIONS); /* then MOVED is told, with streams up to date */
+	} else if (st->is_partition_missing) {
+		st->is_partition_missing = false;
+		st->answer = 0;
+		ag_store_send(st, STEP_PARTITIONS_FOR);
+	} else {
+		store_batch_done(st, st->result);
+	}
 }
 
 /* A step of a batch has its whole answer. */
@@ -219,23 +295,20 @@ static void
 store_batch_step(struct ag_store *st)
 {
 	if (st->has_failed) {
-		st->result = is_data_error(st->sqlstate) ? AG_STORE_REFUSED : AG_STORE_FAILED;
-		if (st->step == STEP_ROLLBACK)
-			ag_store_lose(st, st->why);
-		else
-			ag_store_send(st, STEP_ROLLBACK);
-		return;
-	}
-	if (st->step == STEP_POSITION && st->answer != (int64_t)st->batch->n_advance) {
+		store_batch_failed(st);
+	} else if (st->step == STEP_POSITION && st->answer != (int64_t)st->batch->n_advance) {
 		st->result = AG_STORE_MOVED;
 		ag_str_copy(AG_STR("positions moved"), st->why, sizeof(st->why));
 		ag_store_send(st, STEP_ROLLBACK);
 	} else if (st->step == STEP_COMMIT) {
 		store_batch_done(st, AG_STORE_STORED);
-	} else if (st->step == STEP_ROLLBACK && st->result == AG_STORE_MOVED) {
-		ag_store_send(st, STEP_POSITIONS); /* then MOVED is told, with streams up to date */
 	} else if (st->step == STEP_ROLLBACK) {
-		store_batch_done(st, st->result);
+		store_rolled_back(st);
+	} else if (st->step == STEP_PARTITIONS_FOR && st->answer > 0) {
+		ag_notice("made %lld ledger partitions that records needed", (long long)st->answer);
+		ag_store_send(st, STEP_BEGIN);
+	} else if (st->step == STEP_PARTITIONS_FOR) { /* none was missing that may be made */
+		store_batch_done(st, AG_STORE_REFUSED);
 	} else {
 		ag_store_send(st, store_step_after(st, st->step));
 	}
@@ -262,7 +335,6 @@ store_setup_step(struct ag_store *st)
 		if (st->was_told_down)
 			ag_notice("PostgreSQL is reachable again");
 		st->was_told_down = false;
-		st->backoff_us = BACKOFF_FIRST_US;
 		ag_store_idle(st);
 		st->ops->on_ready(st->arg);
 	}
@@ -308,7 +380,7 @@ store_take_rows(struct ag_store *st, const PGresult *res)
 {
 	int n = PQntuples(res);
 
-	if (st->step == STEP_POSITION && n == 1)
+	if ((st->step == STEP_POSITION || st->step == STEP_PARTITIONS_FOR) && n == 1)
 		st->answer = result_number(res, 0, 0);
 	st->n_truth = 0;
 	for (int i = 0; st->step == STEP_TRUTH && i < n && st->n_truth < TRUTH_MAX; i++)

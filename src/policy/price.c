@@ -29,6 +29,14 @@ scaled(int64_t price, int64_t num, int64_t den)
 	return price < 0 ? price : (int64_t)(((__int128)price * num + den - 1) / den);
 }
 
+void
+ag_price_scale(const struct ag_cat_price *price, uint32_t ppm, struct ag_cat_price *out)
+{
+	*out = *price;
+	for (int i = 0; i < AG_PI_COUNT; i++)
+		out->p[i] = scaled(price->p[i], ppm, 1000000);
+}
+
 static bool
 is_above_tier(const struct ag_cat_price *p, uint64_t input)
 {

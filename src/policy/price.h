@@ -10,6 +10,9 @@
 #include "aigated/catalog.h"
 #include "aigated/usage.h"
 
+/* A price list's row at a multiple of ppm / 10^6, each price rounded up to the pico-dollar. */
+void ag_price_scale(const struct ag_cat_price *price, uint32_t ppm, struct ag_cat_price *out);
+
 /* Nano-USD for what was used.  price must not be NULL. */
 int64_t ag_price_cost_nusd(const struct ag_cat_price *price, const struct ag_usage *usage);
 

@@ -1,5 +1,7 @@
 #include "policy/route.h"
 
+#include "policy/price.h"
+
 /* Cloudflare's model names begin like slugs and are not. */
 static bool
 is_slug_form(struct ag_str model)
@@ -47,6 +49,23 @@ price_of(const struct ag_route_in *in, const struct ag_cat_integration *i,
 	else if (p->priced_as)
 		model = p->priced_as(ag_catalog_text(in->cat, i->config), model);
 	return ag_catalog_price(in->cat, family, model, in->now_us);
+}
+
+const struct ag_cat_price *
+ag_route_price(struct ag_arena *arena, const struct ag_cat_integration *i,
+    const struct ag_cat_price *price, uint32_t *out_ppm)
+{
+	struct ag_cat_price *own;
+
+	*out_ppm = 0;
+	if (!price || i->price_ppm == 0 || price->family.len == 0)
+		return price;
+	own = ag_arena_alloc(arena, sizeof(*own));
+	if (!own)
+		return NULL;
+	ag_price_scale(price, i->price_ppm, own);
+	*out_ppm = i->price_ppm;
+	return own;
 }
 
 /* 0 when the provider may be used at all now. */
@@ -140,7 +159,8 @@ ag_route_resolve(const struct ag_route_in *in, struct ag_target *out, struct ag_
 		*out_detail = slug;
 		return AG_DENY_ENDPOINT_UNSERVED;
 	}
-	t.price = price_of(in, t.integration, t.family, t.model);
+	t.price = ag_route_price(in->arena, t.integration, price_of(in, t.integration, t.family, t.model),
+	    &t.price_ppm);
 	/* Some models answer at one endpoint alone. */
 	if (t.price && t.price->mode == AG_MODE_RESPONSES && ag_endpoint_is_chat(in->endpoint) &&
 	    ag_provider_path(t.family, AG_EP_RESPONSES))

@@ -7,6 +7,7 @@
 #ifndef AG_POLICY_ROUTE_H
 #define AG_POLICY_ROUTE_H
 
+#include "base/arena.h"
 #include "catalog/catalog.h"
 #include "policy/verdict.h"
 #include "provider/provider.h"
@@ -18,6 +19,7 @@ struct ag_route_in {
 	struct ag_str model;     /* as the client wrote it */
 	enum ag_endpoint endpoint;
 	int64_t now_us;          /* wall */
+	struct ag_arena *arena;  /* for prices of integrations that multiply them */
 };
 
 struct ag_target {
@@ -26,13 +28,19 @@ struct ag_target {
 	const struct ag_cat_integration *integration;
 	const struct ag_provider *family;
 	const struct ag_provider_path *path; /* how it is served; its endpoint is not in->endpoint: translated */
-	const struct ag_cat_price *price; /* NULL: unpriced */
+	const struct ag_cat_price *price; /* NULL: unpriced; multiplied already */
+	uint32_t price_ppm;               /* by how much, in millionths; 0 not at all */
 	struct ag_str model;              /* what the provider is asked for; in in->model */
 };
 
 /* On refusal *out_detail is what the verdict's text names (borrowed from in). */
 enum ag_verdict ag_route_resolve(const struct ag_route_in *in, struct ag_target *out,
     struct ag_str *out_detail) AG_MUST_CHECK;
+
+/* A list price as this integration pays it: *out_ppm says at which multiple (0: as it stands).  A price
+ * of the integration's own is final.  NULL for NULL, and when the arena is full. */
+const struct ag_cat_price *ag_route_price(struct ag_arena *arena, const struct ag_cat_integration *i,
+    const struct ag_cat_price *price, uint32_t *out_ppm);
 
 /* Whether this provider may serve that model, for lists of models too. */
 bool ag_route_allows(const struct ag_catalog *cat, const struct ag_cat_integration *i,

@@ -239,7 +239,7 @@ find_target(struct ag_req *r, const struct ag_http_head *head, struct ag_str *ou
 	struct ag_str slug = is_configured ? r->rules->config.provider : HEADER(head, "virtual-key");
 	struct ag_route_in in = {
 		.cat = ag_view_catalog(r->view), .ws = r->ws, .model = r->requested_model,
-		.endpoint = r->endpoint, .now_us = r->admit_at_us,
+		.endpoint = r->endpoint, .now_us = r->admit_at_us, .arena = &r->arena,
 	};
 	enum ag_verdict v;
 

@@ -40,8 +40,9 @@ price_attempt(struct ag_req *r, enum ag_outcome outcome, int64_t now_us, struct 
 	/* A name without a price does not bill at nothing when the model that served has one; a flat
 	 * price is what was held, and stays. */
 	if (!in.price && r->answer.model[0] != '\0' && r->w->conf->unpriced_model != AG_UNPRICED_FLAT)
-		in.price = ag_catalog_price(ag_view_catalog(r->view), ag_str(r->target.family->name),
-		    ag_str(r->answer.model), r->rec.received_at_us);
+		in.price = ag_route_price(&r->arena, r->target.integration,
+		    ag_catalog_price(ag_view_catalog(r->view), ag_str(r->target.family->name),
+		        ag_str(r->answer.model), r->rec.received_at_us), &r->rec.price_ppm);
 	ag_settle(&in, out);
 }
 

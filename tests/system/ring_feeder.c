@@ -1,12 +1,15 @@
 /* ring_feeder.c - for tests: a segment and records in its rings without a gateway around them.
  *
  *   ring_feeder feed NAME [workers=2] [ring=8388608] [n=1000] [rate=0] [meters=7] [keys=50]
- *               [poison=K] [meta=K] [huge=K] [hole=K] [leak=AMOUNT] [stuck=1]
+ *               [poison=K] [meta=K] [huge=K] [hole=K] [leak=AMOUNT] [stuck=1] [old=DAYS]
+ *               [fail=K]
  *     Makes or re-attaches segment NAME and pushes n records, turn by turn to the workers' rings,
  *     rate a second (0: as fast as there is room).  Record number K of this run is: poison, of a
  *     month without partition; meta, with metadata jsonb refuses; huge, with a counter no bigint
  *     holds; hole, preceded by a number that is never pushed.  leak: meters 1.. get the amount on
- *     top of what was charged, as after a death; stuck: a request stays in flight on meter 1.  Says what it pushed, as JSON.
+ *     top of what was charged, as after a death; stuck: a request stays in flight on meter 1.
+ *     old: all of them are that many days old; fail: every K-th failed at the provider, its usage
+ *     unknown.  Says what it pushed, as JSON.
  *   ring_feeder flush NAME CONF     the flusher, until SIGTERM or the end of standard input
  *   ring_feeder look NAME           rings, meters and flags, as JSON
  *   ring_feeder unlink NAME */
@@ -33,7 +36,8 @@
 #define PATIENCE_US (60 * AG_US_PER_SEC)
 
 struct options {
-	uint64_t workers, ring, n, rate, meters, keys, poison, meta, huge, hole, leak, stuck;
+	uint64_t workers, ring, n, rate, meters, keys, poison, meta, huge, hole, leak, stuck,
+	    old, fail;
 };
 
 static uint64_t
@@ -56,7 +60,7 @@ option(struct options *o, const char *arg)
 		{ "rate=", &o->rate }, { "meters=", &o->meters }, { "keys=", &o->keys },
 		{ "poison=", &o->poison }, { "meta=", &o->meta }, { "huge=", &o->huge },
 		{ "hole=", &o->hole }, { "leak=", &o->leak },
-		{ "stuck=", &o->stuck },
+		{ "stuck=", &o->stuck }, { "old=", &o->old }, { "fail=", &o->fail },
 	};
 
 	for (size_t i = 0; i < AG_ARRAY_LEN(all); i++) {
@@ -124,7 +128,8 @@ record_make(const struct options *o, uint64_t i, uint64_t k, struct ag_record *r
     struct ag_str strs[AG_RS_COUNT])
 {
 	static char metadata[160];
-	int64_t now = k == o->poison ? 631152000 * AG_US_PER_SEC : ag_clock_wall_us();
+	int64_t now = k == o->poison ? 631152000 * AG_US_PER_SEC
+	                               : ag_clock_wall_us() - (int64_t)o->old * AG_US_PER_DAY;
 
 	memset(rec, 0, sizeof(*rec));
 	rec->attempt = 1;
@@ -152,6 +157,12 @@ record_make(const struct options *o, uint64_t i, uint64_t k, struct ag_record *r
 	rec->status = rec->client_status = 200;
 	rec->endpoint = AG_EP_CHAT;
 	rec->outcome = AG_OUT_ANSWERED;
+	if (o->fail && k % o->fail == 0) {
+		rec->outcome = AG_OUT_UPSTREAM_5XX;
+		rec->status = rec->client_status = 503;
+		rec->usage.source = AG_USAGE_UNKNOWN;
+		strs[AG_RS_ERROR_TYPE] = AG_STR("server_error");
+	}
 	rec->is_final = 1;
 	snprintf(metadata, sizeof(metadata), "{\"user_email\":\"u%u@example.com\",\"subscription_tier\":"
 	    "\"%s\"%s}", (unsigned)(i % o->keys), i % 3 ? "pro" : "free",

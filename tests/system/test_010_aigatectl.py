@@ -152,6 +152,21 @@ def test_a_changed_price_becomes_a_new_row_from_now_on(ctl, database, share):
     assert found == [(150000, True), (140000, False)]
 
 
+def test_a_diff_tells_what_an_import_would_change_and_changes_nothing(ctl, database, share):
+    ctl("db", "migrate")
+    assert ctl("prices", "diff").stdout.count("\n") == 1  # the titles
+    path = share / "data" / "prices.tsv"
+    lines = path.read_text().replace("# version: 2", "# version: 3").splitlines()
+    path.write_text("\n".join(
+        line.replace("\t0.15\t0.075\t", "\t0.14\t0.075\t", 1)
+        if line.startswith("openai\tgpt-4o-mini\t") else line for line in lines) + "\n")
+    before = database[1]("SELECT count(*) FROM aigate.price")
+    told = json.loads(ctl("-o", "json", "prices", "diff", str(path)).stdout)
+    assert [(d["model"], d["what"], d["figure"], d["standing"], d["file"]) for d in told] == [
+        ("gpt-4o-mini", "changed", "in_pusd", "150000", "140000")]
+    assert database[1]("SELECT count(*) FROM aigate.price") == before
+
+
 def test_prices_entered_by_hand_stay(ctl, database, share):
     ctl("db", "migrate")
     database[1]("INSERT INTO aigate.price (family, model, mode, effective_from, in_pusd, source)"

@@ -1,6 +1,8 @@
 /* Text and metadata on their way into PostgreSQL. */
 #include "flusher/meta.h"
 
+#include <stdlib.h>
+
 #include "tap.h"
 
 static char out[512];
@@ -16,10 +18,11 @@ text(const char *in, size_t n, const char *want, const char *what)
 static void
 meta(const char *in, const char *want, const char *what)
 {
-	struct ag_str tier;
+	struct ag_meta m;
 
+	ag_meta_keys(&m, AG_STR_NONE);
 	memset(out, 0, sizeof(out));
-	if (!ag_meta_clean(ag_str(in), out, &tier))
+	if (!ag_meta_clean(ag_str(in), out, &m))
 		snprintf(out, sizeof(out), "refused");
 	is_str(out, want, what);
 }
@@ -27,13 +30,30 @@ meta(const char *in, const char *want, const char *what)
 static void
 tier(const char *in, const char *want, const char *what)
 {
-	struct ag_str got = AG_STR_NONE;
+	struct ag_meta m;
 	char copy[64];
 
+	ag_meta_keys(&m, AG_STR_NONE);
 	memset(out, 0, sizeof(out));
-	ok(ag_meta_clean(ag_str(in), out, &got), "%s: taken", what);
-	ag_str_copy(got, copy, sizeof(copy));
+	ok(ag_meta_clean(ag_str(in), out, &m), "%s: taken", what);
+	ag_str_copy(m.value[AG_META_TIER], copy, sizeof(copy));
 	is_str(copy, want, what);
+}
+
+static void
+chosen(const char *list, const char *in, const char *want, const char *what)
+{
+	struct ag_meta m;
+	char got[128];
+	size_t n;
+
+	ag_meta_keys(&m, ag_str(list));
+	if (!ag_meta_clean(ag_str(in), out, &m))
+		abort();
+	n = (size_t)snprintf(got, sizeof(got), "%u:", m.n - 1);
+	for (unsigned k = 1; k < m.n; k++)
+		n += (size_t)snprintf(got + n, sizeof(got) - n, "%.*s,", AG_STR_ARG(m.value[k]));
+	is_str(got, want, what);
 }
 
 int
@@ -67,7 +87,10 @@ main(void)
 	    "too deep");
 	tier("{\"subscription_tier\":\"pro\",\"x\":1}", "pro", "tier");
 	tier("{\"x\":{\"subscription_tier\":\"no\"}}", "", "not of an inner object");
-	tier("{\"subscription_tier\":5}", "", "only a string");
+	tier("{\"subscription_tier\":5}", "5", "a number as it stands");
 	tier("{\"subscription_tier\":\"a\",\"subscription_tier\":\"b\"}", "b", "the last one, as jsonb keeps it");
+	chosen("user_email, team ,, n", "{\"team\":\"core\",\"n\":7,\"user_email\":null,\"x\":{\"team\":\"no\"}}",
+	    "3:,core,7,", "chosen keys at the top");
+	chosen("a,b,c,d,e,f,g,h,i,j", "{\"a\":[1],\"h\":true,\"i\":\"too many\"}", "8:,,,,,,,true,", "eight at most");
 	return done();
 }

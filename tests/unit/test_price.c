@@ -206,6 +206,71 @@ a_service_tier_costs_its_column_or_the_usual_multiple(void)
 }
 
 static void
+a_service_tier_of_a_long_request_multiplies_the_long_price(void)
+{
+	struct ag_cat_price p = row(PER_M(1000), PER_M(100), PER_M(4000));
+	struct ag_usage u = { .input_fresh = 101, .cache_read = 100, .cache_write_5m = 100,
+		.cache_write_1h = 100, .output_total = 100 };
+
+	p.p[AG_PI_CACHE_W_5M] = PER_M(1250), p.p[AG_PI_CACHE_W_1H] = PER_M(2000);
+	p.p[AG_PI_T_IN] = PER_M(2000), p.p[AG_PI_T_CACHED_IN] = PER_M(200);
+	p.p[AG_PI_T_CACHE_W_5M] = PER_M(2500), p.p[AG_PI_T_OUT] = PER_M(6000);
+	p.p[AG_PI_PRIO_IN] = PER_M(1800), p.p[AG_PI_PRIO_OUT] = PER_M(7000);
+	p.p[AG_PI_FLEX_IN] = PER_M(600), p.p[AG_PI_FLEX_OUT] = PER_M(2200);
+	p.tier_gt = 400;
+	is_i64(cost(p, u), 101 * 2000 + 100 * 200 + 100 * 2500 + 100 * 2500 + 100 * 6000,
+	    "long: its own prices, the hour's writes at those of five minutes");
+	u.service_tier = AG_TIER_PRIORITY;
+	is_i64(cost(p, u), 2 * (101 * 2000 + 100 * 200 + 200 * 2500 + 100 * 6000), "long and priority: twice");
+	u.service_tier = AG_TIER_FLEX;
+	is_i64(cost(p, u), (101 * 2000 + 100 * 200 + 200 * 2500 + 100 * 6000) / 2, "long and flex: half");
+	u.input_fresh = 100;
+	is_i64(cost(p, u), 100 * 600 + 100 * 50 + 100 * 750 + 100 * 1200 + 100 * 2200,
+	    "one token less, flex: its columns, writes in their relation to the input");
+	u.service_tier = AG_TIER_PRIORITY;
+	is_i64(cost(p, u), 100 * 1800 + 100 * 200 + 100 * 2250 + 100 * 3600 + 100 * 7000,
+	    "one token less, priority: its columns");
+	u.service_tier = AG_TIER_STANDARD;
+	is_i64(cost(p, u), 100 * 1000 + 100 * 100 + 100 * 1250 + 100 * 2000 + 100 * 4000,
+	    "one token less: five minutes and an hour apart");
+}
+
+static void
+reasoning_is_paid_once_at_its_price_or_that_of_output(void)
+{
+	struct ag_cat_price p = row(PER_M(1000), NONE, PER_M(4000));
+	struct ag_usage u = { .output_total = 109, .reasoning = 100 };
+
+	is_i64(cost(p, u), 109 * 4000, "inside the output: not again");
+	u.reasoning = 0;
+	is_i64(cost(p, u), 109 * 4000, "not told apart: the same");
+	u.reasoning = 109;
+	is_i64(cost(p, u), 109 * 4000, "all of it");
+	u.reasoning = 200;
+	is_i64(cost(p, u), 200 * 4000, "more than all, as no provider should say: what it says");
+	p.p[AG_PI_REASONING] = PER_M(3000);
+	u.reasoning = 100;
+	is_i64(cost(p, u), 9 * 4000 + 100 * 3000, "at a price of its own");
+}
+
+static void
+an_integration_pays_a_multiple_of_the_list(void)
+{
+	struct ag_cat_price p = sol(), own;
+	struct ag_usage u = { .input_fresh = 180, .cache_read = 4096, .cache_write_5m = 1024,
+		.output_total = 900, .reasoning = 640 };
+
+	ag_price_scale(&p, 850000, &own);
+	is_i64(cost(own, u), 12739200 / 100 * 85, "85 per cent of every figure");
+	ok(own.p[AG_PI_SEARCH] == NONE && own.tier_gt == p.tier_gt, "what is not given stays not given");
+	ag_price_scale(&p, 1000000, &own);
+	is_i64(cost(own, u), 12739200, "once is the list");
+	p = row(1, NONE, 3);
+	ag_price_scale(&p, 500000, &own);
+	ok(own.p[AG_PI_IN] == 1 && own.p[AG_PI_OUT] == 2, "rounded up to the pico-dollar");
+}
+
+static void
 a_sum_is_rounded_up_once(void)
 {
 	struct ag_cat_price p = row(1, 1, 1);
@@ -349,6 +414,9 @@ main(void)
 	the_boundary_token_of_a_tier_falls_on_the_side_it_is_said_to();
 	a_missing_price_falls_back_within_its_tier();
 	a_service_tier_costs_its_column_or_the_usual_multiple();
+	a_service_tier_of_a_long_request_multiplies_the_long_price();
+	reasoning_is_paid_once_at_its_price_or_that_of_output();
+	an_integration_pays_a_multiple_of_the_list();
 	a_sum_is_rounded_up_once();
 	no_usage_within_its_totals_costs_more_than_the_bound();
 	a_request_that_could_fall_out_of_the_tier_is_bounded_by_the_dearer_side();

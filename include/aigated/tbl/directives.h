@@ -38,6 +38,12 @@ D(flush_interval, DURATION, "100ms", "1ms", "10s", NOW,
   "Longest time a record waits in a ring before the flusher takes it.")
 D(flush_batch, UINT, "5000", "1", "100000", NOW,
   "Most records committed to PostgreSQL in one transaction.")
+D(ledger_partition, ENUM_PARTITION, "month", "", "", NOW,
+  "What a partition of the ledger holds: a month, or a day.  Partitions are made ahead, three of them; those that stand stay as they are.")
+D(ledger_retention, DURATION, "0", "0", "36500d", NOW,
+  "Age at which a partition of the ledger is dropped, counted from its newest row; 0 keeps all.  Roll-ups and budgets stay.  Nobody waits for it when the database account owns the ledger; another waits half a second at most.")
+D(rollup_metadata, STRING, "", "", "", NOW,
+  "Keys of the metadata, up to 8, comma-separated, that metadata_hour counts by.  Each value makes rows of its own: choose keys with few.")
 D(shm_name, STRING, "/aigated", "", "", RESTART,
   "Name of the shared memory segment.")
 D(shm_replace, BOOL, "off", "", "", RESTART,

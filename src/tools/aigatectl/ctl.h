@@ -166,8 +166,13 @@ enum ctl_exit ctl_explain(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_usage(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_prices_import(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_prices_lint(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit ctl_prices_diff(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit ctl_reprice(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_prices_list(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_models(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit ctl_journal_status(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit ctl_journal_verify(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit ctl_journal_replay(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_status(struct ctl *ctl, int argc, char **argv);
 
 static inline void

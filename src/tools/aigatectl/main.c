@@ -53,7 +53,15 @@ static const struct ctl_command commands[] = {
 	  "the catalogue: context window, prices, abilities; or what a workspace may call" },
 	{ "prices import", ctl_prices_import, "[FILE] [--force]", "take over a price file" },
 	{ "prices lint", ctl_prices_lint, "[FILE]", "check a price file" },
-	{ "prices list", ctl_prices_list, "[--family F] [--model M] [--all]", "prices in force" },
+	{ "prices list", ctl_prices_list, "[--family F] [--model M] [--integration I] [--all]", "prices in force" },
+	{ "prices diff", ctl_prices_diff, "[FILE]", "what an import of a price file would change" },
+	{ "reprice", ctl_reprice,
+	  "--from T --to T --model M [--family F] [--price ID] {--dry-run | --reason TEXT}",
+	  "write adjustments where a price was wrong" },
+	{ "journal status", ctl_journal_status, "[--dir DIR]", "what waits on disk for PostgreSQL" },
+	{ "journal verify", ctl_journal_verify, "[--dir DIR]", "read all of it: damage and holes" },
+	{ "journal replay", ctl_journal_replay, "[--dir DIR]",
+	  "store it in PostgreSQL, the daemon being stopped" },
 	{ "status", ctl_status, "", "whether daemon and database answer, and what they hold" },
 };
 

@@ -28,6 +28,18 @@ static const char sql_copy[] =
 
 /* The span of a row reaches to the next one of its model in the file; what stands for it is the
  * newest list price within. */
+#define CHANGES                                                                             \
+	" FROM (SELECT *, lead(effective_from) OVER"                                              \
+	"   (PARTITION BY family, model ORDER BY effective_from) AS until FROM price_in) i"       \
+	" LEFT JOIN LATERAL (SELECT * FROM aigate.price p WHERE p.integration_id IS NULL"         \
+	"   AND p.family = i.family AND p.model = i.model AND p.effective_from >= i.effective_from" \
+	"   AND (i.until IS NULL OR p.effective_from < i.until)"                                  \
+	"   ORDER BY p.effective_from DESC LIMIT 1) st ON true"                                   \
+	" WHERE st.id IS NULL OR (st.source LIKE '" SOURCE "%'"                                   \
+	"   AND (i.until IS NULL OR i.until > now()) AND (" /* an amended past changes nothing */ \
+	"   (SELECT row(" FIGURES ") FROM (SELECT i.*) f) IS DISTINCT FROM"                       \
+	"   (SELECT row(" FIGURES ") FROM (SELECT st.*) f)))"
+
 static const char sql_merge[] =
 	"INSERT INTO aigate.price (family, model, effective_from, source, " FIGURES ")"
 	" SELECT i.family, i.model,"
@@ -38,17 +50,18 @@ static const char sql_merge[] =
 	"  i.t_cached_in_pusd, i.t_cache_w_5m_pusd, i.t_out_pusd, i.batch_in_pusd, i.batch_cached_in_pusd,"
 	"  i.batch_out_pusd, i.flex_in_pusd, i.flex_cached_in_pusd, i.flex_out_pusd, i.prio_in_pusd,"
 	"  i.prio_cached_in_pusd, i.prio_out_pusd, i.unit_pusd, i.search_pusd, i.request_pusd, i.tier_gt,"
-	"  i.context_window, i.max_output"
-	" FROM (SELECT *, lead(effective_from) OVER"
-	"   (PARTITION BY family, model ORDER BY effective_from) AS until FROM price_in) i"
-	" LEFT JOIN LATERAL (SELECT * FROM aigate.price p WHERE p.integration_id IS NULL"
-	"   AND p.family = i.family AND p.model = i.model AND p.effective_from >= i.effective_from"
-	"   AND (i.until IS NULL OR p.effective_from < i.until)"
-	"   ORDER BY p.effective_from DESC LIMIT 1) st ON true"
-	" WHERE st.id IS NULL OR (st.source LIKE '" SOURCE "%'"
-	"   AND (i.until IS NULL OR i.until > now()) AND (" /* an amended past changes nothing */
-	"   (SELECT row(" FIGURES ") FROM (SELECT i.*) f) IS DISTINCT FROM"
-	"   (SELECT row(" FIGURES ") FROM (SELECT st.*) f)))";
+	"  i.context_window, i.max_output" CHANGES;
+/* A line a figure that differs, as it is kept: pico-dollars a unit. */
+static const char sql_diff[] =
+	"SELECT c.family, c.model, nullif(c.at, '-infinity') AS effective_from, CASE WHEN c.is_new THEN 'new'"
+	"  ELSE 'changed' END AS what, k.key AS figure, c.old ->> k.key AS standing, c.new ->> k.key AS file"
+	" FROM (SELECT i.family, i.model, (CASE WHEN st.id IS NULL THEN i.effective_from"
+	"   ELSE date_trunc('second', greatest(i.effective_from, now())) END)::text AS at,"
+	"   st.id IS NULL AS is_new, to_jsonb(i) AS new,"
+	"   CASE WHEN st.id IS NULL THEN '{}' ELSE to_jsonb(st) END AS old" CHANGES ") c"
+	" CROSS JOIN LATERAL jsonb_object_keys(c.new) k(key)"
+	" WHERE k.key NOT IN ('family', 'model', 'effective_from', 'until')"
+	"  AND c.old ->> k.key IS DISTINCT FROM c.new ->> k.key ORDER BY 1, 2, 3, 5";
 
 static void
 put_text(struct ag_buf *b, struct ag_str s)
@@ -130,6 +143,52 @@ merge(PGconn *db, const struct price_file *pf, char *out_rows, size_t cap)
 	return status;
 }
 
+/* path NULL: the file of this release; it must outlive pf. */
+static enum ctl_exit
+load(struct ctl *ctl, const char *path, char *found, size_t cap, struct price_file *pf)
+{
+	struct ag_err err = { "" };
+
+	if (!path) {
+		enum ctl_exit status = ctl_share_find(ctl, "data/prices.tsv", found, cap);
+
+		if (status != CTL_OK)
+			return status;
+		path = found;
+	}
+	if (price_file_load(path, stderr, pf, &err) < 0)
+		return ctl_fail(CTL_BAD_FILE, "%s", err.text);
+	if (pf->mistakes > 0)
+		return ctl_fail(CTL_BAD_FILE, "%s: %u mistakes, nothing was taken over", path,
+		                pf->mistakes);
+	return CTL_OK;
+}
+
+enum ctl_exit
+ctl_prices_diff(struct ctl *ctl, int argc, char **argv)
+{
+	AG_AUTO(price_file) struct price_file pf = { 0 };
+	struct ctl_list words = { .n = 0 };
+	char path[1280];
+	enum ctl_exit status = ctl_args(ctl, argc, argv, NULL, &words, 1);
+
+	if (status == CTL_OK)
+		status = load(ctl, words.n ? words.v[0] : NULL, path, sizeof(path), &pf);
+	if (status == CTL_OK)
+		status = ctl_db_open(ctl);
+	if (status == CTL_OK)
+		status = ctl_db_exec(ctl->db, "BEGIN", "begin");
+	if (status == CTL_OK)
+		status = ctl_db_exec(ctl->db, sql_stage, "prepare the comparison");
+	if (status == CTL_OK)
+		status = copy_rows(ctl->db, &pf);
+	if (status == CTL_OK)
+		status = ctl_db_print(ctl, sql_diff, 0, NULL);
+	if (ctl->db)
+		PQclear(PQexec(ctl->db, "ROLLBACK"));
+	return status;
+}
+
 /* The version of the newest file taken over; "" when there is none. */
 static enum ctl_exit
 standing_version(PGconn *db, char *out, size_t cap)
@@ -165,27 +224,6 @@ import(struct ctl *ctl, const struct price_file *pf)
 	if (status == CTL_OK && strcmp(rows, "0") != 0)
 		ctl_reload(ctl);
 	return status;
-}
-
-/* path NULL: the file of this release; it must outlive pf. */
-static enum ctl_exit
-load(struct ctl *ctl, const char *path, char *found, size_t cap, struct price_file *pf)
-{
-	struct ag_err err = { "" };
-
-	if (!path) {
-		enum ctl_exit status = ctl_share_find(ctl, "data/prices.tsv", found, cap);
-
-		if (status != CTL_OK)
-			return status;
-		path = found;
-	}
-	if (price_file_load(path, stderr, pf, &err) < 0)
-		return ctl_fail(CTL_BAD_FILE, "%s", err.text);
-	if (pf->mistakes > 0)
-		return ctl_fail(CTL_BAD_FILE, "%s: %u mistakes, nothing was taken over", path,
-		                pf->mistakes);
-	return CTL_OK;
 }
 
 enum ctl_exit
@@ -258,20 +296,23 @@ ctl_prices_list(struct ctl *ctl, int argc, char **argv)
 		" trim_scale(out_pusd / 1e6) AS out_usd_per_m, tier_gt, trim_scale(t_in_pusd / 1e6) AS t_in,"
 		" trim_scale(t_out_pusd / 1e6) AS t_out, trim_scale(unit_pusd / 1e12) AS usd_per_unit, unit,"
 		" source FROM (SELECT *, lead(effective_from) OVER (PARTITION BY family, model"
-		"  ORDER BY effective_from) AS until FROM aigate.price WHERE integration_id IS NULL) p"
+		"  ORDER BY effective_from) AS until FROM aigate.price WHERE CASE WHEN $4::text IS NULL"
+		"  THEN integration_id IS NULL ELSE integration_id IN (SELECT i.id FROM aigate.integration i"
+		"  WHERE i.slug = $4) END) p"
 		" WHERE ($1::text IS NULL OR family = $1) AND ($2::text IS NULL OR model LIKE"
 		"  replace(replace(replace($2, '\\', '\\\\'), '_', '\\_'), '*', '%'))"
 		" AND ($3::text IS NOT NULL OR"
 		"  (effective_from <= now() AND (until IS NULL OR until > now())))"
 		" ORDER BY p.family, p.model, p.effective_from";
-	const char *values[3] = { NULL, NULL, NULL };
+	const char *values[4] = { NULL };
 	bool is_all = false;
 	const struct ctl_opt opts[] = { { "family", CTL_OPT_TEXT, &values[0] },
 		                            { "model", CTL_OPT_TEXT, &values[1] },
+		                            { "integration", CTL_OPT_TEXT, &values[3] },
 		                            { "all", CTL_OPT_FLAG, &is_all },
 		                            { NULL, CTL_OPT_END, NULL } };
 	enum ctl_exit status = ctl_args(ctl, argc, argv, opts, NULL, 0);
 
 	values[2] = is_all ? "all" : NULL;
-	return status == CTL_OK ? ctl_db_print(ctl, sql, 3, values) : status;
+	return status == CTL_OK ? ctl_db_print(ctl, sql, 4, values) : status;
 }

@@ -1,0 +1,369 @@
+/* The journal on a disk that fails: cut power, full, errors reading.  The calls it makes are ours. */
+#include <errno.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+static ssize_t faulty_pread(int fd, void *p, size_t n, off_t at);
+static ssize_t faulty_write(int fd, const void *p, size_t n);
+static int faulty_fdatasync(int fd);
+
+#define pread     faulty_pread
+#define write     faulty_write
+#define fdatasync faulty_fdatasync
+#include "../../src/flusher/journal.c"
+#include "../../src/flusher/journal_read.c"
+#undef pread
+#undef write
+#undef fdatasync
+
+#include "shm/ring.h"
+#include "tap.h"
+
+static char dir[] = "/tmp/ag-journal-XXXXXX";
+
+/* ---- the disk ---- */
+
+static struct {
+	uint64_t bad_from, bad_to; /* offsets that cannot be read */
+	unsigned heals_after;      /* reads of one entry that fail, 0: for ever */
+	uint64_t room;             /* bytes that fit, when is_full */
+	bool is_full, fails_sync;
+} disk;
+
+static ssize_t
+faulty_pread(int fd, void *p, size_t n, off_t at)
+{
+	uint64_t from = (uint64_t)at;
+
+	if (from < disk.bad_to && from + n > disk.bad_from) {
+		bool is_asked_alone = n <= AG_RECORD_MAX + sizeof(struct entry_hdr);
+
+		if (is_asked_alone && disk.heals_after == 1)
+			disk.bad_to = 0;
+		else if (is_asked_alone && disk.heals_after > 1)
+			disk.heals_after--;
+		errno = EIO;
+		return -1;
+	}
+	return pread(fd, p, n, at);
+}
+
+static ssize_t
+faulty_write(int fd, const void *p, size_t n)
+{
+	if (disk.is_full && disk.room == 0) {
+		errno = ENOSPC;
+		return -1;
+	}
+	if (disk.is_full && n > disk.room)
+		n = disk.room; /* as file systems do: what fits, then the error */
+	if (disk.is_full)
+		disk.room -= n;
+	return write(fd, p, n);
+}
+
+static int
+faulty_fdatasync(int fd)
+{
+	if (disk.fails_sync) {
+		errno = EIO;
+		return -1;
+	}
+	return fdatasync(fd);
+}
+
+/* ---- helpers ---- */
+
+static uint64_t rng = 0x853c49e6748fea9bu;
+
+static uint64_t
+rnd(uint64_t n)
+{
+	rng ^= rng << 13;
+	rng ^= rng >> 7;
+	rng ^= rng << 17;
+	return (rng >> 8) % n;
+}
+
+static void
+clean(void)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+
+	while (d && (e = readdir(d)) != NULL) {
+		if (strstr(e->d_name, ".journal"))
+			unlinkat(dirfd(d), e->d_name, 0);
+	}
+	if (d)
+		closedir(d);
+	memset(&disk, 0, sizeof(disk));
+}
+
+static struct ag_journal *
+opened(uint64_t max_bytes)
+{
+	struct ag_journal *j = NULL;
+	struct ag_err err = { "" };
+
+	if (ag_journal_open(dir, 1 << 20, max_bytes, &j, &err) < 0) {
+		printf("# %s\n", err.text);
+		exit(99);
+	}
+	return j;
+}
+
+static int
+append(struct ag_journal *j, uint64_t seq)
+{
+	uint8_t mem[AG_RECORD_MAX] __attribute__((aligned(8)));
+	struct ag_record fixed = { .seq = 0, .worker = 1 }, *rec = (struct ag_record *)(void *)mem;
+	char model[64];
+	struct ag_str strs[AG_RS_COUNT] = { [AG_RS_REQUESTED_MODEL] = ag_str_n(model, seq % 60) };
+
+	memset(model, 'm', sizeof(model));
+	ag_record_build(&fixed, NULL, 0, strs, mem, sizeof(mem));
+	rec->seq = seq;
+	ag_record_seal(rec);
+	return ag_journal_append(j, 7, rec);
+}
+
+/* Reads all, trying again as the flusher does; how many, and whether they only grow. */
+static uint64_t
+read_on(struct ag_journal *j, unsigned *out_tries, bool *out_in_order, uint64_t *out_last)
+{
+	struct ag_journal_pos pos = ag_journal_first(j);
+	struct ag_journal_entry e;
+	uint64_t n = 0;
+	int rc;
+
+	*out_tries = 0;
+	*out_in_order = true;
+	*out_last = 0;
+	while ((rc = ag_journal_read(j, &pos, &e)) != 0 && *out_tries < 1000) {
+		if (rc < 0) {
+			++*out_tries;
+			continue;
+		}
+		*out_in_order = *out_in_order && e.rec->seq > *out_last;
+		*out_last = e.rec->seq;
+		n++;
+	}
+	return n;
+}
+
+static void
+filled(struct ag_journal *j, uint64_t from, uint64_t to)
+{
+	for (uint64_t seq = from; seq <= to; seq++) {
+		if (append(j, seq) < 0)
+			abort();
+	}
+	if (ag_journal_sync(j) < 0)
+		abort();
+}
+
+static void
+segment_path(uint64_t number, const char *suffix, char out[400])
+{
+	char name[32];
+
+	ag_journal_segment_name(number, name);
+	snprintf(out, 400, "%s/%s%s", dir, name, suffix);
+}
+
+/* ---- power ---- */
+
+/* What was synced stays; what was written behind it is cut anywhere, or full of anything. */
+static bool
+survives_a_cut(bool *out_lost)
+{
+	struct ag_journal *j = opened(1 << 24);
+	uint64_t synced = 50 + rnd(300), more = rnd(200), last, n, size;
+	char path[400];
+	bool in_order;
+	unsigned tries;
+	int fd;
+
+	filled(j, 1, synced);
+	size = j->segs[j->n_segs - 1].bytes;
+	for (uint64_t seq = synced + 1; seq <= synced + more; seq++) {
+		if (append(j, seq) < 0)
+			abort();
+	}
+	if (write_out(j) < 0) /* on its way to the disk, not synced */
+		abort();
+	segment_path(j->segs[j->n_segs - 1].number, "", path);
+	fd = open(path, O_RDWR);
+	size += rnd(j->written - size + 1);
+	if (ftruncate(fd, (off_t)size) < 0)
+		abort();
+	if (rnd(2) && size > j->segs[j->n_segs - 1].bytes) { /* sectors came in another order */
+		uint64_t at = j->segs[j->n_segs - 1].bytes;
+		static const uint8_t zero[512];
+
+		at += rnd(size - at);
+		if (pwrite(fd, zero, size - at < 512 ? size - at : 512, (off_t)at) < 0)
+			abort();
+	}
+	if (rnd(2)) { /* and the file has room that was never written */
+		if (ftruncate(fd, (off_t)(size + rnd(9000))) < 0)
+			abort();
+	}
+	close(fd);
+	ag_fd_close(&j->write_fd);
+	ag_journal_free(j);
+
+	j = opened(1 << 24);
+	n = read_on(j, &tries, &in_order, &last);
+	*out_lost = n < synced || last < synced;
+	filled(j, synced + more + 1, synced + more + 20);
+	n = read_on(j, &tries, &in_order, &last);
+	ag_journal_free(j);
+	clean();
+	return in_order && last == synced + more + 20 && n >= synced + 20;
+}
+
+static void
+power_cuts_cost_nothing_that_was_synced(void)
+{
+	int broken = 0, lost = 0;
+
+	for (int i = 0; i < 300; i++) {
+		bool is_lost = false;
+
+		if (!survives_a_cut(&is_lost))
+			broken++;
+		lost += is_lost;
+	}
+	is_i64(lost, 0, "300 cuts: all that was synced is read");
+	is_i64(broken, 0, "in order, nothing invented, and writing goes on behind");
+}
+
+/* ---- reading ---- */
+
+static void
+a_sector_that_heals_costs_nothing(void)
+{
+	struct ag_journal *j = opened(1 << 24);
+	uint64_t n, last;
+	unsigned tries;
+	bool in_order;
+
+	filled(j, 1, 500);
+	disk.bad_from = 40960;
+	disk.bad_to = 45056;
+	disk.heals_after = 3;
+	n = read_on(j, &tries, &in_order, &last);
+	ok(n == 500 && in_order, "all are read in the end");
+	ok(tries > 0, "after trying again");
+	ag_journal_free(j);
+	clean();
+}
+
+static void
+a_sector_that_stays_bad_is_given_up(void)
+{
+	struct ag_journal *j = opened(1 << 24);
+	struct ag_journal_pos end;
+	uint64_t n, last, bytes;
+	unsigned tries;
+	bool in_order;
+	char path[400];
+
+	filled(j, 1, 500);
+	disk.bad_from = 40960;
+	disk.bad_to = 45056;
+	n = read_on(j, &tries, &in_order, &last);
+	ok(last == 500 && in_order, "what is behind it is read");
+	ok(n < 500 && n > 480, "the sector's records are missing, and no others");
+	is_i64(tries, IO_TRIES - 1, "after as many tries as are allowed");
+	bytes = ag_journal_bytes(j);
+	end = ag_journal_end(j);
+	segment_path(j->segs[0].number, ".damaged", path);
+	ag_journal_trim(j, end);
+	ok(access(path, F_OK) == 0, "the segment is kept aside");
+	ok(bytes > 0 && ag_journal_bytes(j) == 0, "and counts no more");
+	unlink(path);
+	ag_journal_free(j);
+	clean();
+}
+
+static void
+a_bad_sector_does_not_keep_it_from_opening(void)
+{
+	struct ag_journal *j = opened(1 << 24);
+	uint64_t n, last;
+	unsigned tries;
+	bool in_order;
+
+	filled(j, 1, 500);
+	ag_journal_free(j);
+	disk.bad_from = 40960;
+	disk.bad_to = 45056;
+	j = opened(1 << 24);
+	n = read_on(j, &tries, &in_order, &last);
+	ok(last == 500 && n > 480 && in_order, "opened, and read around it");
+	ag_journal_free(j);
+	clean();
+}
+
+/* ---- writing ---- */
+
+static void
+a_full_disk_takes_what_fits_and_goes_on_when_there_is_room(void)
+{
+	struct ag_journal *j = opened(1 << 24);
+	uint64_t n, last, seq;
+	unsigned tries;
+	bool in_order;
+	int rc = 0;
+
+	filled(j, 1, 100);
+	disk.is_full = true;
+	disk.room = 3000;
+	for (seq = 101; seq <= 200 && rc == 0; seq++)
+		rc = append(j, seq);
+	if (rc == 0)
+		rc = ag_journal_sync(j);
+	is_i64(rc, -ENOSPC, "said so");
+	n = read_on(j, &tries, &in_order, &last);
+	ok(n == 100 && last == 100, "what was synced stands, what was not is gone");
+	disk.is_full = false;
+	filled(j, 101, 200);
+	n = read_on(j, &tries, &in_order, &last);
+	ok(n == 200 && in_order, "with room again it goes on");
+	disk.fails_sync = true;
+	rc = append(j, 201);
+	if (rc == 0)
+		rc = ag_journal_sync(j);
+	is_i64(rc, -EIO, "a sync that fails is told");
+	disk.fails_sync = false;
+	filled(j, 201, 300);
+	n = read_on(j, &tries, &in_order, &last);
+	ok(n == 300 && in_order, "and nothing of it is there twice");
+	ag_journal_free(j);
+	clean();
+}
+
+int
+main(void)
+{
+	ag_log_level = AG_LOG_ERROR;
+	if (!freopen("/dev/null", "w", stderr) || !mkdtemp(dir))
+		return 99;
+	power_cuts_cost_nothing_that_was_synced();
+	a_sector_that_heals_costs_nothing();
+	a_sector_that_stays_bad_is_given_up();
+	a_bad_sector_does_not_keep_it_from_opening();
+	a_full_disk_takes_what_fits_and_goes_on_when_there_is_room();
+	{
+		char lock[64];
+
+		snprintf(lock, sizeof(lock), "%s/lock", dir);
+		unlink(lock);
+		rmdir(dir);
+	}
+	return done();
+}
