@@ -40,6 +40,9 @@ grant select, insert, update, delete on aigate.organisation, aigate.app_user, ai
 	to aigate_control;
 grant select, insert, update on aigate.config, aigate.config_version, aigate.guardrail to aigate_control;
 grant select, insert, delete on aigate.guardrail_default, aigate.guardrail_exclusion to aigate_control;
+grant select, insert, update, delete on aigate.workspace_user, aigate.invite,
+	aigate.secret_reference, aigate.secret_reference_workspace, aigate.integration_secret
+	to aigate_control;
 grant select, insert on aigate.audit_log to aigate_control;
 grant select, insert, update on aigate.alert, aigate.shadow_state to aigate_control;
 grant select on aigate.schema_migration, aigate.ledger, aigate.usage_hour, aigate.usage_day,
@@ -55,9 +58,17 @@ grant select on aigate.schema_migration, aigate.organisation, aigate.app_user, a
 	aigate.ledger, aigate.usage_hour, aigate.usage_day, aigate.error_hour, aigate.latency_hour,
 	aigate.metadata_hour, aigate.budget_state, aigate.ledger_position, aigate.ledger_quarantine,
 	aigate.ledger_gap, aigate.ledger_adjustment to aigate_ops;
+grant select on aigate.workspace_user, aigate.secret_reference_workspace, aigate.integration_secret
+	to aigate_ops;
+grant select (id, uuid, organisation_id, slug, name, description, manager_type, auth_config, secret_path,
+	secret_key, allow_all_workspaces, tags, checked_at, last_error, status, created_at, updated_at)
+	on aigate.secret_reference to aigate_ops;
+grant select (id, uuid, organisation_id, email, role, workspaces, key_scopes, status, invited_by_key_id,
+	user_id, created_at, expires_at, accepted_at, updated_at) on aigate.invite to aigate_ops;
 grant select (id, uuid, organisation_id, workspace_id, user_id, kind, name, description, key_mask,
 	scopes, metadata, config_id, allow_config_override, expires_at, usage_limits, rate_limits,
-	alert_emails, creation_mode, status, created_at, updated_at) on aigate.api_key to aigate_ops;
+	alert_emails, creation_mode, status, created_at, updated_at, former_expires_at, rotated_at)
+	on aigate.api_key to aigate_ops;
 grant select (id, uuid, organisation_id, workspace_id, slug, name, family, description, key_mask,
 	configurations, custom_host, allow_all_models, global_access, status, created_at, updated_at)
 	on aigate.integration to aigate_ops;

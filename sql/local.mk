@@ -8,11 +8,15 @@ dist_sqlmigrations_DATA = \
 	sql/migrations/0004_partition_lock.sql \
 	sql/migrations/0005_policy.sql \
 	sql/migrations/0006_alert.sql \
-	sql/migrations/0013_rules.sql
+	sql/migrations/0007_enforcement.sql \
+	sql/migrations/0008_limits.sql \
 	sql/migrations/0009_rollups.sql \
 	sql/migrations/0010_reprice.sql
+	sql/migrations/0013_rules.sql
 	sql/migrations/0008_limits.sql
 	sql/migrations/0007_enforcement.sql
+	sql/migrations/0010_reprice.sql \
+	sql/migrations/0012_people.sql
 sqlviewsdir = $(pkgdatadir)/sql/views
 dist_sqlviews_DATA = \
 	sql/views/adjustment.sql \

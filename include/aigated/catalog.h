@@ -107,6 +107,10 @@ enum ag_mode {
 	AG_MODE_AUDIO_TRANSCRIPTION, AG_MODE_AUDIO_SPEECH, AG_MODE_RERANK, AG_MODE_MODERATION
 };
 
+enum ag_price_unit {
+	AG_PU_NONE, AG_PU_OTHER, AG_PU_IMAGE, AG_PU_PIXEL, AG_PU_SECOND, AG_PU_CHARACTER, AG_PU_SEARCH
+};
+
 struct ag_cat_price {
 	int64_t id;                    /* price.id */
 	struct ag_cat_text family;     /* of the provider: prices sort by (family, model, from) */
@@ -118,7 +122,7 @@ struct ag_cat_price {
 	uint32_t context_window;       /* tokens, 0 unknown */
 	uint32_t max_output;           /* tokens, 0 unknown */
 	uint32_t mode;                 /* enum ag_mode */
-	uint32_t unit;                 /* what AG_PI_UNIT counts; 0 none */
+	uint32_t unit;                 /* enum ag_price_unit: what AG_PI_UNIT counts */
 	uint32_t flags;                /* AG_MF_... */
 };
 #define AG_MF_VISION     1u

@@ -16,7 +16,7 @@
 #include "base/hash.h"
 
 #define AG_SHM_MAGIC  UINT64_C(0x6169676174656431) /* "aigated1" */
-#define AG_SHM_LAYOUT 5u
+#define AG_SHM_LAYOUT 6u
 
 /* Bytes of the segment's file that are locked as names, not as bytes: one a process slot from 0 on
  * (held while the process lives), and one for insertions into the meter table. */
@@ -123,6 +123,11 @@ enum ag_key_kind {
 };
 
 /* The content of a key slot, copied as 64-bit words under the slot's seqlock. */
+/* flags of a key.  While a rotation is in transition a key stands in two slots that differ in hash,
+ * expiry and this: the former secret, which works until its own expires_at_us.  All else, id and
+ * meters above all, is the same. */
+#define AG_KEY_FLAG_FORMER 2u
+
 struct ag_key {
 	uint8_t hash[AG_SHA256_LEN]; /* SHA-256 of the key's bytes */
 	int64_t id;                  /* api_key.id */
@@ -140,8 +145,9 @@ struct ag_key {
 	uint32_t meters[AG_KEY_METERS_MAX]; /* indices into the meter table */
 	uint32_t flags;              /* AG_KEY_FLAG_... */
 	int64_t config_id;           /* default config, 0 = none */
-	uint64_t serial;             /* order of writing, set by keytab.c: of two slots with one id
-	                                (control died while a key changed its hash) the later stands */
+	uint64_t serial;             /* order of writing, set by keytab.c: of two slots with one id and
+	                                AG_KEY_FLAG_FORMER alike (control died while a key changed its hash)
+	                                the later stands */
 };
 static_assert(sizeof(struct ag_key) % 8 == 0, "a key is copied by words");
 #define AG_KEY_FLAG_CONFIG_LOCKED 1u /* requests may not name another config */

@@ -13,6 +13,7 @@ src_base_libbase_a_SOURCES = \
 	src/base/log.c src/base/log.h \
 	src/base/money.c src/base/money.h \
 	src/base/num.c src/base/num.h \
+	src/base/pattern.c src/base/pattern.h \
 	src/base/scope.c src/base/scope.h \
 	src/base/str.c src/base/str.h \
 	src/base/title.c src/base/title.h \
@@ -28,3 +29,8 @@ check_PROGRAMS += tests/unit/test_addr
 TESTS += tests/unit/test_addr
 tests_unit_test_addr_SOURCES = tests/unit/test_addr.c tests/unit/tap.h
 tests_unit_test_addr_LDADD = src/base/libbase.a $(SSL_LIBS)
+
+check_PROGRAMS += tests/unit/test_pattern
+TESTS += tests/unit/test_pattern
+tests_unit_test_pattern_SOURCES = tests/unit/test_pattern.c tests/unit/tap.h
+tests_unit_test_pattern_LDADD = src/base/libbase.a $(SSL_LIBS)

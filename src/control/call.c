@@ -33,6 +33,7 @@ error_type(int status)
 	case 404: return "not_found_error";
 	case 405: return "method_not_allowed";
 	case 409: return "conflict_error";
+	case 412: return "precondition_failed";
 	case 413: return "request_too_large";
 	case 429: return "rate_limit_error";
 	case 501: return "not_implemented_error";
@@ -202,6 +203,8 @@ ag_call_commit(struct ag_call *c)
 	if (c->status != 0)
 		return -1;
 	assert(c->in_txn);
+	if (c->if_match[0] && !c->is_matched)
+		return ag_call_fail(c, 412, "AB01", "If-Match: not offered for this call; nothing was changed");
 	c->in_txn = false;
 	rc = ag_pg_commit(c->ctl->pg, &err);
 	if (rc == -EINPROGRESS) {
@@ -234,9 +237,9 @@ ag_call_audit(struct ag_call *c, const char *action, const char *object_kind,
 		ag_pg_arg_i64(&a, c->actor.org_id);
 	else
 		ag_pg_arg_text(&a, NULL);
-	ag_pg_arg_text(&a, c->actor.is_operator ? "operator" : "api_key");
-	if (c->actor.key_id)
-		ag_pg_arg_i64(&a, c->actor.key_id);
+	ag_pg_arg_text(&a, c->actor.is_operator ? "operator" : c->actor.person_id ? "user" : "api_key");
+	if (c->actor.key_id || c->actor.person_id)
+		ag_pg_arg_i64(&a, c->actor.key_id ? c->actor.key_id : c->actor.person_id);
 	else
 		ag_pg_arg_text(&a, NULL);
 	ag_pg_arg_text(&a, action);
@@ -253,10 +256,52 @@ ag_call_audit(struct ag_call *c, const char *action, const char *object_kind,
 	return res ? 0 : -1;
 }
 
+static const char *
+version_of(struct json_object *obj)
+{
+	struct json_object *v;
+
+	return json_object_object_get_ex(obj, "_version", &v) && v ? json_object_get_string(v) : NULL;
+}
+
+void
+ag_call_tag(struct ag_call *c, struct json_object *obj)
+{
+	const char *version = version_of(obj);
+
+	if (version)
+		snprintf(c->etag, sizeof(c->etag), "\"%.20s\"", version);
+}
+
+int
+ag_call_match(struct ag_call *c, struct json_object *before)
+{
+	const char *version = version_of(before), *p = c->if_match;
+	char want[AG_ETAG_LEN];
+
+	if (c->status != 0)
+		return -1;
+	if (!*p || !version)
+		return 0;
+	c->is_matched = true;
+	snprintf(want, sizeof(want), "\"%.20s\"", version);
+	/* A list; a weak one ("W/...") never matches, as the standard says. */
+	while (*p) {
+		struct ag_str one = ag_str_trim(ag_str_n(p, strcspn(p, ",")));
+
+		if (ag_str_eq(one, AG_STR("*")) || ag_str_eq(one, ag_str(want)))
+			return 0;
+		p += strcspn(p, ",");
+		p += *p == ',';
+	}
+	return ag_call_fail(c, 412, "AB07", "If-Match: the object is at version %s, changed by somebody else; "
+	    "read it again", want);
+}
+
 void
 ag_call_strip(struct json_object *obj)
 {
-	const char *inner[8];
+	const char *inner[16];
 	size_t n = 0;
 
 	json_object_object_foreach(obj, name, value) {

@@ -19,12 +19,14 @@
 #define AG_CALL_ARGS_MAX 3
 #define AG_SLUG_MAX 255
 #define AG_UUID_LEN 37  /* text with NUL */
+#define AG_ETAG_LEN 24
 
 /* Who asks. */
 struct ag_actor {
 	bool is_operator;
 	enum ag_key_kind kind;   /* of the key */
 	int64_t key_id;
+	int64_t person_id;       /* who acts without a key: accepts an invite; 0 nobody */
 	int64_t org_id;          /* 0: an operator who named none and there is not exactly one */
 	int64_t workspace_id;    /* 0: an organisation's key or an operator */
 	uint64_t scopes[AG_SCOPE_WORDS];
@@ -42,6 +44,10 @@ struct ag_call {
 	char client_ip[64];
 	char org_name[AG_SLUG_MAX + 1]; /* operators: x-aigate-organisation */
 	int64_t until_us;              /* monotonic: nobody waits longer than this */
+	char if_match[256];            /* as it came, "" none */
+	bool is_matched;               /* if_match was held against what is changed */
+	char etag[AG_ETAG_LEN];        /* of the object answered, "" none */
+	unsigned retry_after_s;        /* 0: not said */
 	bool from_python;              /* the SDK whose types want objects where others take arrays */
 	struct ag_actor actor;
 	bool in_txn;
@@ -83,6 +89,12 @@ int ag_call_commit(struct ag_call *c) AG_MUST_CHECK;
 /* Leaves a trace in the same transaction.  before and after may be NULL. */
 int ag_call_audit(struct ag_call *c, const char *action, const char *object_kind,
     const char *object_uuid, struct json_object *before, struct json_object *after) AG_MUST_CHECK;
+
+/* Of an object read in this call: its "_version" becomes the answer's ETag. */
+void ag_call_tag(struct ag_call *c, struct json_object *obj);
+/* The same object before it is changed: 412 when the caller's If-Match names another version.  A
+ * change to which nobody held it is refused by ag_call_commit(): never taken and ignored. */
+int ag_call_match(struct ag_call *c, struct json_object *before) AG_MUST_CHECK;
 
 /* Members for us ("_id") leave an object before it is answered. */
 void ag_call_strip(struct json_object *obj);

@@ -196,6 +196,21 @@ mode_of(struct ag_str s)
 	return AG_MODE_CHAT;
 }
 
+/* What a unit price counts, by its word in the price list; n 0: nothing. */
+static uint32_t
+unit_of(struct ag_str word)
+{
+	static const struct { const char *word; enum ag_price_unit unit; } rows[] = {
+		{ "image", AG_PU_IMAGE }, { "image_in", AG_PU_IMAGE }, { "pixel", AG_PU_PIXEL },
+		{ "second", AG_PU_SECOND }, { "character", AG_PU_CHARACTER }, { "search_unit", AG_PU_SEARCH },
+	};
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(rows); i++)
+		if (ag_str_eq(word, ag_str(rows[i].word)))
+			return rows[i].unit;
+	return word.n > 0 ? AG_PU_OTHER : AG_PU_NONE;
+}
+
 static int
 read_prices(struct reader *r)
 {
@@ -215,7 +230,7 @@ read_prices(struct reader *r)
 			row.family = put(r, res, i, 2);
 		for (int k = 0; k < AG_PI_COUNT; k++)
 			row.p[k] = PQgetisnull(res, i, 11 + k) ? -1 : ag_pg_i64(res, i, 11 + k);
-		row.unit = !PQgetisnull(res, i, 11 + AG_PI_COUNT);
+		row.unit = unit_of(ag_pg_text(res, i, 11 + AG_PI_COUNT));
 		ag_catalog_build_price(r->b, &row);
 		r->prices.id[r->prices.n++] = row.id;
 	}

@@ -16,8 +16,10 @@
 #include "control/pg.h"
 #include "control/policy_values.h"
 #include "control/publish.h"
+#include "control/secret_maps.h"
 #include "control/server.h"
 #include "control/shadow.h"
+#include "control/throttle.h"
 #include "shm/counters.h"
 #include "shm/keytab.h"
 
@@ -27,6 +29,7 @@
 #define SWEEP_TICKS    5
 #define SWEEP_SHARE    64  /* of the table must have been freed */
 #define SWEEPS_IDLE_MAX 12 /* what is left is held by long requests, or was no slot at all */
+#define FORMERS_TICKS 600  /* slots of ended secrets wait that long: nobody is hurried by them */
 #define LINGER_US      (100 * AG_US_PER_MS)
 
 static const int watched_signals[] = { SIGTERM, SIGQUIT, SIGINT, SIGHUP, SIGUSR1 };
@@ -159,10 +162,13 @@ role_on_tick(evutil_socket_t fd, short what, void *arg)
 	role_beat(r);
 	r->ticks++;
 	ag_policy_values_tick(&r->ctl, r->ticks % SWEEP_TICKS == 0);
+	if (r->ticks % FORMERS_TICKS == 0)
+		(void)ag_keytab_sweep_formers(r->ctl.keys, ag_clock_wall_us());
 	if (r->ticks % SWEEP_TICKS == 0)
 		sweep_meters(&r->ctl);
 	ag_shadow_tick(&r->ctl);
 	ag_alerts_tick(r->ctl.alerts);
+	ag_secrets_tick(&r->ctl);
 	ag_metrics_tick(r->ctl.metrics);
 }
 
@@ -257,8 +263,9 @@ role_start(struct role *r, struct ag_err *err)
 	ctl->base = event_base_new();
 	ctl->pg = ag_pg_new(ctl->ctx->conf->database ? ctl->ctx->conf->database : "");
 	ctl->keys = ag_keytab_writer_new(ctl->ctx->shm, &repaired);
+	ctl->throttle = ag_throttle_new();
 	ctl->alerts = ctl->base ? ag_alerts_new(ctl) : NULL;
-	if (!ctl->base || !ctl->pg || !ctl->keys || !ctl->alerts)
+	if (!ctl->base || !ctl->pg || !ctl->keys || !ctl->alerts || !ctl->throttle)
 		return ag_err_set(err, -ENOMEM, "could not start: out of memory");
 	ctl->metrics = ag_metrics_start(ctl, ctl->ctx->metrics_fd);
 	if (!ctl->metrics)
@@ -291,6 +298,7 @@ role_stop(struct role *r)
 		if (r->signal[i])
 			event_free(r->signal[i]);
 	ag_alerts_free(r->ctl.alerts);
+	ag_throttle_free(r->ctl.throttle);
 	ag_metrics_free(r->ctl.metrics);
 	ag_pg_free(r->ctl.pg);
 	if (r->ctl.keys)

@@ -18,6 +18,7 @@ struct ag_alerts;
 struct ag_keytab_writer;
 struct ag_metrics;
 struct ag_pg;
+struct ag_throttle;
 
 struct ag_control {
 	struct ag_role_ctx *ctx;          /* borrowed */
@@ -25,6 +26,7 @@ struct ag_control {
 	struct ag_pg *pg;                 /* owned */
 	struct ag_keytab_writer *keys;    /* owned */
 	struct ag_alerts *alerts;         /* owned */
+	struct ag_throttle *throttle;     /* owned */
 	struct ag_metrics *metrics;       /* owned */
 	struct evhttp *workers;           /* owned: requests forwarded by workers */
 	struct evhttp *operators;         /* owned: aigatectl */
@@ -35,6 +37,7 @@ struct ag_control {
 	uint32_t freed_meters; /* slots given back since the last sweep */
 	uint32_t idle_sweeps;
 	int64_t loaded_at_us;
+	int64_t secrets_at_us; /* monotonic: when to look whether secrets kept elsewhere are to be read */
 	uint32_t shadow_noted; /* hdr.would_refuse when shadow.c had stored all */
 	uint32_t values_noted; /* hdr.policy_made when policy_values.c had noted all */
 };

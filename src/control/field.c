@@ -218,6 +218,14 @@ ag_slug_ok(const char *s)
 	return n > 0 && n <= AG_SLUG_MAX && s[n] == '\0';
 }
 
+bool
+ag_email_ok(const char *s)
+{
+	const char *at = strchr(s, '@');
+
+	return at && at != s && at[1] && strlen(s) <= 254 && !strpbrk(s, " \t\r\n");
+}
+
 enum ag_field
 ag_field_slug(struct ag_call *c, struct json_object *obj, const char *path, const char **out)
 {

@@ -33,5 +33,6 @@ int ag_field_refuse(struct ag_call *c, struct json_object *obj, const char *cons
 
 int ag_parse_time(struct ag_str s, int64_t *out_us) AG_MUST_CHECK;
 bool ag_slug_ok(const char *s);
+bool ag_email_ok(const char *s); /* something@something, one line, at most 254 bytes */
 
 #endif

@@ -17,6 +17,33 @@ void ag_api_key_limits(struct ag_call *c);
 void ag_api_key_update(struct ag_call *c);
 void ag_api_key_delete(struct ag_call *c);
 
+void ag_api_key_rotate(struct ag_call *c);
+void ag_api_key_forget(struct ag_call *c);
+
+void ag_member_add(struct ag_call *c);
+void ag_member_list(struct ag_call *c);
+void ag_member_get(struct ag_call *c);
+void ag_member_update(struct ag_call *c);
+void ag_member_remove(struct ag_call *c);
+
+void ag_user_list(struct ag_call *c);
+void ag_user_get(struct ag_call *c);
+void ag_user_update(struct ag_call *c);
+void ag_user_delete(struct ag_call *c);
+
+void ag_invite_create(struct ag_call *c);
+void ag_invite_list(struct ag_call *c);
+void ag_invite_get(struct ag_call *c);
+void ag_invite_cancel(struct ag_call *c);
+void ag_invite_resend(struct ag_call *c);
+void ag_invite_accept(struct ag_call *c);
+
+void ag_secret_ref_create(struct ag_call *c);
+void ag_secret_ref_list(struct ag_call *c);
+void ag_secret_ref_get(struct ag_call *c);
+void ag_secret_ref_update(struct ag_call *c);
+void ag_secret_ref_delete(struct ag_call *c);
+
 void ag_usage_get(struct ag_call *c);
 /* Answers with what binds a key the caller was found to be allowed to read. */
 void ag_limits_of_key(struct ag_call *c, int64_t key_id);

@@ -13,6 +13,7 @@
 #include "control/publish.h"
 #include "control/price_multiplier.h"
 #include "control/secret.h"
+#include "control/secret_maps.h"
 #include "control/sql.h"
 
 #define KEY_MAX_BYTES   8192
@@ -20,7 +21,7 @@
 #define HEADERS_MAX     32
 #define HEADER_MAX      2048
 
-static const char *const unserved[] = { "secret_mappings", "pricing_adjustments", NULL };
+static const char *const unserved[] = { "pricing_adjustments", NULL };
 
 enum ag_scope
 ag_integration_scope(bool is_workspace_owned, enum ag_verb verb)
@@ -238,6 +239,7 @@ struct integration_body {
 	const char *name, *slug, *description, *key, *custom_host, *family, *provider_slug;
 	bool has_description, wants_provider;
 	struct json_object *configurations; /* borrowed: body */
+	struct ag_secret_map *map;          /* borrowed; NULL: none is taken */
 };
 
 static int
@@ -258,6 +260,8 @@ body_read(struct ag_call *c, struct integration_body *b)
 	    ag_field_object(c, c->body, "configurations", &b->configurations) == AG_FIELD_BAD)
 		return -1;
 	if (b->configurations && check_configurations(c, b->configurations, &b->custom_host) < 0)
+		return -1;
+	if (b->map && ag_secret_map_read(c, b->map) < 0)
 		return -1;
 	b->wants_provider = true;
 	if (ag_field_bool(c, c->body, "create_default_provider", &b->wants_provider) == AG_FIELD_BAD ||
@@ -286,9 +290,20 @@ check_family(struct ag_call *c, const char *member, struct integration_body *b)
 	}
 	if (needs.custom_host && !b->custom_host)
 		return ag_call_invalid(c, "custom_host: is required for %s", id);
-	if (needs.key && !b->custom_host && (!b->key || !*b->key))
+	if (needs.key && !b->custom_host && (!b->key || !*b->key) && !(b->map && b->map->is_set))
 		return ag_call_invalid(c, "key: is required for %s", id);
 	return ag_configurations_fit(c, b->family, b->configurations, b->custom_host);
+}
+
+/* A key that is kept elsewhere takes the place of one given. */
+static int
+take_mapped_key(struct ag_call *c, struct integration_body *b, int64_t workspace_id)
+{
+	if (ag_secret_map_fetch(c, b->map, workspace_id) < 0)
+		return -1;
+	if (b->map->is_set)
+		b->key = b->map->value.p;
+	return 0;
 }
 
 int
@@ -359,10 +374,10 @@ read_detail(struct ag_call *c, int64_t id, struct json_object **out)
 	return *out ? 0 : ag_call_fail(c, 500, "AB04", "internal error, trace %s", c->trace_id);
 }
 
-void
-ag_integration_create(struct ag_call *c)
+static void
+create(struct ag_call *c, struct ag_secret_map *map)
 {
-	struct integration_body b = { 0 };
+	struct integration_body b = { .map = map };
 	struct ag_integration_ref ref = { 0 };
 	struct ag_grant_wish wish = { .is_enabled = true };
 	struct json_object *after = NULL, *answer;
@@ -382,9 +397,11 @@ ag_integration_create(struct ag_call *c)
 		return;
 	ag_str_copy(ag_str(b.slug ? b.slug : made), ref.slug, sizeof(ref.slug));
 	ag_str_copy(ag_str(b.name), ref.name, sizeof(ref.name));
+	if (take_mapped_key(c, &b, ref.workspace_id) < 0)
+		return;
 	wish.wants_provider = b.wants_provider;
 	wish.provider_slug = b.provider_slug;
-	if (insert(c, &b, &ref) == 0 && (ref.workspace_id == 0 ||
+	if (insert(c, &b, &ref) == 0 && ag_secret_map_store(c, map, ref.id) == 0 && (ref.workspace_id == 0 ||
 	    ag_grant_apply(c, &ref, ref.workspace_id, &wish) == 0) &&
 	    read_detail(c, ref.id, &after) == 0 &&
 	    ag_call_audit(c, "create", "integration", ref.uuid, NULL, after) == 0 &&
@@ -398,6 +415,15 @@ ag_integration_create(struct ag_call *c)
 }
 
 /* ---- reading ---- */
+
+void
+ag_integration_create(struct ag_call *c)
+{
+	struct ag_secret_map map = { 0 };
+
+	create(c, &map);
+	ag_secret_map_fini(&map);
+}
 
 void
 ag_integration_list(struct ag_call *c)
@@ -436,9 +462,11 @@ ag_integration_get(struct ag_call *c)
 	struct ag_integration_ref ref;
 	struct json_object *obj;
 
-	if (ag_integration_find(c, c->arg[0], AG_VERB_READ, &ref) == 0 &&
-	    read_detail(c, ref.id, &obj) == 0)
-		ag_call_ok(c, obj);
+	if (ag_integration_find(c, c->arg[0], AG_VERB_READ, &ref) < 0 || read_detail(c, ref.id, &obj) < 0)
+		return;
+	ag_call_tag(c, obj);
+	ag_call_strip(obj);
+	ag_call_ok(c, obj);
 }
 
 /* ---- changing ---- */
@@ -469,21 +497,33 @@ update_row(struct ag_call *c, const struct integration_body *b, const struct ag_
 	return res ? 0 : -1;
 }
 
-void
-ag_integration_update(struct ag_call *c)
+static void
+update(struct ag_call *c, struct ag_secret_map *map)
 {
 	struct json_object *before = NULL, *after = NULL;
-	struct integration_body b = { 0 };
+	struct integration_body b = { .map = map };
 	struct ag_integration_ref ref;
 
 	if (ag_integration_find(c, c->arg[0], AG_VERB_UPDATE, &ref) == 0 && body_read(c, &b) == 0 &&
-	    read_detail(c, ref.id, &before) == 0 && update_row(c, &b, &ref) == 0 &&
-	    read_detail(c, ref.id, &after) == 0 &&
+	    read_detail(c, ref.id, &before) == 0 && ag_call_match(c, before) == 0 &&
+	    take_mapped_key(c, &b, ref.workspace_id) == 0 && update_row(c, &b, &ref) == 0 &&
+	    ag_secret_map_store(c, map, ref.id) == 0 && read_detail(c, ref.id, &after) == 0 &&
 	    ag_call_audit(c, "update", "integration", ref.uuid, before, after) == 0 &&
-	    ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0)
+	    ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0) {
+		ag_call_tag(c, after);
 		ag_call_ok(c, NULL);
+	}
 	json_object_put(before);
 	json_object_put(after);
+}
+
+void
+ag_integration_update(struct ag_call *c)
+{
+	struct ag_secret_map map = { 0 };
+
+	update(c, &map);
+	ag_secret_map_fini(&map);
 }
 
 static int

@@ -35,7 +35,9 @@ struct loader {
 	size_t n_meters, cap_meters, next_meter;
 	int64_t *keys;        /* owned; ids in order */
 	size_t n_keys, cap_keys;
-	int64_t *gone;        /* owned; keys that stand and should not */
+	int64_t *formers;     /* owned; ids of keys whose former secret works, in order */
+	size_t n_formers, cap_formers;
+	int64_t *gone;        /* owned; keys that stand and should not; -id: only the former secret */
 	size_t n_gone, cap_gone;
 	int64_t now_us;
 	unsigned skipped;
@@ -273,7 +275,7 @@ static int
 on_key(struct loader *l, const PGresult *res, int row)
 {
 	struct ag_str metadata;
-	struct ag_key key;
+	struct ag_key key, former;
 	int rc = ag_publish_key_row(l->ctl, res, row, &key, &metadata);
 
 	if (rc == 0)
@@ -282,7 +284,14 @@ on_key(struct loader *l, const PGresult *res, int row)
 		return ag_err_set(l->err, rc, "key %s cannot be read", PQgetvalue(res, row, 1));
 	if (push(&l->keys, &l->n_keys, &l->cap_keys, key.id) < 0)
 		return ag_err_set(l->err, -ENOMEM, "could not load the keys: out of memory");
-	rc = ag_keytab_put(l->ctl->keys, &key, metadata);
+	rc = 0;
+	if (ag_publish_former(res, row, &key, &former)) {
+		if (push(&l->formers, &l->n_formers, &l->cap_formers, key.id) < 0)
+			return ag_err_set(l->err, -ENOMEM, "could not load the keys: out of memory");
+		rc = ag_keytab_put(l->ctl->keys, &former, metadata);
+	}
+	if (rc == 0)
+		rc = ag_keytab_put(l->ctl->keys, &key, metadata);
 	if (rc == -ENOSPC || rc == -E2BIG) {
 		/* One key that does not fit must not keep all the others out. */
 		if (l->skipped++ == 0)
@@ -304,12 +313,14 @@ cmp_i64(const void *pa, const void *pb)
 }
 
 static void
-note_gone(int64_t key_id, void *arg)
+note_gone(int64_t key_id, bool is_former, void *arg)
 {
 	struct loader *l = arg;
+	const int64_t *list = is_former ? l->formers : l->keys;
+	size_t n = is_former ? l->n_formers : l->n_keys;
 
-	if (l->n_keys == 0 || !bsearch(&key_id, l->keys, l->n_keys, sizeof(key_id), cmp_i64))
-		if (push(&l->gone, &l->n_gone, &l->cap_gone, key_id) < 0)
+	if (n == 0 || !bsearch(&key_id, list, n, sizeof(key_id), cmp_i64))
+		if (push(&l->gone, &l->n_gone, &l->cap_gone, is_former ? -key_id : key_id) < 0)
 			l->skipped++;
 }
 
@@ -344,7 +355,8 @@ remove_gone(struct loader *l)
 	if (l->skipped > 0 || ag_keytab_count(l->ctl->keys) != l->n_keys)
 		ag_keytab_each(l->ctl->keys, note_gone, l);
 	for (size_t i = 0; i < l->n_gone; i++)
-		if (ag_keytab_del(l->ctl->keys, l->gone[i]) == 0)
+		if ((l->gone[i] < 0 ? ag_keytab_del_former(l->ctl->keys, -l->gone[i])
+		    : ag_keytab_del(l->ctl->keys, l->gone[i])) == 0)
 			ag_count(AG_CNT_keys_changed);
 	l->ctl->freed_meters = 0;
 	return free_unseen(l);
@@ -422,6 +434,7 @@ ag_publish_load(struct ag_control *ctl, struct ag_err *err)
 	free(l.restore);
 	free(l.meters);
 	free(l.keys);
+	free(l.formers);
 	free(l.gone);
 	return rc;
 }

@@ -17,13 +17,18 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/guardrails.c \
 	src/control/handlers.h \
 	src/control/integrations.c \
+	src/control/invites.c \
+	src/control/key_read.c \
+	src/control/key_rotate.c src/control/keys.h \
 	src/control/limits.c src/control/limits.h \
 	src/control/load.c \
+	src/control/members.c \
 	src/control/meters.c src/control/meters.h \
 	src/control/metrics.c src/control/metrics.h \
 	src/control/models.c \
 	src/control/org_settings.c \
 	src/control/organisation.c \
+	src/control/people.c src/control/people.h \
 	src/control/pg.c src/control/pg.h \
 	src/control/plan.c src/control/plan.h \
 	src/control/price_multiplier.c src/control/price_multiplier.h \
@@ -32,15 +37,27 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/policy_values.c src/control/policy_values.h \
 	src/control/providers.c src/control/providers.h \
 	src/control/publish.c src/control/publish.h \
+	src/control/roles.c src/control/roles.h \
 	src/control/routes.c src/control/routes.h \
 	src/control/rule_defaults.c src/control/rules.h \
 	src/control/rules_load.c src/control/rules_load.h \
 	src/control/rules_sql.h \
 	src/control/secret.c src/control/secret.h \
 	src/control/server.c src/control/server.h \
+	src/control/schema.c src/control/schema.h \
+	src/control/secret_fetch.c src/control/secret_fetch.h \
+	src/control/secret_maps.c src/control/secret_maps.h src/control/sql_secrets.h \
+	src/control/secret_refs.c \
+	src/control/secret.c src/control/secret.h \
+	src/control/server.c src/control/server.h \
+	src/control/settings.c src/control/settings.h \
+	src/control/sql.h src/control/sql_keys.h src/control/sql_people.h src/control/sql_settings.h \
+	src/control/throttle.c src/control/throttle.h \
+	src/control/usage.c \
+	src/control/users.c \
 	src/control/sql.h src/control/sql_providers.h \
 	src/control/shadow.c src/control/shadow.h src/control/sql_shadow.h \
-	src/control/sql.h \
+	src/control/sql.h src/control/sql_providers.h \
 	src/control/usage.c \
 	src/control/virtual_keys.c \
 	src/control/webhook.c src/control/webhook.h \

@@ -24,6 +24,7 @@ ag_plan_fini(struct ag_plan *p)
 	free(p->meters);
 	free(p->keys);
 	free(p->gone_keys);
+	free(p->gone_formers);
 	free(p->gone_meters);
 	ag_buf_fini(&p->blob);
 	ag_plan_init(p);
@@ -97,10 +98,12 @@ ag_plan_key(struct ag_plan *p, struct ag_control *ctl, const struct ag_key *key,
     struct ag_str metadata, struct ag_err *err)
 {
 	struct ag_plan_key k = { .key = *key };
+	bool is_former = (key->flags & AG_KEY_FLAG_FORMER) != 0;
 	struct ag_key standing;
 	uint32_t room = ctl->ctx->shm->hdr->sizes.keys / 2;
 
-	if (ag_keytab_get_by_id(ctl->keys, key->id, &standing) < 0 &&
+	if ((is_former ? ag_keytab_get_former(ctl->keys, key->id, &standing)
+	    : ag_keytab_get_by_id(ctl->keys, key->id, &standing)) < 0 &&
 	    ag_keytab_count(ctl->keys) + p->n_keys >= room)
 		return ag_err_set(err, -ENOSPC, "the table of keys is full: %u, see directive max_keys",
 		    room);
@@ -126,6 +129,15 @@ ag_plan_key_gone(struct ag_plan *p, int64_t key_id)
 	return 0;
 }
 
+int
+ag_plan_former_gone(struct ag_plan *p, int64_t key_id)
+{
+	if (grow(&p->gone_formers, p->n_gone_formers, &p->cap_gone_formers, sizeof(key_id)) < 0)
+		return -ENOMEM;
+	p->gone_formers[p->n_gone_formers++] = key_id;
+	return 0;
+}
+
 static int
 apply_keys(struct ag_plan *p, struct ag_control *ctl, struct ag_err *err)
 {
@@ -142,7 +154,10 @@ apply_keys(struct ag_plan *p, struct ag_control *ctl, struct ag_err *err)
 	for (size_t i = 0; i < p->n_gone_keys; i++)
 		if (ag_keytab_del(ctl->keys, p->gone_keys[i]) == 0)
 			ag_count(AG_CNT_keys_changed);
-	if (p->n_keys + p->n_gone_keys > 0)
+	for (size_t i = 0; i < p->n_gone_formers; i++)
+		if (ag_keytab_del_former(ctl->keys, p->gone_formers[i]) == 0)
+			ag_count(AG_CNT_keys_changed);
+	if (p->n_keys + p->n_gone_keys + p->n_gone_formers > 0)
 		ag_a32_publish(&hdr->key_epoch, ag_a32_get(&hdr->key_epoch) + 1);
 	return 0;
 }

@@ -33,6 +33,8 @@ struct ag_plan {
 	size_t n_keys, cap_keys;
 	int64_t *gone_keys;            /* owned: ids */
 	size_t n_gone_keys, cap_gone_keys;
+	int64_t *gone_formers;         /* owned: ids of keys whose former secret goes */
+	size_t n_gone_formers, cap_gone_formers;
 	int64_t *gone_meters;          /* owned: ids, freed last */
 	size_t n_gone_meters, cap_gone_meters;
 	struct ag_buf blob;            /* the next catalogue, when has_catalog */
@@ -51,6 +53,7 @@ int ag_plan_meter_gone(struct ag_plan *p, int64_t meter_id) AG_MUST_CHECK;
 int ag_plan_key(struct ag_plan *p, struct ag_control *ctl, const struct ag_key *key,
     struct ag_str metadata, struct ag_err *err) AG_MUST_CHECK;
 int ag_plan_key_gone(struct ag_plan *p, int64_t key_id) AG_MUST_CHECK;
+int ag_plan_former_gone(struct ag_plan *p, int64_t key_id) AG_MUST_CHECK;
 
 /* After the commit: limits, keys, catalogue, then what is gone. */
 int ag_plan_apply(struct ag_plan *p, struct ag_control *ctl, struct ag_err *err) AG_MUST_CHECK;

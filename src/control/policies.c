@@ -292,6 +292,7 @@ get(struct ag_call *c, const char *kind)
 		if (has_usage)
 			json_object_object_add(obj, "value_key_usage_map", map);
 		add_period(obj);
+		ag_call_tag(c, obj);
 		ag_call_strip(obj);
 		ag_call_ok(c, json_object_get(obj));
 	}
@@ -428,7 +429,8 @@ update_usage(struct ag_call *c, const char *kind)
 	if (ag_policy_values_note(c) < 0 || ag_policy_find(c, kind, &now) < 0)
 		return;
 	id = json_object_get_int64(member(now, "_id"));
-	if (ag_alerts_before_policy_edit(c, id) == 0 && update_row(c, kind, now) == 0 &&
+	if (ag_call_match(c, now) == 0 && ag_alerts_before_policy_edit(c, id) == 0 &&
+	    update_row(c, kind, now) == 0 &&
 	    read_def(c, id, &def) == 0 && reset_value(c, now) == 0 &&
 	    ag_call_audit(c, "update", "policy", json_object_get_string(member(now, "id")), now,
 	    c->body) == 0 && ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0) {
@@ -445,7 +447,7 @@ update(struct ag_call *c, const char *kind)
 
 	if (ag_policy_find(c, kind, &now) < 0)
 		return;
-	if (update_row(c, kind, now) == 0 &&
+	if (ag_call_match(c, now) == 0 && update_row(c, kind, now) == 0 &&
 	    ag_call_audit(c, "update", "policy", json_object_get_string(member(now, "id")), now,
 	    c->body) == 0 && ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0)
 		ag_call_ok(c, NULL);
@@ -462,7 +464,8 @@ archive(struct ag_call *c, const char *kind)
 	if (ag_policy_find(c, kind, &now) < 0)
 		return;
 	ag_pg_arg_i64(&a, json_object_get_int64(member(now, "_id")));
-	res = ag_alerts_before_policy_edit(c, json_object_get_int64(member(now, "_id"))) < 0 ? NULL
+	res = ag_call_match(c, now) < 0 ||
+	    ag_alerts_before_policy_edit(c, json_object_get_int64(member(now, "_id"))) < 0 ? NULL
 	    : ag_call_sql(c, SQL_POLICY_ARCHIVE, &a);
 	if (res && ag_call_audit(c, "delete", "policy", json_object_get_string(member(now, "id")), now,
 	    NULL) == 0 && ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0)

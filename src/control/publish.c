@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/num.h"
+#include "control/roles.h"
 #include "control/sql.h"
 
 /* "{a,b,c}": the next element, without quotes (none of ours needs them). */
@@ -55,8 +56,9 @@ ag_publish_key_row(struct ag_control *ctl, const PGresult *res, int row, struct 
 		.workspace_id = ag_pg_i64(res, row, 3), .user_id = ag_pg_i64(res, row, 4),
 		.kind = key_kind(ag_pg_text(res, row, 5)), .expires_at_us = ag_pg_i64(res, row, 9),
 		.state = ag_pg_bool(res, row, 10) ? AG_KEY_DISABLED : AG_KEY_ACTIVE,
-		.config_id = ag_pg_i64(res, row, 12),
-		.flags = ag_pg_bool(res, row, 13) ? AG_KEY_FLAG_CONFIG_LOCKED : 0 };
+		.config_id = ag_pg_i64(res, row, KEY_COL_CONFIG),
+		.flags = ag_pg_bool(res, row, KEY_COL_CONFIG_LOCKED) ? AG_KEY_FLAG_CONFIG_LOCKED : 0 };
+	enum ag_role_in role = ag_role_find(ag_pg_text(res, row, KEY_COL_ROLE));
 	size_t n;
 	int rc;
 
@@ -66,9 +68,12 @@ ag_publish_key_row(struct ag_control *ctl, const PGresult *res, int row, struct 
 	while (array_next(&scopes, &one)) {
 		enum ag_scope s = ag_scope_find(one);
 
-		if (s != AG_SCOPE_NONE)
+		if (s != AG_SCOPE_NONE && (k.kind != AG_KEY_WORKSPACE_USER || ag_role_may(role, s)))
 			ag_scopes_add(k.scopes, s);
 	}
+	/* Whoever left the workspace left its keys behind. */
+	if (k.kind == AG_KEY_WORKSPACE_USER && role == AG_ROLE_IN_NONE)
+		k.state = AG_KEY_DISABLED;
 	rc = key_meters(ctl, ag_pg_text(res, row, 11), &k);
 	if (rc < 0)
 		return rc;
@@ -77,25 +82,72 @@ ag_publish_key_row(struct ag_control *ctl, const PGresult *res, int row, struct 
 	return 0;
 }
 
-int
-ag_publish_key(struct ag_call *c, int64_t key_id)
+bool
+ag_publish_former(const PGresult *res, int row, const struct ag_key *key, struct ag_key *out)
 {
-	AG_AUTO(ag_pgres) PGresult *res = NULL;
-	struct ag_pg_args a = { 0 };
-	struct ag_str metadata;
-	struct ag_err err = { "" };
-	struct ag_key key;
+	size_t n;
 
-	ag_pg_arg_i64(&a, key_id);
-	res = ag_call_sql(c, SQL_KEY_SLOT_ONE, &a);
-	if (!res)
-		return -1;
-	if (PQntuples(res) != 1 || ag_publish_key_row(c->ctl, res, 0, &key, &metadata) < 0)
+	*out = *key;
+	if (PQgetisnull(res, row, KEY_COL_FORMER_HASH) ||
+	    ag_pg_bytea(res, row, KEY_COL_FORMER_HASH, out->hash, sizeof(out->hash), &n) < 0 || n != sizeof(out->hash))
+		return false;
+	out->flags |= AG_KEY_FLAG_FORMER;
+	out->expires_at_us = ag_pg_i64(res, row, KEY_COL_FORMER_EXPIRY);
+	if (out->expires_at_us > key->expires_at_us)
+		out->expires_at_us = key->expires_at_us;
+	return true;
+}
+
+static int
+plan_key(struct ag_call *c, const PGresult *res, int row)
+{
+	struct ag_str metadata;
+	struct ag_key key, former;
+	struct ag_err err = { "" };
+
+	if (ag_publish_key_row(c->ctl, res, row, &key, &metadata) < 0)
 		return ag_call_fail(c, 500, "AB04", "the key cannot be published, trace %s",
 		    c->trace_id);
+	/* The former first, see ag_keytab_put(). */
+	if (ag_publish_former(res, row, &key, &former)) {
+		if (ag_plan_key(&c->plan, c->ctl, &former, metadata, &err) < 0)
+			return ag_call_fail(c, 503, "AB04", "%s", err.text);
+	} else if (ag_plan_former_gone(&c->plan, key.id) < 0) {
+		return ag_call_fail(c, 500, "AB04", "out of memory");
+	}
 	if (ag_plan_key(&c->plan, c->ctl, &key, metadata, &err) < 0)
 		return ag_call_fail(c, 503, "AB04", "%s", err.text);
 	return 0;
+}
+
+int
+ag_publish_keys(struct ag_call *c, struct json_object *key_ids)
+{
+	AG_AUTO(ag_pgres) PGresult *res = NULL;
+	struct ag_pg_args a = { 0 };
+
+	if (json_object_array_length(key_ids) == 0)
+		return 0;
+	ag_pg_arg_json(&a, key_ids);
+	res = ag_call_sql(c, SQL_KEY_SLOTS_OF, &a);
+	if (!res)
+		return -1;
+	for (int i = 0; i < PQntuples(res); i++)
+		if (plan_key(c, res, i) < 0)
+			return -1;
+	return 0;
+}
+
+int
+ag_publish_key(struct ag_call *c, int64_t key_id)
+{
+	struct json_object *ids = json_object_new_array();
+	int rc;
+
+	json_object_array_add(ids, json_object_new_int64(key_id));
+	rc = ag_publish_keys(c, ids);
+	json_object_put(ids);
+	return rc;
 }
 
 int

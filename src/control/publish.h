@@ -6,6 +6,7 @@
 
 /* In the open transaction: the key as it stands there goes into c->plan. */
 int ag_publish_key(struct ag_call *c, int64_t key_id) AG_MUST_CHECK;
+int ag_publish_keys(struct ag_call *c, struct json_object *key_ids) AG_MUST_CHECK; /* array of ids */
 /* The same for the whole catalogue. */
 int ag_publish_catalog(struct ag_call *c) AG_MUST_CHECK;
 
@@ -21,5 +22,7 @@ int ag_publish_load(struct ag_control *ctl, struct ag_err *err) AG_MUST_CHECK;
  * and make it -ENOENT. */
 int ag_publish_key_row(struct ag_control *ctl, const PGresult *res, int row, struct ag_key *out,
     struct ag_str *out_metadata) AG_MUST_CHECK;
+/* What the same row says of the key's former secret; false: there is none that still works. */
+bool ag_publish_former(const PGresult *res, int row, const struct ag_key *key, struct ag_key *out);
 
 #endif

@@ -14,12 +14,35 @@ static const struct ag_route routes[] = {
 	{ "PUT", "/v1/admin/workspaces/{}", ag_workspace_update, AG_SCOPE_WORKSPACES_UPDATE, false },
 	{ "DELETE", "/v1/admin/workspaces/{}", ag_workspace_delete, AG_SCOPE_WORKSPACES_DELETE, false },
 
+	{ "POST", "/v1/admin/workspaces/{}/users", ag_member_add, AG_SCOPE_WORKSPACE_USERS_CREATE, false },
+	{ "GET", "/v1/admin/workspaces/{}/users", ag_member_list, AG_SCOPE_WORKSPACE_USERS_LIST, false },
+	{ "GET", "/v1/admin/workspaces/{}/users/{}", ag_member_get, AG_SCOPE_WORKSPACE_USERS_READ, false },
+	{ "PUT", "/v1/admin/workspaces/{}/users/{}", ag_member_update, AG_SCOPE_WORKSPACE_USERS_UPDATE,
+	    false },
+	{ "DELETE", "/v1/admin/workspaces/{}/users/{}", ag_member_remove,
+	    AG_SCOPE_WORKSPACE_USERS_DELETE, false },
+
+	{ "POST", "/v1/admin/users/invites", ag_invite_create, AG_SCOPE_ORGANISATION_USERS_CREATE, false },
+	{ "GET", "/v1/admin/users/invites", ag_invite_list, AG_SCOPE_ORGANISATION_USERS_LIST, false },
+	{ "GET", "/v1/admin/users/invites/{}", ag_invite_get, AG_SCOPE_ORGANISATION_USERS_READ, false },
+	{ "DELETE", "/v1/admin/users/invites/{}", ag_invite_cancel, AG_SCOPE_ORGANISATION_USERS_DELETE,
+	    false },
+	{ "POST", "/v1/admin/users/invites/{}/resend", ag_invite_resend,
+	    AG_SCOPE_ORGANISATION_USERS_CREATE, false },
+	{ "POST", "/v1/invites/accept", ag_invite_accept, NONE, false },
+	{ "GET", "/v1/admin/users", ag_user_list, AG_SCOPE_ORGANISATION_USERS_LIST, false },
+	{ "GET", "/v1/admin/users/{}", ag_user_get, AG_SCOPE_ORGANISATION_USERS_READ, false },
+	{ "PUT", "/v1/admin/users/{}", ag_user_update, AG_SCOPE_ORGANISATION_USERS_UPDATE, false },
+	{ "DELETE", "/v1/admin/users/{}", ag_user_delete, AG_SCOPE_ORGANISATION_USERS_DELETE, false },
+
 	{ "GET", "/v1/api-keys", ag_api_key_list, NONE, false },
+	{ "POST", "/v1/api-keys/{}/rotate", ag_api_key_rotate, NONE, false },
 	{ "POST", "/v1/api-keys/{}/{}", ag_api_key_create, NONE, false },
 	{ "GET", "/v1/api-keys/{}", ag_api_key_get, NONE, false },
 	{ "GET", "/v1/api-keys/{}/limits", ag_api_key_limits, NONE, false },
 	{ "PUT", "/v1/api-keys/{}", ag_api_key_update, NONE, false },
 	{ "DELETE", "/v1/api-keys/{}", ag_api_key_delete, NONE, false },
+	{ "DELETE", "/v1/api-keys/{}/former-secret", ag_api_key_forget, NONE, false },
 
 	{ "GET", "/v1/usage", ag_usage_get, NONE, false },
 
@@ -94,6 +117,17 @@ static const struct ag_route routes[] = {
 	    AG_SCOPE_ORGANISATION_EXCLUSIONS_LIST, false },
 	{ "PUT", "/v1/workspace-exclusions/output-guardrails", ag_output_exclusions_update,
 	    AG_SCOPE_ORGANISATION_EXCLUSIONS_UPDATE, false },
+	{ "GET", "/v1/admin/organisation/properties", ag_org_settings_get,
+	    AG_SCOPE_ORGANISATION_SETTINGS_READ, false },
+	{ "PUT", "/v1/admin/organisation/properties", ag_org_settings_update,
+	    AG_SCOPE_ORGANISATION_SETTINGS_UPDATE, false },
+
+	{ "POST", "/v1/secret-references", ag_secret_ref_create, AG_SCOPE_SECRET_REFERENCES_CREATE, false },
+	{ "GET", "/v1/secret-references", ag_secret_ref_list, AG_SCOPE_SECRET_REFERENCES_LIST, false },
+	{ "GET", "/v1/secret-references/{}", ag_secret_ref_get, AG_SCOPE_SECRET_REFERENCES_READ, false },
+	{ "PUT", "/v1/secret-references/{}", ag_secret_ref_update, AG_SCOPE_SECRET_REFERENCES_UPDATE, false },
+	{ "DELETE", "/v1/secret-references/{}", ag_secret_ref_delete, AG_SCOPE_SECRET_REFERENCES_DELETE,
+	    false },
 
 	{ "POST", "/v1/operator/bootstrap", ag_operator_bootstrap, NONE, true },
 	{ "GET", "/v1/operator/status", ag_operator_status, NONE, true },
@@ -106,9 +140,6 @@ static const struct {
 	const char *path;   /* a last segment "*" stands for any rest, the empty one included */
 	const char *what;
 } later[] = {
-	{ "POST", "/v1/api-keys/{}/rotate", "rotating API keys" },
-	{ NULL, "/v1/admin/workspaces/{}/users/*", "members of workspaces" },
-	{ NULL, "/v1/admin/users/*", "users and invites" },
 	{ NULL, "/v1/prompts/*", "prompts" },
 	{ NULL, "/v1/collections/*", "prompt collections" },
 	{ NULL, "/v1/labels/*", "prompt labels" },
@@ -116,10 +147,15 @@ static const struct {
 	{ NULL, "/v1/analytics/*", "analytics" },
 	{ NULL, "/v1/feedback/*", "feedback" },
 	{ NULL, "/v1/audit-logs/*", "reading the audit log" },
-	{ NULL, "/v1/secret-references/*", "secret references" },
 	{ NULL, "/v1/mcp-integrations/*", "MCP integrations" },
 	{ NULL, "/v1/mcp-servers/*", "MCP servers" },
 };
+
+bool
+ag_route_is_open(const struct ag_route *route)
+{
+	return route->answer == ag_invite_accept;
+}
 
 /* One segment of path, without the slash before it; empty at the end. */
 static struct ag_str

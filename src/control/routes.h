@@ -12,6 +12,9 @@ struct ag_route {
 	bool is_for_operators;
 };
 
+/* Needs no key: what is in the body is proof enough. */
+bool ag_route_is_open(const struct ag_route *route);
+
 enum ag_route_miss { AG_ROUTE_FOUND, AG_ROUTE_UNKNOWN, AG_ROUTE_WRONG_METHOD, AG_ROUTE_LATER };
 
 /* path without its query; fills args with the decoded segments.  AG_ROUTE_LATER: documented but

@@ -13,12 +13,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "conf/conf.h"
 #include "control/auth.h"
 #include "control/call.h"
 #include "control/routes.h"
+#include "control/throttle.h"
 #include "shm/counters.h"
 
-#define CALL_US (30 * AG_US_PER_SEC)
 
 static const char *
 method_name(struct evhttp_request *http)
@@ -126,6 +127,42 @@ find_route(struct ag_call *c, const char *path)
 	return NULL;
 }
 
+/* A caller's own pace: a key's, or, where none is needed, an address's. */
+static int
+keep_pace(struct ag_call *c)
+{
+	const struct ag_conf *conf = c->ctl->ctx->conf;
+	uint64_t address = 0;
+	int64_t who = c->actor.key_id, wait_us;
+
+	if (c->actor.is_operator)
+		return 0;
+	for (const char *p = c->client_ip; who == 0 && *p; p++)
+		address = ag_mix64(address ^ (uint8_t)*p);
+	if (who == 0)
+		who = -1 - (int64_t)(address >> 2);
+	if (ag_throttle_take(c->ctl->throttle, who, conf->admin_rate, conf->admin_burst, ag_clock_mono_us(),
+	    &wait_us))
+		return 0;
+	c->retry_after_s = (unsigned)((wait_us + AG_US_PER_SEC - 1) / AG_US_PER_SEC);
+	return ag_call_fail(c, 429, "AB06", "too many admin calls: at most %llu a minute, %llu at once; come "
+	    "back in %u s", (unsigned long long)conf->admin_rate, (unsigned long long)conf->admin_burst,
+	    c->retry_after_s);
+}
+
+static int
+authenticate(struct ag_call *c, struct evhttp_request *http, const char *path, bool from_operator)
+{
+	const struct ag_route *route;
+	const char *what;
+
+	if (from_operator)
+		return ag_auth_operator(c, http);
+	if (ag_route_find(c->method, path, c->arg, &route, &what) == AG_ROUTE_FOUND && ag_route_is_open(route))
+		return keep_pace(c);
+	return ag_auth_key(c, http) < 0 ? -1 : keep_pace(c);
+}
+
 static void
 serve(struct ag_call *c, struct evhttp_request *http, bool from_operator)
 {
@@ -138,7 +175,7 @@ serve(struct ag_call *c, struct evhttp_request *http, bool from_operator)
 	    sizeof(path));
 	for (n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
 		path[n - 1] = '\0';
-	if ((from_operator ? ag_auth_operator(c, http) : ag_auth_key(c, http)) < 0)
+	if (authenticate(c, http, path, from_operator) < 0)
 		return;
 	route = find_route(c, path);
 	if (!route)
@@ -155,7 +192,7 @@ serve(struct ag_call *c, struct evhttp_request *http, bool from_operator)
 		return;
 	if (read_body(c, http) < 0)
 		return;
-	if (!route->is_for_operators && ag_auth_need_org(c) < 0)
+	if (!route->is_for_operators && !ag_route_is_open(route) && ag_auth_need_org(c) < 0)
 		return;
 	route->answer(c);
 }
@@ -171,7 +208,9 @@ reason(int status)
 	case 404: return "Not Found";
 	case 405: return "Method Not Allowed";
 	case 409: return "Conflict";
+	case 412: return "Precondition Failed";
 	case 413: return "Content Too Large";
+	case 429: return "Too Many Requests";
 	case 501: return "Not Implemented";
 	case 503: return "Service Unavailable";
 	default: return "Internal Server Error";
@@ -183,12 +222,19 @@ send_answer(struct ag_call *c, struct evhttp_request *http)
 {
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(http);
 	struct evbuffer *out = evbuffer_new();
+	char seconds[16];
 	const char *text = json_object_to_json_string_ext(c->answer,
 	    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 
 	evhttp_add_header(headers, "Content-Type", "application/json");
 	evhttp_add_header(headers, "x-portkey-trace-id", c->trace_id);
 	evhttp_add_header(headers, "Cache-Control", "no-store");
+	if (c->etag[0] && c->status == 200)
+		evhttp_add_header(headers, "ETag", c->etag);
+	if (c->retry_after_s > 0) {
+		snprintf(seconds, sizeof(seconds), "%u", c->retry_after_s);
+		evhttp_add_header(headers, "Retry-After", seconds);
+	}
 	if (c->ctl->is_draining)
 		evhttp_add_header(headers, "Connection", "close");
 	if (out && text)
@@ -198,25 +244,50 @@ send_answer(struct ag_call *c, struct evhttp_request *http)
 		evbuffer_free(out);
 }
 
-/* Credentials pass through "key", in and out: overwritten before their memory goes. */
 static void
-wipe_key(struct json_object *obj)
+wipe_text(struct json_object *v)
 {
-	struct json_object *key;
-	union { const char *in; char *out; } p;
+	union { const char *in; char *out; } p = { json_object_get_string(v) };
 
-	if (!obj || !json_object_object_get_ex(obj, "key", &key) ||
-	    !json_object_is_type(key, json_type_string))
+	ag_mem_wipe(p.out, (size_t)json_object_get_string_len(v));
+}
+
+/* Credentials pass through these, in and out: overwritten before their memory goes. */
+static void
+wipe_keys(struct json_object *v)
+{
+	static const char *const secret[] = { "key", "token", "invite_link", "inviteLink",
+		"vault_token", "secret_id", "vault_secret_id" };
+	struct json_object *one;
+
+	for (size_t i = 0; json_object_is_type(v, json_type_array) && i < json_object_array_length(v); i++)
+		wipe_keys(json_object_array_get_idx(v, i));
+	if (!json_object_is_type(v, json_type_object))
 		return;
-	p.in = json_object_get_string(key);
-	ag_mem_wipe(p.out, (size_t)json_object_get_string_len(key));
+	for (size_t i = 0; i < AG_ARRAY_LEN(secret); i++)
+		if (json_object_object_get_ex(v, secret[i], &one) && json_object_is_type(one, json_type_string))
+			wipe_text(one);
+	json_object_object_foreach(v, name, inner) {
+		(void)name;
+		wipe_keys(inner);
+	}
+}
+
+/* All of If-Match or nothing: half of it might match. */
+static void
+read_if_match(struct ag_call *c, struct evhttp_request *http)
+{
+	const char *v = evhttp_find_header(evhttp_request_get_input_headers(http), "if-match");
+
+	if (v && *v && !ag_str_copy(ag_str(v), c->if_match, sizeof(c->if_match)))
+		ag_call_invalid(c, "If-Match: must have less than %zu bytes", sizeof(c->if_match));
 }
 
 static void
 on_request(struct evhttp_request *http, struct ag_control *ctl, bool from_operator)
 {
 	struct ag_call c = { .ctl = ctl, .method = method_name(http),
-		.uri = evhttp_request_get_uri(http), .until_us = ag_clock_mono_us() + CALL_US };
+		.uri = evhttp_request_get_uri(http), .until_us = ag_clock_mono_us() + ctl->ctx->conf->admin_timeout };
 	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(http));
 	struct evkeyvalq params = { 0 };
 	char runtime[32] = "";
@@ -232,6 +303,7 @@ on_request(struct evhttp_request *http, struct ag_control *ctl, bool from_operat
 	if (query && evhttp_parse_query_str(query, &params) < 0)
 		ag_call_invalid(&c, "the query cannot be read");
 	c.query = &params;
+	read_if_match(&c, http);
 	if (c.status == 0)
 		serve(&c, http, from_operator);
 	if (c.status == 0)
@@ -245,8 +317,8 @@ on_request(struct evhttp_request *http, struct ag_control *ctl, bool from_operat
 		ag_count(AG_CNT_admin_errors);
 	ag_debug("admin %s %s status=%d trace=%s", c.method, c.uri, c.status, c.trace_id);
 	send_answer(&c, http);
-	wipe_key(c.body);
-	wipe_key(c.answer);
+	wipe_keys(c.body);
+	wipe_keys(c.answer);
 	evhttp_clear_headers(&params);
 	json_object_put(c.body);
 	json_object_put(c.answer);

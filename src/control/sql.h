@@ -166,7 +166,7 @@
 	"(select slug from aigate.config where workspace_id = " w ".id and is_default and status = 'active')"
 
 #define SQL_WORKSPACE_OBJECT(w)                                                              \
-	"json_build_object('_id', " w ".id, 'id', " w ".uuid, 'slug', " SQL_SLUG(w ".slug")      \
+	"json_build_object('_id', " w ".id, '_version', " w ".xmin::text, 'id', " w ".uuid, 'slug', " SQL_SLUG(w ".slug")      \
 	", 'name', " w ".name, 'icon', " w ".icon, 'description', " w ".description,"            \
 	" 'created_at', " SQL_TIME(w ".created_at") ", 'last_updated_at', " SQL_TIME(w ".updated_at") \
 	", 'defaults', case when coalesce(" w ".metadata::text, " w ".user_config_id::text, "    \
@@ -182,7 +182,7 @@
 
 /* $1 organisation, $2 name contains, $3 exact name, $4 JSON array of states, $5 only this id, $6 limit, $7 offset */
 #define SQL_WORKSPACE_LIST SQL_PAGE(                                                         \
-	"select * from aigate.workspace where organisation_id = $1"                              \
+	"select *, xmin from aigate.workspace where organisation_id = $1"                              \
 	" and ($2::text is null or position($2 in name) > 0) and ($3::text is null or name = $3)" \
 	" and $4::jsonb ? status and ($5::bigint = 0 or id = $5)",                               \
 	SQL_WORKSPACE_OBJECT("p"), "$6", "$7")
@@ -200,7 +200,12 @@
 	" 'created_by', null, 'creation_source', 'api', 'settings', json_build_object("          \
 	"'debug_log', 0, 'user_api_key_ttl', null, 'user_key_metadata', null,"                   \
 	" 'user_api_key_count', null, 'user_api_key_max_ttl', null,"                             \
-	" 'user_key_metadata_override', null), 'users', '[]'::json)"                             \
+	" 'user_key_metadata_override', null), 'users', coalesce((select json_agg(json_build_object(" \
+	"'object', 'workspace-user', 'id', u.uuid, 'first_name', u.first_name, 'last_name', u.last_name," \
+	" 'email', u.email, 'org_role', u.role, 'role', m.role, 'created_at', " SQL_TIME("m.created_at") \
+	", 'last_updated_at', " SQL_TIME("m.updated_at") ", 'status', u.status, 'workspace_id', w.uuid)" \
+	" order by m.id) from (select * from aigate.workspace_user where workspace_id = w.id order by id limit 1000) m" \
+	" join aigate.app_user u on u.id = m.user_id and u.status = 'active'), '[]'))"           \
 	" from aigate.workspace w join aigate.organisation o on o.id = w.organisation_id where w.id = $1"
 
 #define SQL_WORKSPACE_INSERT                                                                 \
@@ -237,8 +242,13 @@
 /* ---- organisation ---- */
 
 #define SQL_ORG_SETTINGS_GET                                                                 \
-	"select json_build_object('_id', id, 'organisation_id', uuid, 'name', name,"             \
+	"select json_build_object('_id', id, '_version', xmin::text, 'organisation_id', uuid, 'name', name," \
 	" 'usage_limits', usage_limits, 'rate_limits', rate_limits,"                             \
+	" 'api_key_metadata_schema', settings -> 'api_key_metadata_schema',"                     \
+	" 'workspace_metadata_schema', settings -> 'workspace_metadata_schema',"                 \
+	" 'saved_only', coalesce((settings ->> 'saved_only')::boolean, false),"  \
+	" 'api_key_max_lifetime_days', settings -> 'api_key_max_lifetime_days',"                 \
+	" 'user_api_key_max_lifetime_days', settings -> 'user_api_key_max_lifetime_days',"       \
 	" 'last_updated_at', " SQL_TIME("updated_at") ", 'object', 'organisation-settings')"     \
 	" from aigate.organisation where id = $1"
 
@@ -279,7 +289,7 @@
 	" when 1000000 then 'rps' when 60000000 then 'rpm' when 3600000000 then 'rph'"           \
 	" when 86400000000 then 'rpd' when 604800000000 then 'rpw' else 'concurrent' end,"       \
 	" 'value', " p ".limit_amount, 'target', 'llm', 'object', 'policy_rate_limits') end"     \
-	" || jsonb_build_object('_id', " p ".id, '_unit', " SQL_UNIT_NO(p) ", '_limit', " p ".limit_amount," \
+	" || jsonb_build_object('_id', " p ".id, '_version', " p ".xmin::text, '_unit', " SQL_UNIT_NO(p) ", '_limit', " p ".limit_amount," \
 	" 'id', " p ".uuid, 'name', " p ".name, 'description', " p ".description,"               \
 	" 'conditions', " p ".conditions, 'group_by', " p ".group_by, 'status', " p ".status,"   \
 	" 'workspace_id', (select uuid from aigate.workspace where id = " p ".workspace_id),"    \
@@ -288,7 +298,7 @@
 
 /* $1 organisation, $2 workspace or 0, $3 kind, $4 status, $5 unit or null, $6 window or -1, $7 limit, $8 offset */
 #define SQL_POLICY_LIST SQL_PAGE(                                                            \
-	"select * from aigate.policy where organisation_id = $1 and ($2::bigint = 0 or workspace_id = $2)" \
+	"select *, xmin from aigate.policy where organisation_id = $1 and ($2::bigint = 0 or workspace_id = $2)" \
 	" and kind = $3 and status = $4 and ($5::text is null or unit = $5)"                     \
 	" and ($6::bigint = -1 or coalesce(window_us, 0) = $6)", SQL_POLICY_OBJECT("p"), "$7", "$8")
 
@@ -365,7 +375,9 @@
 /* ---- API keys ---- */
 
 #define SQL_KEY_OBJECT(k)                                                                    \
-	"json_build_object('_id', " k ".id, '_status', " k ".status, '_expired',"                \
+	"json_build_object('_id', " k ".id, '_status', " k ".status, '_user_id', " k ".user_id," \
+	" '_workspace_id', " k ".workspace_id, '_since_us', (extract(epoch from"                 \
+	" coalesce(" k ".rotated_at, " k ".created_at)) * 1000000)::bigint, '_expired',"         \
 	" coalesce(" k ".expires_at <= now(), false), 'id', " k ".uuid, 'key', " k ".key_mask,"  \
 	" 'name', " k ".name, 'description', coalesce(" k ".description, ''), 'type', " k ".kind," \
 	" 'organisation_id', (select uuid from aigate.organisation where id = " k ".organisation_id)," \
@@ -377,13 +389,16 @@
 	" 'reset_usage', null, 'expires_at', " SQL_TIME(k ".expires_at") ", 'last_reset_at', null," \
 	" 'next_usage_reset_at', null, 'alert_emails', to_json(" k ".alert_emails),"             \
 	" 'expiry_enforced', 0, 'allow_config_override', " k ".allow_config_override::int,"      \
+	" 'last_rotated_at', " SQL_TIME(k ".rotated_at") ", 'rotation_policy', null,"            \
+	" 'key_transition_expires_at', case when " k ".former_expires_at > now() then "          \
+	SQL_TIME(k ".former_expires_at") " end, '_version', " k ".xmin::text,"                   \
 	" 'api_key_defaults_id', null, 'scopes', to_json(" k ".scopes),"                         \
 	" 'defaults', json_build_object('metadata', " k ".metadata, 'config_id', " k ".config_id," \
 	" 'allow_config_override', coalesce(" k ".allow_config_override, true)), 'object', 'api-key')"
 
 /* $1 organisation, $2 workspace or 0, $3 JSON array of kinds, $4 JSON array of uuids or null, $5 limit, $6 offset */
 #define SQL_KEY_LIST SQL_PAGE(                                                               \
-	"select * from aigate.api_key where organisation_id = $1 and status <> 'deleted'"        \
+	"select *, xmin from aigate.api_key where organisation_id = $1 and status <> 'deleted'"  \
 	" and ($2::bigint = 0 or workspace_id = $2) and $3::jsonb ? kind"                        \
 	" and ($4::jsonb is null or $4::jsonb ? uuid::text)", SQL_KEY_OBJECT("p"), "$5", "$6")
 
@@ -454,23 +469,34 @@
 	" and status = 'active'"
 
 /* What a key slot holds.  Columns: id, uuid, organisation, workspace, user, kind, hash, scopes,
- * metadata, expiry, whether it is shut, ids of its meters, config (-1: one that is gone), whether
- * that binds. */
+ * metadata, expiry, whether it is shut, ids of its meters; then those that have names. */
+#define KEY_COL_CONFIG        12 /* -1: one that is gone */
+#define KEY_COL_CONFIG_LOCKED 13 /* whether that one binds */
+#define KEY_COL_ROLE          14 /* of its user in its workspace */
+#define KEY_COL_FORMER_HASH   15 /* of the former secret while it works */
+#define KEY_COL_FORMER_EXPIRY 16
 #define SQL_KEY_SLOTS(ids)                                                                   \
 	"select k.id, k.uuid, k.organisation_id, coalesce(k.workspace_id, 0), coalesce(k.user_id, 0)," \
 	" k.kind, k.key_hash, k.scopes, k.metadata, " SQL_EPOCH_US("k.expires_at") ","           \
 	" k.status <> 'active' or o.status <> 'active' or coalesce(w.status <> 'active', false)," \
 	" " ids ", case when k.config_id is null then 0 else coalesce((select id from aigate.config" \
 	" where workspace_id = k.workspace_id and slug = k.config_id), -1) end,"                 \
-	" coalesce(not k.allow_config_override, false)"                                          \
-	" from aigate.api_key k join aigate.organisation o on o.id = k.organisation_id"          \
-	" left join aigate.workspace w on w.id = k.workspace_id"
+	" coalesce(not k.allow_config_override, false),"                                         \
+	" case when u.role in ('owner', 'admin') then 'admin' else m.role end,"                  \
+	" case when k.former_expires_at > now() then k.former_hash end, "                        \
+	SQL_EPOCH_US("k.former_expires_at") " from aigate.api_key k"                             \
+	" join aigate.organisation o on o.id = k.organisation_id"                                \
+	" left join aigate.workspace w on w.id = k.workspace_id"                                 \
+	" left join aigate.app_user u on u.id = k.user_id and u.status = 'active'"               \
+	" left join aigate.workspace_user m on m.user_id = u.id and m.workspace_id = k.workspace_id"
 /* The loader has their meters already. */
 #define SQL_KEY_SLOTS_ALL SQL_KEY_SLOTS("null") " where k.status <> 'deleted' order by k.id"
-#define SQL_KEY_SLOT_ONE                                                                     \
+/* $1 JSON array of ids */
+#define SQL_KEY_SLOTS_OF                                                                     \
 	SQL_KEY_SLOTS("(select array_agg(id order by id) from aigate.meter"                      \
-	" where level = 'key' and scope_id = $1 and retired_at is null)")                        \
-	" where k.id = $1 and k.status <> 'deleted'"
+	" where level = 'key' and scope_id = k.id and retired_at is null)")                      \
+	" where k.id = any (array(select jsonb_array_elements_text($1::jsonb)::bigint))"         \
+	" and k.status <> 'deleted' order by k.id"
 
 /* ---- integrations ---- */
 
@@ -501,11 +527,14 @@
 
 #define SQL_INTEGRATION_DETAIL                                                               \
 	"select (" SQL_INTEGRATION_SUMMARY("i") ")::jsonb || jsonb_build_object("                \
-	"'masked_key', key_mask, 'configurations', configurations,"                              \
+	"'_version', i.xmin::text, 'masked_key', key_mask, 'configurations', configurations,"    \
 	" 'global_workspace_access_settings', global_access, 'global_workspace_access', global_access," \
 	" 'allow_all_models', allow_all_models, 'workspace_count', (select count(*)"             \
 	" from aigate.integration_workspace g where g.integration_id = i.id and g.is_enabled),"  \
-	" 'secret_mappings', '[]'::jsonb, 'pricing_adjustments', null)"                          \
+	" 'secret_mappings', coalesce((select jsonb_agg(jsonb_build_object('target_field', 'key',"  \
+	" 'secret_reference_id', s.uuid, 'secret_key', m.secret_key, 'value_format', m.value_format))" \
+	" from aigate.integration_secret m join aigate.secret_reference s on s.id = m.secret_reference_id" \
+	" where m.integration_id = i.id), '[]'), 'pricing_adjustments', null)"                          \
 	" from aigate.integration i where id = $1"
 
 #define SQL_UUID_NEW "select gen_random_uuid()"

@@ -6,8 +6,11 @@
 #include "control/handlers.h"
 #include "control/limits.h"
 #include "control/meters.h"
+#include "control/people.h"
 #include "control/publish.h"
 #include "control/rules.h"
+#include "control/settings.h"
+#include "control/sql_people.h"
 #include "control/sql_providers.h"
 
 #define NAME_MAX_BYTES 255
@@ -17,8 +20,9 @@
 struct workspace_body {
 	const char *name, *slug, *description, *icon;
 	bool has_description, has_icon, has_metadata, has_usage, has_rates, reset_usage;
-	struct json_object *metadata;      /* borrowed: body */
-	struct json_object *usage, *rates; /* owned, stored form */
+	struct json_object *metadata;      /* borrowed: body, or conformed */
+	struct json_object *users;         /* borrowed: body */
+	struct json_object *usage, *rates, *conformed; /* owned, stored form */
 };
 
 static void
@@ -26,6 +30,7 @@ workspace_body_fini(struct workspace_body *b)
 {
 	json_object_put(b->usage);
 	json_object_put(b->rates);
+	json_object_put(b->conformed);
 }
 
 static int
@@ -59,7 +64,7 @@ read_text(struct ag_call *c, const char *name, size_t max, const char **out, boo
 static int
 workspace_body_read(struct ag_call *c, struct workspace_body *b)
 {
-	static const char *const unserved[] = { "users", "settings", "security_settings", NULL };
+	static const char *const unserved[] = { "settings", "security_settings", NULL };
 
 	if (ag_field_refuse(c, c->body, unserved, "") < 0 ||
 	    read_text(c, "name", NAME_MAX_BYTES, &b->name, NULL) < 0 ||
@@ -67,7 +72,8 @@ workspace_body_read(struct ag_call *c, struct workspace_body *b)
 	    read_text(c, "icon", 64, &b->icon, &b->has_icon) < 0 || read_defaults(c, b) < 0)
 		return -1;
 	if (ag_field_slug(c, c->body, "slug", &b->slug) == AG_FIELD_BAD ||
-	    ag_field_bool(c, c->body, "reset_usage", &b->reset_usage) == AG_FIELD_BAD)
+	    ag_field_bool(c, c->body, "reset_usage", &b->reset_usage) == AG_FIELD_BAD ||
+	    ag_field_array(c, c->body, "users", &b->users) == AG_FIELD_BAD)
 		return -1;
 	if (b->name && !*b->name)
 		return ag_call_invalid(c, "name: must not be empty");
@@ -174,6 +180,7 @@ static void
 answer_object(struct ag_call *c, struct json_object *obj, int64_t id, const PGresult *meters)
 {
 	ag_limits_decorate(c, obj, meters, id);
+	ag_call_tag(c, obj);
 	ag_call_strip(obj);
 	ag_call_ok(c, obj);
 }
@@ -201,6 +208,21 @@ insert(struct ag_call *c, const struct workspace_body *b, const char *slug, int6
 	return 0;
 }
 
+/* Its metadata as the organisation's schema wants it. */
+static int
+conform(struct ag_call *c, struct workspace_body *b)
+{
+	struct json_object *settings = NULL;
+	int rc;
+
+	if (ag_settings_read(c, &settings) < 0)
+		return -1;
+	rc = ag_settings_conform(c, settings, AG_SETTING_WORKSPACE_SCHEMA, b->metadata, &b->conformed);
+	json_object_put(settings);
+	b->metadata = b->conformed;
+	return rc;
+}
+
 static struct ag_str
 stored_text(struct json_object *j)
 {
@@ -225,9 +247,10 @@ create(struct ag_call *c, struct workspace_body *b)
 			return;
 		slug = made;
 	}
-	if (insert(c, b, slug, &id, uuid) < 0 || ag_meters_sync(c, "workspace", id,
+	if (conform(c, b) < 0 || insert(c, b, slug, &id, uuid) < 0 || ag_meters_sync(c, "workspace", id,
 	    stored_text(b->usage), stored_text(b->rates), false) < 0 ||
-	    ag_rules_of_workspace(c, id) < 0 || ag_grant_global(c, id) < 0 || read_object(c, id, &obj) < 0)
+	    (b->users && ag_people_join(c, b->users, "users", id) < 0) || ag_rules_of_workspace(c, id) < 0 ||
+	    ag_grant_global(c, id) < 0 || read_object(c, id, &obj) < 0)
 		return;
 	meters = ag_meters_of(c, "workspace", obj);
 	if (!meters || ag_call_audit(c, "create", "workspace", uuid, NULL, obj) < 0 ||
@@ -348,8 +371,22 @@ update_row(struct ag_call *c, const struct workspace_body *b, int64_t id)
 	    b->reset_usage);
 }
 
+/* An update holds the whole workspace against the schema, whatever it changes. */
+static int
+conform_standing(struct ag_call *c, struct workspace_body *b, struct json_object *before)
+{
+	struct json_object *defaults;
+
+	if (!b->has_metadata && json_object_object_get_ex(before, "defaults", &defaults) && defaults)
+		json_object_object_get_ex(defaults, "metadata", &b->metadata);
+	if (conform(c, b) < 0)
+		return -1;
+	b->has_metadata = true;
+	return 0;
+}
+
 static void
-update(struct ag_call *c, const struct workspace_body *b)
+update(struct ag_call *c, struct workspace_body *b)
 {
 	AG_AUTO(ag_pgres) PGresult *meters = NULL;
 	struct json_object *before = NULL, *after = NULL;
@@ -357,8 +394,10 @@ update(struct ag_call *c, const struct workspace_body *b)
 	int64_t id;
 
 	if (find_in_path(c, &id, uuid, name) == 0 && read_object(c, id, &before) == 0 &&
-	    update_row(c, b, id) == 0 && ag_rules_of_workspace(c, id) == 0 &&
-	    read_object(c, id, &after) == 0 && ag_call_audit(c, "update", "workspace", uuid, before, after) == 0 &&
+	    ag_call_match(c, before) == 0 && conform_standing(c, b, before) == 0 &&
+	    update_row(c, b, id) == 0 && (!b->users || ag_people_join(c, b->users, "users", id) == 0) &&
+	    ag_rules_of_workspace(c, id) == 0 && read_object(c, id, &after) == 0 &&
+	    ag_call_audit(c, "update", "workspace", uuid, before, after) == 0 &&
 	    add_more(c, id, after) == 0 && (meters = ag_meters_of(c, "workspace", after)) != NULL &&
 	    ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0) {
 		answer_object(c, after, id, meters);
@@ -462,11 +501,12 @@ ag_workspace_delete(struct ag_call *c)
 		return;
 	}
 	if ((force || check_dependents(c, id) == 0) && read_object(c, id, &before) == 0 &&
+	    ag_call_match(c, before) == 0 &&
 	    archive_virtual_keys(c, id) == 0 &&
 	    ag_meters_retired(c, SQL_METERS_RETIRE_WORKSPACE, id) == 0 && delete_keys(c, id) == 0 &&
 	    run_on(c, SQL_WORKSPACE_ARCHIVE_PROVIDERS, id) == 0 &&
 	    run_on(c, SQL_WORKSPACE_ARCHIVE_GRANTS, id) == 0 &&
-	    run_on(c, SQL_WORKSPACE_ARCHIVE, id) == 0 &&
+	    run_on(c, SQL_MEMBERS_LEAVE, id) == 0 && run_on(c, SQL_WORKSPACE_ARCHIVE, id) == 0 &&
 	    ag_call_audit(c, "delete", "workspace", uuid, before, NULL) == 0 &&
 	    ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0)
 		ag_call_ok(c, NULL);

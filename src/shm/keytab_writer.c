@@ -17,9 +17,10 @@
 struct ag_keytab_writer {
 	const struct ag_shm *shm;   /* borrowed */
 	struct ag_blob_units *units; /* owned */
-	uint32_t *by_id;            /* owned; slot + 1, 0 = empty; linear probing by ag_mix64(id) */
+	uint32_t *by_id;            /* owned; slot + 1, 0 = empty; linear probing by ag_mix64(name) */
 	uint32_t mask;              /* of the slots and of by_id: both have as many places */
 	uint32_t count;
+	uint32_t n_formers;         /* of count: slots of former secrets */
 	uint64_t serial;
 };
 
@@ -116,38 +117,64 @@ slot_for_hash(const struct ag_keytab_writer *w, const uint8_t hash[AG_SHA256_LEN
 
 /* ---- index by id ---- */
 
-static int64_t
-id_at(const struct ag_keytab_writer *w, uint32_t place)
+/* A slot's name: the id of its key, and whether it holds the former secret. */
+static uint64_t
+name_of(int64_t id, bool is_former)
 {
-	const struct ag_key_slot *s = &w->shm->keys[w->by_id[place] - 1];
-
-	return ag_a64_get(&s->word[offsetof(struct ag_key, id) / 8]);
+	return (uint64_t)id << 1 | is_former;
 }
 
-/* Place of the id in by_id, or of the empty one that ends its chain. */
-static uint32_t
-id_place(const struct ag_keytab_writer *w, int64_t id)
+static uint64_t
+key_name(const struct ag_key *key)
 {
-	uint32_t place = (uint32_t)ag_mix64((uint64_t)id) & w->mask;
+	return name_of(key->id, (key->flags & AG_KEY_FLAG_FORMER) != 0);
+}
 
-	while (w->by_id[place] != 0 && id_at(w, place) != id)
+static uint64_t
+name_at(const struct ag_keytab_writer *w, uint32_t place)
+{
+	const struct ag_key_slot *s = &w->shm->keys[w->by_id[place] - 1];
+	struct { uint32_t before, flags; } word;
+	int64_t v = ag_a64_get(&s->word[offsetof(struct ag_key, flags) / 8]);
+
+	static_assert(offsetof(struct ag_key, flags) % 8 == 4, "flags end a word");
+	memcpy(&word, &v, sizeof(word));
+	return name_of(ag_a64_get(&s->word[offsetof(struct ag_key, id) / 8]),
+	    (word.flags & AG_KEY_FLAG_FORMER) != 0);
+}
+
+/* Place of the name in by_id, or of the empty one that ends its chain. */
+static uint32_t
+name_place(const struct ag_keytab_writer *w, uint64_t name)
+{
+	uint32_t place = (uint32_t)ag_mix64(name) & w->mask;
+
+	while (w->by_id[place] != 0 && name_at(w, place) != name)
 		place = (place + 1) & w->mask;
 	return place;
 }
 
 static uint32_t
-id_find(const struct ag_keytab_writer *w, int64_t id)
+name_find(const struct ag_keytab_writer *w, uint64_t name)
 {
-	uint32_t place = id_place(w, id);
+	uint32_t place = name_place(w, name);
 
 	return w->by_id[place] != 0 ? w->by_id[place] - 1 : NONE;
 }
 
-/* Must be called while the slot still holds the id; closes the gap by moving later ones up. */
 static void
-id_remove(struct ag_keytab_writer *w, int64_t id)
+count_name(struct ag_keytab_writer *w, uint64_t name, int more)
 {
-	uint32_t gap = id_place(w, id), place = gap;
+	w->count += (uint32_t)more;
+	if (name & 1)
+		w->n_formers += (uint32_t)more;
+}
+
+/* Must be called while the slot still holds the key; closes the gap by moving later ones up. */
+static void
+name_remove(struct ag_keytab_writer *w, uint64_t name)
+{
+	uint32_t gap = name_place(w, name), place = gap;
 
 	if (w->by_id[gap] == 0)
 		return;
@@ -157,14 +184,14 @@ id_remove(struct ag_keytab_writer *w, int64_t id)
 		place = (place + 1) & w->mask;
 		if (w->by_id[place] == 0)
 			break;
-		home = (uint32_t)ag_mix64((uint64_t)id_at(w, place)) & w->mask;
+		home = (uint32_t)ag_mix64(name_at(w, place)) & w->mask;
 		if (((place - home) & w->mask) >= ((place - gap) & w->mask)) {
 			w->by_id[gap] = w->by_id[place];
 			gap = place;
 		}
 	}
 	w->by_id[gap] = 0;
-	w->count--;
+	count_name(w, name, -1);
 }
 
 /* ---- rebuilding ---- */
@@ -179,10 +206,10 @@ writer_adopt(struct ag_keytab_writer *w, uint32_t ix, const struct ag_key *key)
 		return false;
 	if (key->blob_bytes > 0 && !ag_blob_units_claim(w->units, key->blob_unit, key->blob_bytes))
 		return false;
-	place = id_place(w, key->id);
+	place = name_place(w, key_name(key));
 	assert(w->by_id[place] == 0);
 	w->by_id[place] = ix + 1;
-	w->count++;
+	count_name(w, key_name(key), 1);
 	if (key->serial > w->serial)
 		w->serial = key->serial;
 	return true;
@@ -194,7 +221,7 @@ writer_drop(struct ag_keytab_writer *w, uint32_t ix)
 	struct ag_key key;
 
 	slot_get(w, ix, &key);
-	id_remove(w, key.id);
+	name_remove(w, key_name(&key));
 	slot_clear(w, ix);
 	if (key.blob_bytes > 0)
 		ag_blob_units_give(w->units, key.blob_unit, key.blob_bytes);
@@ -214,7 +241,7 @@ writer_scan_slot(struct ag_keytab_writer *w, uint32_t ix)
 	slot_get(w, ix, &key);
 	if (key.state == AG_KEY_FREE || key.state == AG_KEY_TOMB)
 		return 0;
-	other = id_find(w, key.id);
+	other = name_find(w, key_name(&key));
 	if (other == NONE) {
 		if (writer_adopt(w, ix, &key))
 			return 0;
@@ -292,20 +319,20 @@ forget_slot(struct ag_keytab_writer *w, uint32_t ix, struct ag_key *out_old)
 		out_old->blob_bytes = 0;
 		return;
 	}
-	id_remove(w, out_old->id);
+	name_remove(w, key_name(out_old));
 }
 
 int
 ag_keytab_put(struct ag_keytab_writer *w, const struct ag_key *key, struct ag_str metadata)
 {
-	uint32_t same_id = id_find(w, key->id), ix = slot_for_hash(w, key->hash), place;
+	uint32_t same = name_find(w, key_name(key)), ix = slot_for_hash(w, key->hash), place;
 	struct ag_key mine = *key, old;
 	int rc;
 
 	assert(key->state == AG_KEY_ACTIVE || key->state == AG_KEY_DISABLED);
 	if (metadata.n > AG_BLOB_BYTES_MAX)
 		return -E2BIG;
-	if (ix == NONE || (same_id == NONE && w->count > w->mask / 2))
+	if (ix == NONE || (same == NONE && w->count > w->mask / 2))
 		return -ENOSPC;
 	rc = metadata_put(w, &mine, metadata);
 	if (rc < 0)
@@ -317,19 +344,19 @@ ag_keytab_put(struct ag_keytab_writer *w, const struct ag_key *key, struct ag_st
 	AG_CRASH_POINT();
 	if (old.blob_bytes > 0)
 		ag_blob_units_give(w->units, old.blob_unit, old.blob_bytes);
-	if (same_id != NONE && same_id != ix)
-		writer_drop(w, same_id); /* the hash changed: the old key works until here */
-	place = id_place(w, key->id);
+	if (same != NONE && same != ix)
+		writer_drop(w, same); /* the hash changed: the old key works until here */
+	place = name_place(w, key_name(key));
 	w->by_id[place] = ix + 1;
-	w->count++;
+	count_name(w, key_name(key), 1);
 	ag_a32_add(&w->shm->hdr->key_epoch, 1);
 	return 0;
 }
 
-int
-ag_keytab_del(struct ag_keytab_writer *w, int64_t key_id)
+static int
+del_named(struct ag_keytab_writer *w, uint64_t name)
 {
-	uint32_t ix = id_find(w, key_id);
+	uint32_t ix = name_find(w, name);
 
 	if (ix == NONE)
 		return -ENOENT;
@@ -339,14 +366,60 @@ ag_keytab_del(struct ag_keytab_writer *w, int64_t key_id)
 }
 
 int
-ag_keytab_get_by_id(struct ag_keytab_writer *w, int64_t key_id, struct ag_key *out)
+ag_keytab_del(struct ag_keytab_writer *w, int64_t key_id)
 {
-	uint32_t ix = id_find(w, key_id);
+	/* The former secret first: what a dead control leaves is then the key, not a remnant. */
+	int former = del_named(w, name_of(key_id, true)), rc = del_named(w, name_of(key_id, false));
+
+	return rc == 0 ? 0 : former;
+}
+
+int
+ag_keytab_del_former(struct ag_keytab_writer *w, int64_t key_id)
+{
+	return del_named(w, name_of(key_id, true));
+}
+
+static int
+get_named(struct ag_keytab_writer *w, uint64_t name, struct ag_key *out)
+{
+	uint32_t ix = name_find(w, name);
 
 	if (ix == NONE)
 		return -ENOENT;
 	slot_get(w, ix, out);
 	return 0;
+}
+
+int
+ag_keytab_get_by_id(struct ag_keytab_writer *w, int64_t key_id, struct ag_key *out)
+{
+	return get_named(w, name_of(key_id, false), out);
+}
+
+int
+ag_keytab_get_former(struct ag_keytab_writer *w, int64_t key_id, struct ag_key *out)
+{
+	return get_named(w, name_of(key_id, true), out);
+}
+
+unsigned
+ag_keytab_sweep_formers(struct ag_keytab_writer *w, int64_t now_us)
+{
+	unsigned swept = 0;
+
+	for (uint32_t ix = 0; w->n_formers > 0 && ix <= w->mask; ix++) {
+		struct ag_key key;
+
+		slot_get(w, ix, &key);
+		if (key.state != AG_KEY_ACTIVE && key.state != AG_KEY_DISABLED)
+			continue;
+		if (!(key.flags & AG_KEY_FLAG_FORMER) || key.expires_at_us > now_us)
+			continue;
+		writer_drop(w, ix);
+		swept++;
+	}
+	return swept;
 }
 
 uint32_t
@@ -356,13 +429,14 @@ ag_keytab_count(const struct ag_keytab_writer *w)
 }
 
 void
-ag_keytab_each(struct ag_keytab_writer *w, void (*fn)(int64_t key_id, void *arg), void *arg)
+ag_keytab_each(struct ag_keytab_writer *w,
+    void (*fn)(int64_t key_id, bool is_former, void *arg), void *arg)
 {
 	for (uint32_t ix = 0; ix <= w->mask; ix++) {
 		struct ag_key key;
 
 		slot_get(w, ix, &key);
 		if (key.state == AG_KEY_ACTIVE || key.state == AG_KEY_DISABLED)
-			fn(key.id, arg);
+			fn(key.id, (key.flags & AG_KEY_FLAG_FORMER) != 0, arg);
 	}
 }

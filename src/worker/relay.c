@@ -188,6 +188,8 @@ choose_relay(struct ag_req *r, const struct ag_http_head *head)
 		ag_sse_init(&r->sse, AG_SSE_EVENT_MAX);
 		r->has_sse = true;
 		ag_count(AG_CNT_req_streamed);
+	} else if (r->endpoint == AG_EP_SPEECH && head->status / 100 == 2) {
+		r->relay = AG_RELAY_RAW; /* sound: nothing to read in it */
 	} else {
 		r->relay = AG_RELAY_BODY;
 	}

@@ -192,6 +192,12 @@ SERVE(count_tokens, AG_EP_COUNT_TOKENS)
 SERVE(responses, AG_EP_RESPONSES)
 SERVE(moderation, AG_EP_MODERATION)
 SERVE(rerank, AG_EP_RERANK)
+SERVE(image, AG_EP_IMAGE)
+SERVE(image_edit, AG_EP_IMAGE_EDIT)
+SERVE(image_variation, AG_EP_IMAGE_VARIATION)
+SERVE(speech, AG_EP_SPEECH)
+SERVE(transcription, AG_EP_TRANSCRIPTION)
+SERVE(translation, AG_EP_TRANSLATION)
 /* Of a provider that is named; without one there is nothing there: req_route(). */
 SERVE(files, AG_EP_FILES)
 SERVE(batches, AG_EP_BATCHES)
@@ -265,6 +271,12 @@ static const struct route {
 	{ "/v1beta/models", POST, true, serve_gemini },
 	{ "/v1/moderations", POST, false, serve_moderation },
 	{ "/v1/rerank", POST, false, serve_rerank },
+	{ "/v1/images/generations", POST, false, serve_image },
+	{ "/v1/images/edits", POST, false, serve_image_edit },
+	{ "/v1/images/variations", POST, false, serve_image_variation },
+	{ "/v1/audio/speech", POST, false, serve_speech },
+	{ "/v1/audio/transcriptions", POST, false, serve_transcription },
+	{ "/v1/audio/translations", POST, false, serve_translation },
 	{ "/v1/models", GET, false, ag_reply_models },
 	{ "/v1/models", GET, true, ag_reply_model },
 	{ "/v1/limits", GET, false, ag_reply_limits },
@@ -274,6 +286,7 @@ static const struct route {
 	{ "/v1/health", GET, false, serve_health },
 	{ "/v1/admin", ANY, true, serve_admin },
 	{ "/v1/api-keys", ANY, true, serve_admin },
+	{ "/v1/invites", ANY, true, serve_admin },
 	{ "/v1/integrations", ANY, true, serve_admin },
 	{ "/v1/providers", ANY, true, serve_admin },
 	{ "/v1/virtual-keys", ANY, true, serve_admin },

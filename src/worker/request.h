@@ -176,6 +176,11 @@ struct ag_req {
 
 	/* From here on not cleared for a new request: the counts above say what is valid. */
 	uint32_t meters[AG_HOLDS_MAX];
+	struct {
+		uint64_t images, pixels, characters, file_bytes;
+		size_t model_off, model_len;
+		struct ag_str quality, size;
+	} media;                       /* of pictures, speech, transcripts: media.c */
 	struct ag_edit edit[AG_REQ_EDITS];
 	struct ag_req_policy policy[AG_HOLDS_MAX];
 };
@@ -314,6 +319,18 @@ void ag_inbound_edit(struct ag_req *r);
 /* Model, action and stream out of a path below /v1beta/models; false: there is no such path. */
 bool ag_inbound_gemini(struct ag_req *r, const struct ag_http_head *head);
 struct ag_str ag_inbound_query_key(const struct ag_http_head *head); /* ?key=, where it may stand */
+
+/* ---- media.c: pictures, speech, transcripts ---- */
+static inline bool
+ag_endpoint_is_media(enum ag_endpoint ep)
+{
+	return ep >= AG_EP_IMAGE && ep <= AG_EP_TRANSLATION;
+}
+enum ag_verdict ag_media_scan(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail);
+enum ag_verdict ag_media_estimate(struct ag_req *r);
+void ag_media_edit(struct ag_req *r);
+/* Completes what a whole 2xx answer told of its usage. */
+void ag_media_settle(struct ag_req *r);
 
 /* ---- passed.c: paths that go to a provider as they are ---- */
 bool ag_passed_is_named(const struct ag_http_head *head); /* a provider by header */

@@ -49,3 +49,24 @@ def run_node(gateway):
         return _run(["node", script, *arguments], os.path.join(HERE, "node"),
                     {"GATEWAY_URL": gateway.url, **env})
     return run
+
+
+@pytest.fixture
+def start_python(gateway):
+    """start_python("script.py", "argument", KEY=...): a program that is talked to while it runs."""
+    pytest.importorskip("portkey_ai")
+    started = []
+
+    def start(script, *arguments, **env):
+        one = subprocess.Popen([sys.executable, os.path.join(HERE, "python", script), *arguments],
+                               cwd=HERE, env=_clean_environment(GATEWAY_URL=gateway.url, **env),
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        started.append(one)
+        return one
+    yield start
+    for one in started:
+        one.stdin.close()
+        one.stdout.close()
+        if one.poll() is None:
+            one.kill()
+        one.wait()

@@ -34,16 +34,27 @@ tests_fuzz_fuzz_sse_replay_SOURCES = tests/fuzz/fuzz_sse.c tests/fuzz/fuzz.h tes
 tests_fuzz_fuzz_sse_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"sse"'
 tests_fuzz_fuzz_sse_replay_LDADD = $(HTTP_LIBS)
 
+# ---- src/base ----
+check_PROGRAMS += tests/fuzz/fuzz_pattern_replay
+TESTS += tests/fuzz/fuzz_pattern_replay
+tests_fuzz_fuzz_pattern_replay_SOURCES = tests/fuzz/fuzz_pattern.c tests/fuzz/fuzz.h tests/fuzz/replay.c
+tests_fuzz_fuzz_pattern_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"pattern"'
+tests_fuzz_fuzz_pattern_replay_LDADD = src/base/libbase.a $(SSL_LIBS)
+
 if FUZZING
 FUZZERS = \
 	tests/fuzz/fuzz_chunk \
 	tests/fuzz/fuzz_eventstream \
 	tests/fuzz/fuzz_head \
 	tests/fuzz/fuzz_rules \
+	tests/fuzz/fuzz_pattern \
 	tests/fuzz/fuzz_scan \
 	tests/fuzz/fuzz_sse \
 	tests/fuzz/fuzz_translate
 noinst_PROGRAMS += $(FUZZERS)
+tests_fuzz_fuzz_pattern_SOURCES = tests/fuzz/fuzz_pattern.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_pattern_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_pattern_LDADD = src/base/libbase.a $(SSL_LIBS)
 tests_fuzz_fuzz_chunk_SOURCES = tests/fuzz/fuzz_chunk.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_chunk_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_chunk_LDADD = $(HTTP_LIBS)

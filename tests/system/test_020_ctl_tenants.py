@@ -101,3 +101,44 @@ def test_imported_prices_count_at_once(gateway, mock, tmp_path):
 def test_status_tells_that_all_is_well(gateway):
     found = json.loads(gateway.ctl("-o", "json", "status").stdout)
     assert found["daemon"]["why_not"] is None and found["database"]["organisations"] == 1
+
+
+def test_a_key_is_rotated_and_its_former_secret_forgotten(gateway):
+    key = gateway.key(budget_usd="1")
+    done = gateway.ctl("-o", "json", "key", "rotate", key.id, "--transition-minutes", "45")
+    made = json.loads(done.stdout)
+    assert made["id"] == key.id and made["key_transition_expires_at"]
+    assert [gateway.chat(k).status for k in (key, made["key"])] == [200, 200]
+    assert gateway.ctl("key", "rotate", key.id, check=False).returncode == 1
+    gateway.ctl("key", "rotate", key.id, "--forget")
+    assert [gateway.chat(k).status for k in (key, made["key"])] == [401, 200]
+    for words in ([], [key.id, "--transition-minutes", "soon"]):
+        assert gateway.ctl("key", "rotate", *words, check=False).returncode == 2
+
+
+def test_persons_come_change_and_go(gateway):
+    workspace = gateway.default_workspace()
+    gateway.configure(public_url="https://ai.example.com")
+    gateway.reload()
+
+    def invited():
+        done = gateway.ctl("-o", "json", "user", "invite", "ada@example.com", "--workspace",
+                           f"{workspace['slug']}:manager", check=False)
+        if done.returncode == 0 and '"https://' not in done.stdout:
+            gateway.sql("DELETE FROM aigate.invite")  # not reloaded yet
+            return None
+        return json.loads(done.stdout)
+    link = gw.wait(invited, "the new configuration is in force")["invite_link"]
+    before, _, token = link.partition("#")
+    assert before == "https://ai.example.com/v1/invites/accept"
+    ada = gateway.ask("POST", "/v1/invites/accept", {"content-type": "application/json"},
+                      {"token": token}).json
+    assert "ada@example.com" in gateway.ctl("user", "list").stdout
+    gateway.ctl("user", "role", ada["id"], "admin")
+    found = json.loads(gateway.ctl("-o", "json", "user", "list").stdout)["data"]
+    assert [(u["email"], u["role"]) for u in found] == [("ada@example.com", "admin")]
+    members = gateway.admin("GET", f"/admin/workspaces/{workspace['slug']}/users")["data"]
+    assert [m["role"] for m in members] == ["manager"]
+    gateway.ctl("user", "remove", ada["id"])
+    assert json.loads(gateway.ctl("-o", "json", "user", "list").stdout)["total"] == 0
+    assert gateway.ctl("user", "remove", ada["id"], check=False).returncode == 1

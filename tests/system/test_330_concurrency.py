@@ -141,5 +141,5 @@ def test_organisation_limits_are_read_back_and_bind_at_once(gateway):
     gateway.admin("PUT", "/admin/organisation/settings", {"usage_limits": None})
     assert gateway.chat(key).status == 200
     answer = gateway.admin_ask("PUT", "/admin/organisation/settings",
-                               {"api_key_metadata_schema": {"type": "object"}})
+                               {"jwks_url": "https://idp.example.com/keys"})
     assert answer.status == 400, "what is not served is not swallowed"

@@ -166,7 +166,7 @@ def test_paths_that_are_not_ours_say_so(shared_gateway):
     refused(shared_gateway.admin_ask("GET", "/admin/nothing"), 404, "AB08", "/v1/admin/nothing")
     refused(shared_gateway.admin_ask("GET", "/collections"), 501, "AB04", "collections")
     refused(shared_gateway.admin_ask("GET", "/prompts"), 501, "AB04", "prompts")
-    refused(shared_gateway.admin_ask("POST", "/api-keys/x/rotate"), 501, "AB04", "rotating")
+    refused(shared_gateway.admin_ask("POST", "/labels", {}), 501, "AB04", "labels")
     answer = shared_gateway.admin_ask("POST", "/operator/bootstrap", {"organisation": "Evil"})
     assert answer.status == 404, "operators come by another door"
 

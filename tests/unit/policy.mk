@@ -2,6 +2,7 @@ POLICY_LIBS = src/policy/libpolicy.a src/provider/libprovider.a src/catalog/libc
 	src/limit/liblimit.a src/shm/libshm.a $(HTTP_LIBS)
 
 check_PROGRAMS += \
+	tests/unit/test_endpoints \
 	tests/unit/test_estimate \
 	tests/unit/test_guard \
 	tests/unit/test_metadata \
@@ -11,6 +12,7 @@ check_PROGRAMS += \
 	tests/unit/test_route \
 	tests/unit/test_settle
 TESTS += \
+	tests/unit/test_endpoints \
 	tests/unit/test_estimate \
 	tests/unit/test_guard \
 	tests/unit/test_metadata \
@@ -19,6 +21,8 @@ TESTS += \
 	tests/unit/test_provider_openai \
 	tests/unit/test_route \
 	tests/unit/test_settle
+tests_unit_test_endpoints_SOURCES = tests/unit/test_endpoints.c tests/unit/tap.h
+tests_unit_test_endpoints_LDADD = $(POLICY_LIBS)
 tests_unit_test_estimate_SOURCES = tests/unit/test_estimate.c tests/unit/tap.h
 tests_unit_test_estimate_LDADD = $(POLICY_LIBS)
 tests_unit_test_guard_SOURCES = tests/unit/test_guard.c tests/unit/tap.h

@@ -95,6 +95,43 @@ full_tables_refuse(void)
 	is_i64(ag_keytab_count(w), 0, "emptied");
 }
 
+/* As control does it: the slot that stands becomes the former secret's, then the new one is put. */
+static void
+a_rotated_key_stands_twice(void)
+{
+	struct ag_key old = key_of(1, 100), fresh = key_of(1, 101), out;
+	unsigned repaired = 9;
+
+	is_i64(ag_keytab_put(w, &old, AG_STR("{}")), 0, "a key");
+	old.flags = AG_KEY_FLAG_FORMER;
+	old.expires_at_us = 5000;
+	is_i64(ag_keytab_put(w, &old, AG_STR("{}")), 0, "its secret becomes the former one");
+	is_i64(ag_keytab_count(w), 1, "in the slot it had");
+	is_i64(ag_keytab_get_by_id(w, 1, &out), -ENOENT, "which is not the key's own any more");
+	is_i64(find(&old, &out, NULL, 0, NULL), 0, "but works");
+	is_i64(ag_keytab_put(w, &fresh, AG_STR("{}")), 0, "the new secret");
+	is_i64(find(&old, &out, NULL, 0, NULL), 0, "both are found");
+	ok(out.id == 1 && out.expires_at_us == 5000, "the former with an end of its own");
+	is_i64(find(&fresh, &out, NULL, 0, NULL), 0, "and the new one");
+	ok(out.id == 1 && out.expires_at_us == INT64_MAX && out.flags == 0, "without");
+	ag_keytab_writer_free(w);
+	w = ag_keytab_writer_new(&shm, &repaired);
+	ok(repaired == 0 && ag_keytab_count(w) == 2, "a new writer takes them for no accident");
+	is_i64(ag_keytab_get_former(w, 1, &out), 0, "and tells them apart");
+	is_i64(ag_keytab_del_former(w, 1), 0, "the former is revoked");
+	is_i64(ag_keytab_del_former(w, 1), -ENOENT, "once");
+	is_i64(find(&old, &out, NULL, 0, NULL), -ENOENT, "it works no more");
+	is_i64(find(&fresh, &out, NULL, 0, NULL), 0, "the other does");
+	is_i64(ag_keytab_put(w, &old, AG_STR("{}")), 0, "with both again");
+	is_i64(ag_keytab_sweep_formers(w, 4999), 0, "it is not over before its time");
+	is_i64(ag_keytab_sweep_formers(w, 5000), 1, "then its slot is given back");
+	is_i64(ag_keytab_sweep_formers(w, 9000), 0, "once");
+	is_i64(ag_keytab_count(w), 1, "the key itself stays");
+	is_i64(ag_keytab_put(w, &old, AG_STR("{}")), 0, "and once more");
+	is_i64(ag_keytab_del(w, 1), 0, "the key is deleted");
+	is_i64(ag_keytab_count(w), 0, "with both its secrets");
+}
+
 static void
 free_slots(int *out_free, int *out_tomb)
 {
@@ -154,8 +191,9 @@ agrees_with_a_plain_list(void)
 }
 
 static void
-collect(int64_t id, void *arg)
+collect(int64_t id, bool is_former, void *arg)
 {
+	(void)is_former;
 	*(int64_t *)arg += id;
 }
 
@@ -208,6 +246,7 @@ main(void)
 	w = ag_keytab_writer_new(&shm, &repaired);
 	ok(w && repaired == 0, "a writer on a fresh segment");
 	keys_come_change_and_go();
+	a_rotated_key_stands_twice();
 	full_tables_refuse();
 	agrees_with_a_plain_list();
 	what_a_dead_writer_left_is_repaired();

@@ -116,6 +116,18 @@ D(hold_wait, DURATION, "0", "0", "10m", NEW,
   "Time a request may wait when it does not fit into a budget, or a limit of requests at a time, only because of what other requests in flight hold.  0 refuses at once.")
 D(hold_wait_max, UINT, "256", "0", "4096", NEW,
   "Requests one worker lets wait so; more are refused at once.")
+D(admin_rate, UINT, "30000", "0", "1000000", NEW,
+  "Admin calls a minute one key may make in the long run; more are refused with 429.  0: any number.")
+D(admin_burst, UINT, "3000", "1", "1000000", NEW,
+  "Admin calls one key may make at once.")
+D(admin_timeout, DURATION, "30s", "1s", "10m", NEW,
+  "Longest time an admin call waits for PostgreSQL before it is refused with 503.")
+D(credential_dir, PATH, "", "", "", NEW,
+  "Directory whose files secret references may read, of which the gateway's account must be able to; empty: none.")
+D(credential_refresh, DURATION, "5m", "1s", "1d", NEW,
+  "How often credentials that are kept elsewhere are read anew.")
+D(public_url, STRING, "", "", "", NEW,
+  "How clients reach this gateway, such as https://ai.example.com: what the links in invites begin with.")
 D(alert_webhook, STRING, "", "", "", NEW,
   "URL (http or https) that budget alerts are posted to as JSON, signed with alert_secret_file.  Tried again with growing pauses for a day.")
 D(alert_secret_file, PATH, "", "", "", NEW,

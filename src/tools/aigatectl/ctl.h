@@ -161,7 +161,13 @@ enum ctl_exit ctl_key_create(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_key_list(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_key_show(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_key_revoke(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit ctl_key_rotate(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_key_limits(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit ctl_user_invite(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit ctl_user_list(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit ctl_user_role(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit ctl_user_remove(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit ctl_vault_rekey(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_explain(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_usage(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_prices_import(struct ctl *ctl, int argc, char **argv);
@@ -169,10 +175,10 @@ enum ctl_exit ctl_prices_lint(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_prices_diff(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_reprice(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_prices_list(struct ctl *ctl, int argc, char **argv);
-enum ctl_exit ctl_models(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_journal_status(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_journal_verify(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_journal_replay(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit ctl_models(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_status(struct ctl *ctl, int argc, char **argv);
 
 static inline void

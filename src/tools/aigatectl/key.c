@@ -2,6 +2,7 @@
 #include <json-c/json.h>
 #include <string.h>
 
+#include "base/num.h"
 #include "tools/aigatectl/ctl.h"
 
 static const struct ctl_column columns[] = {
@@ -23,6 +24,12 @@ static const struct ctl_column columns[] = {
 static const struct ctl_column made_columns[] = {
 	{ "id", "id", NULL },
 	{ "key", "key", NULL },
+};
+
+static const struct ctl_column rotated_columns[] = {
+	{ "id", "id", NULL },
+	{ "key", "key", NULL },
+	{ "former one ends", "key_transition_expires_at", NULL },
 };
 
 static struct json_object *
@@ -154,6 +161,40 @@ ctl_key_revoke(struct ctl *ctl, int argc, char **argv)
 		status = ctl_api(ctl, "DELETE", ctl_path("/v1/api-keys/", words.v[0], ""), NULL, NULL);
 	if (status == CTL_OK)
 		ctl_say("key %s is deleted and works no more", words.v[0]);
+	return status;
+}
+
+/* The new secret is printed; --forget: the former one ends now. */
+enum ctl_exit
+ctl_key_rotate(struct ctl *ctl, int argc, char **argv)
+{
+	const char *minutes = NULL;
+	bool forget = false;
+	struct ctl_list words = { .n = 0 };
+	const struct ctl_opt opts[] = { { "transition-minutes", CTL_OPT_TEXT, &minutes },
+		                            { "forget", CTL_OPT_FLAG, &forget },
+		                            { NULL, CTL_OPT_END, NULL } };
+	enum ctl_exit status = ctl_args(ctl, argc, argv, opts, &words, 1);
+	struct json_object *body = json_object_new_object(), *answer = NULL;
+	uint64_t n = 30;
+
+	if (status == CTL_OK && words.n != 1)
+		status = ctl_fail(CTL_USAGE, "which key?  Give its id");
+	if (status == CTL_OK && minutes && ag_parse_u64(ag_str(minutes), 525600, &n) < 0)
+		status = ctl_fail(CTL_USAGE, "--transition-minutes is a number up to 525600, not \"%s\"", minutes);
+	json_object_object_add(body, "key_transition_period_ms", json_object_new_int64((int64_t)n * 60000));
+	if (status == CTL_OK && forget)
+		status = ctl_api(ctl, "DELETE", ctl_path("/v1/api-keys/", words.v[0], "/former-secret"), NULL, NULL);
+	else if (status == CTL_OK)
+		status = ctl_api(ctl, "POST", ctl_path("/v1/api-keys/", words.v[0], "/rotate"), body, &answer);
+	if (status == CTL_OK && forget) {
+		ctl_say("the former secret of key %s works no more", words.v[0]);
+	} else if (status == CTL_OK) {
+		ctl_print_one(ctl, answer, rotated_columns, AG_ARRAY_LEN(rotated_columns));
+		ctl_say("keep it now: it is not stored and will not be shown again");
+	}
+	json_object_put(body);
+	json_object_put(answer);
 	return status;
 }
 

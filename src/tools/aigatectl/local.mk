@@ -20,6 +20,8 @@ aigatectl_SOURCES = \
 	src/tools/aigatectl/status.c \
 	src/tools/aigatectl/table.c \
 	src/tools/aigatectl/usage.c \
+	src/tools/aigatectl/user.c \
+	src/tools/aigatectl/vault.c \
 	src/tools/aigatectl/workspace.c
 # libflusher: the journal is read and stored by the flusher's own code.
 aigatectl_LDADD = src/conf/libconf.a src/policy/libpolicy.a src/flusher/libflusher.a \

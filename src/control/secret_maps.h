@@ -1,0 +1,36 @@
+/* secret_maps.h - integrations whose key is kept elsewhere.
+ *
+ * What was read last stands sealed in the row of the integration like any key, so that workers, restarts and
+ * a vault that is away know no difference; it is read anew every credential_refresh. */
+#ifndef AG_CONTROL_SECRET_MAPS_H
+#define AG_CONTROL_SECRET_MAPS_H
+
+#include "control/call.h"
+#include "control/secret_fetch.h"
+
+/* secret_mappings of a body.  value: what stands for `key`, with its NUL; wiped by fini. */
+struct ag_secret_map {
+	bool is_given, is_set;          /* the member is there; it maps the key */
+	int64_t ref_id;
+	const char *key, *format;       /* borrowed: body */
+	struct ag_buf value;
+};
+
+/* Reads the member; no fetching. */
+int ag_secret_map_read(struct ag_call *c, struct ag_secret_map *m) AG_MUST_CHECK;
+/* Fetches what it names for an integration of that workspace (0: the organisation's). */
+int ag_secret_map_fetch(struct ag_call *c, struct ag_secret_map *m, int64_t workspace_id) AG_MUST_CHECK;
+/* Remembers it with the integration, or forgets what stood. */
+int ag_secret_map_store(struct ag_call *c, const struct ag_secret_map *m, int64_t integration_id) AG_MUST_CHECK;
+void ag_secret_map_fini(struct ag_secret_map *m);
+
+/* auth_config of a reference: opened, the caller's; sealed, with its mask for people. */
+struct json_object *ag_secret_auth_open(struct ag_control *ctl, const char *uuid, const PGresult *res,
+    int row, int col);
+int ag_secret_auth_seal(struct ag_call *c, const char *uuid, struct json_object *auth,
+    struct ag_buf *out_sealed, struct json_object **out_masked) AG_MUST_CHECK;
+
+/* About once a second: reads anew what is due. */
+void ag_secrets_tick(struct ag_control *ctl);
+
+#endif
