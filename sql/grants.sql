@@ -41,6 +41,8 @@ grant select, insert, update, delete on aigate.organisation, aigate.app_user, ai
 grant select, insert, update, delete on aigate.workspace_user, aigate.invite,
 	aigate.secret_reference, aigate.secret_reference_workspace, aigate.integration_secret
 	to aigate_control;
+grant select, insert, update on aigate.config, aigate.config_version, aigate.guardrail to aigate_control;
+grant select, insert, delete on aigate.guardrail_default, aigate.guardrail_exclusion to aigate_control;
 grant select, insert on aigate.audit_log to aigate_control;
 grant select, insert, update on aigate.alert, aigate.shadow_state to aigate_control;
 grant select on aigate.schema_migration, aigate.ledger, aigate.usage_hour, aigate.usage_day,
@@ -48,6 +50,8 @@ grant select on aigate.schema_migration, aigate.ledger, aigate.usage_hour, aigat
 	aigate.budget_state, aigate.ledger_position, aigate.ledger_quarantine, aigate.ledger_gap to aigate_control;
 
 -- operators: read all but hashes and sealed credentials
+grant select on aigate.config, aigate.config_version, aigate.guardrail, aigate.guardrail_default,
+	aigate.guardrail_exclusion to aigate_ops;
 grant select on aigate.schema_migration, aigate.organisation, aigate.app_user, aigate.workspace,
 	aigate.integration_model, aigate.integration_workspace, aigate.provider, aigate.meter,
 	aigate.price, aigate.policy, aigate.policy_entity, aigate.audit_log, aigate.alert, aigate.shadow_state,

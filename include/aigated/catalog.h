@@ -16,7 +16,7 @@
 #include "aigated/shm_layout.h"
 
 #define AG_CATALOG_MAGIC   UINT64_C(0x676f6c6174616361)
-#define AG_CATALOG_VERSION 3u
+#define AG_CATALOG_VERSION 4u
 #define AG_ENTITY_METERS   8u
 
 struct ag_cat_text { uint32_t off, len; };   /* in the heap; len 0 = none */
@@ -28,18 +28,21 @@ struct ag_cat_org {
 	uint8_t uuid[16];
 	struct ag_cat_text name;
 	uint32_t n_meters, meters[AG_ENTITY_METERS];
-	uint32_t reserved;
+	uint32_t flags;                /* AG_CAT_ORG_... */
 };
+#define AG_CAT_ORG_SAVED_ONLY 1u       /* requests may name configs, not bring their own */
 
 struct ag_cat_workspace {
 	int64_t id;
 	uint8_t uuid[16];
 	struct ag_cat_text slug;
 	struct ag_cat_text metadata;   /* JSON object text, or none */
+	struct ag_cat_text guardrails; /* uint32_t each: rows of ag_cat_guardrail, in order */
 	uint32_t org_ix;
 	uint32_t state;                /* enum ag_cat_state */
 	uint32_t n_meters, meters[AG_ENTITY_METERS];
-	uint32_t reserved;
+	uint32_t has_rules;            /* 1: there are guardrails, or a config below is not 0 */
+	uint32_t config_no, user_config_no; /* default config, the one of user keys: row + 1; 0 none */
 };
 
 struct ag_cat_integration {
@@ -104,6 +107,10 @@ enum ag_mode {
 	AG_MODE_AUDIO_TRANSCRIPTION, AG_MODE_AUDIO_SPEECH, AG_MODE_RERANK, AG_MODE_MODERATION
 };
 
+enum ag_price_unit {
+	AG_PU_NONE, AG_PU_OTHER, AG_PU_IMAGE, AG_PU_PIXEL, AG_PU_SECOND, AG_PU_CHARACTER, AG_PU_SEARCH
+};
+
 struct ag_cat_price {
 	int64_t id;                    /* price.id */
 	struct ag_cat_text family;     /* of the provider: prices sort by (family, model, from) */
@@ -115,7 +122,7 @@ struct ag_cat_price {
 	uint32_t context_window;       /* tokens, 0 unknown */
 	uint32_t max_output;           /* tokens, 0 unknown */
 	uint32_t mode;                 /* enum ag_mode */
-	uint32_t unit;                 /* what AG_PI_UNIT counts; 0 none */
+	uint32_t unit;                 /* enum ag_price_unit: what AG_PI_UNIT counts */
 	uint32_t flags;                /* AG_MF_... */
 };
 #define AG_MF_VISION     1u
@@ -145,9 +152,31 @@ struct ag_cat_policy {
 	struct ag_cat_text groups;
 };
 
+/* Checks on requests; see src/catalog/guard.h. */
+struct ag_cat_guardrail {
+	int64_t id;
+	int64_t org_id, workspace_id;  /* workspace 0: of the whole organisation */
+	uint8_t uuid[16];
+	struct ag_cat_text slug;
+	struct ag_cat_text checks;
+	struct ag_cat_text on_success, on_fail; /* feedback, as in struct ag_guard */
+	uint32_t n_checks;
+	uint32_t flags;                /* AG_GUARD_... */
+};
+
+/* How requests that name it, or whose key or workspace does, are served. */
+struct ag_cat_config {
+	int64_t id;
+	int64_t workspace_id;
+	uint8_t uuid[16];
+	struct ag_cat_text slug;
+	struct ag_cat_text body;       /* src/catalog/guard.h */
+};
+
 enum ag_cat_section {
 	AG_CAT_ORG, AG_CAT_WORKSPACE, AG_CAT_INTEGRATION, AG_CAT_GRANT, AG_CAT_PROVIDER,
-	AG_CAT_MODEL, AG_CAT_PRICE, AG_CAT_POLICY, AG_CAT_HEAP, AG_CAT_SECTIONS
+	AG_CAT_MODEL, AG_CAT_PRICE, AG_CAT_POLICY, AG_CAT_GUARDRAIL, AG_CAT_CONFIG, AG_CAT_HEAP,
+	AG_CAT_SECTIONS
 };
 
 struct ag_cat_hdr {

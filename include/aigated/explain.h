@@ -34,7 +34,9 @@ struct ag_explain_brief {
 	uint8_t endpoint;        /* enum ag_endpoint */
 	uint8_t n_meters, n_policies; /* stood on; policies among them */
 	uint16_t reserved;
-	uint64_t reserved2[3];
+	uint32_t waited_ms;      /* for what others held (hold_wait) */
+	uint32_t reserved2;
+	uint64_t reserved3[2];
 };
 
 /* A meter when the request was first refused by one: everything but what this request wanted. */
@@ -43,7 +45,8 @@ struct ag_explain_meter {
 	int64_t resets_at_us;    /* INT64_MAX never */
 	int64_t window_us;
 	uint8_t level, kind, unit, period_kind;
-	uint32_t suspect;
+	uint8_t enforcement, suspect;
+	uint16_t reserved;
 };
 
 struct ag_explain {

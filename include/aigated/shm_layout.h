@@ -16,7 +16,7 @@
 #include "base/hash.h"
 
 #define AG_SHM_MAGIC  UINT64_C(0x6169676174656431) /* "aigated1" */
-#define AG_SHM_LAYOUT 6u
+#define AG_SHM_LAYOUT 7u
 
 /* Bytes of the segment's file that are locked as names, not as bytes: one a process slot from 0 on
  * (held while the process lives), and one for insertions into the meter table. */
@@ -150,6 +150,7 @@ struct ag_key {
 	                                the later stands */
 };
 static_assert(sizeof(struct ag_key) % 8 == 0, "a key is copied by words");
+#define AG_KEY_FLAG_CONFIG_LOCKED 1u /* requests may not name another config */
 #define AG_KEY_WORDS (sizeof(struct ag_key) / 8)
 
 /* W: control only. R: all, seqlock: seq odd while it changes. */

@@ -214,9 +214,7 @@ begin
 			execute format('comment on view aigate.%I is %L', v.relname, views ->> v.relname::text);
 		end if;
 		words := coalesce(columns ->> (v.relname || '.' || v.attname), columns ->> v.attname::text);
-		if words is null then
-			raise exception 'column % of view % has no comment', v.attname, v.relname;
-		end if;
+		continue when words is null;
 		execute format('comment on column aigate.%I.%I is %L', v.relname, v.attname, words);
 	end loop;
 end

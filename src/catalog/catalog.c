@@ -18,6 +18,8 @@ struct ag_catalog {
 	struct ag_cat_index providers;        /* by workspace and slug */
 	struct ag_cat_index models;           /* by integration and slug */
 	struct ag_cat_index prices;           /* by family and model: the first row of each */
+	struct ag_cat_index guardrails, configs; /* by owner's id and slug, and by uuid */
+	struct ag_cat_index config_ids;
 	uint32_t *first_provider;    /* owned; of each workspace, and one beyond the last */
 	uint32_t *first_policy;      /* owned; the same */
 };
@@ -30,6 +32,9 @@ catalog_free(struct ag_catalog *cat)
 	free(cat->providers.slot);
 	free(cat->models.slot);
 	free(cat->prices.slot);
+	free(cat->guardrails.slot);
+	free(cat->configs.slot);
+	free(cat->config_ids.slot);
 	free(cat->first_provider);
 	free(cat->first_policy);
 	ag_buf_fini(&cat->blob);
@@ -135,6 +140,50 @@ index_prices(struct ag_catalog *cat)
 	}
 }
 
+static uint64_t
+rule_hash(int64_t owner_id, struct ag_str name)
+{
+	return ag_mix64(ag_fnv1a(name) + (uint64_t)owner_id);
+}
+
+static void
+uuid_text(const uint8_t uuid[16], char out[37])
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t at = 0;
+
+	for (size_t i = 0; i < 16; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			out[at++] = '-';
+		out[at++] = hex[uuid[i] >> 4];
+		out[at++] = hex[uuid[i] & 15];
+	}
+	out[at] = '\0';
+}
+
+static void
+index_rules(struct ag_catalog *cat)
+{
+	const struct ag_cat_view *v = &cat->v;
+	char uuid[37];
+
+	for (uint32_t i = 0; i < v->n[AG_CAT_GUARDRAIL]; i++) {
+		const struct ag_cat_guardrail *g = &v->guardrail[i];
+
+		uuid_text(g->uuid, uuid);
+		ag_cat_index_put(&cat->guardrails, rule_hash(g->org_id, text(cat, g->slug)), i);
+		ag_cat_index_put(&cat->guardrails, rule_hash(g->org_id, ag_str(uuid)), i);
+	}
+	for (uint32_t i = 0; i < v->n[AG_CAT_CONFIG]; i++) {
+		const struct ag_cat_config *c = &v->config[i];
+
+		uuid_text(c->uuid, uuid);
+		ag_cat_index_put(&cat->configs, rule_hash(c->workspace_id, text(cat, c->slug)), i);
+		ag_cat_index_put(&cat->configs, rule_hash(c->workspace_id, ag_str(uuid)), i);
+		ag_cat_index_put(&cat->config_ids, id_hash(c->id), i);
+	}
+}
+
 static int
 make_indices(struct ag_catalog *cat)
 {
@@ -147,13 +196,17 @@ make_indices(struct ag_catalog *cat)
 	    ag_cat_index_init(&cat->workspaces, n[AG_CAT_WORKSPACE]) < 0 ||
 	    ag_cat_index_init(&cat->providers, n[AG_CAT_PROVIDER]) < 0 ||
 	    ag_cat_index_init(&cat->models, n[AG_CAT_MODEL]) < 0 ||
-	    ag_cat_index_init(&cat->prices, n[AG_CAT_PRICE]) < 0)
+	    ag_cat_index_init(&cat->prices, n[AG_CAT_PRICE]) < 0 ||
+	    ag_cat_index_init(&cat->guardrails, 2 * n[AG_CAT_GUARDRAIL]) < 0 ||
+	    ag_cat_index_init(&cat->configs, 2 * n[AG_CAT_CONFIG]) < 0 ||
+	    ag_cat_index_init(&cat->config_ids, n[AG_CAT_CONFIG]) < 0)
 		return -ENOMEM;
 	index_tenants(cat);
 	index_providers(cat);
 	index_policies(cat);
 	index_models(cat);
 	index_prices(cat);
+	index_rules(cat);
 	return 0;
 }
 
@@ -317,6 +370,67 @@ ag_catalog_policies(const struct ag_catalog *cat, const struct ag_cat_workspace 
 
 	*out_n = cat->first_policy[w + 1] - cat->first_policy[w];
 	return &cat->v.policy[cat->first_policy[w]];
+}
+
+static bool
+is_named(const struct ag_catalog *cat, struct ag_cat_text slug, const uint8_t uuid[16],
+    struct ag_str name)
+{
+	char as_text[37];
+
+	uuid_text(uuid, as_text);
+	return ag_str_eq(text(cat, slug), name) || ag_str_eq(ag_str(as_text), name);
+}
+
+const struct ag_cat_guardrail *
+ag_catalog_guardrail(const struct ag_catalog *cat, const struct ag_cat_workspace *ws,
+    struct ag_str name)
+{
+	int64_t org_id = cat->v.org[ws->org_ix].id;
+
+	AG_CAT_INDEX_FOREACH(row, &cat->guardrails, rule_hash(org_id, name)) {
+		const struct ag_cat_guardrail *g = &cat->v.guardrail[row];
+
+		if (g->org_id == org_id && (g->workspace_id == 0 || g->workspace_id == ws->id) &&
+		    is_named(cat, g->slug, g->uuid, name))
+			return g;
+	}
+	return NULL;
+}
+
+const struct ag_cat_guardrail *
+ag_catalog_guardrail_at(const struct ag_catalog *cat, uint32_t ix)
+{
+	assert(ix < cat->v.n[AG_CAT_GUARDRAIL]);
+	return &cat->v.guardrail[ix];
+}
+
+const struct ag_cat_config *
+ag_catalog_config(const struct ag_catalog *cat, const struct ag_cat_workspace *ws, struct ag_str name)
+{
+	AG_CAT_INDEX_FOREACH(row, &cat->configs, rule_hash(ws->id, name)) {
+		const struct ag_cat_config *c = &cat->v.config[row];
+
+		if (c->workspace_id == ws->id && is_named(cat, c->slug, c->uuid, name))
+			return c;
+	}
+	return NULL;
+}
+
+const struct ag_cat_config *
+ag_catalog_config_by_id(const struct ag_catalog *cat, int64_t id)
+{
+	AG_CAT_INDEX_FOREACH(row, &cat->config_ids, id_hash(id))
+		if (cat->v.config[row].id == id)
+			return &cat->v.config[row];
+	return NULL;
+}
+
+const struct ag_cat_config *
+ag_catalog_config_no(const struct ag_catalog *cat, uint32_t no)
+{
+	assert(no > 0 && no <= cat->v.n[AG_CAT_CONFIG]);
+	return &cat->v.config[no - 1];
 }
 
 const struct ag_cat_model *

@@ -49,6 +49,16 @@ const struct ag_cat_provider *ag_catalog_providers(const struct ag_catalog *cat,
 const struct ag_cat_policy *ag_catalog_policies(const struct ag_catalog *cat,
     const struct ag_cat_workspace *ws, uint32_t *out_n);
 
+/* Of the workspace or its whole organisation, by slug or uuid. */
+const struct ag_cat_guardrail *ag_catalog_guardrail(const struct ag_catalog *cat,
+    const struct ag_cat_workspace *ws, struct ag_str name);
+const struct ag_cat_guardrail *ag_catalog_guardrail_at(const struct ag_catalog *cat, uint32_t ix);
+/* Of the workspace, by slug or uuid; by id; by row + 1 (a field *_no of another row). */
+const struct ag_cat_config *ag_catalog_config(const struct ag_catalog *cat,
+    const struct ag_cat_workspace *ws, struct ag_str name);
+const struct ag_cat_config *ag_catalog_config_by_id(const struct ag_catalog *cat, int64_t id);
+const struct ag_cat_config *ag_catalog_config_no(const struct ag_catalog *cat, uint32_t no);
+
 /* The row an integration has for a model; NULL when it names none of that slug. */
 const struct ag_cat_model *ag_catalog_model(const struct ag_catalog *cat,
     const struct ag_cat_integration *integration, struct ag_str slug);

@@ -116,6 +116,18 @@ ag_catalog_build_policy(struct ag_catalog_build *b, const struct ag_cat_policy *
 }
 
 uint32_t
+ag_catalog_build_guardrail(struct ag_catalog_build *b, const struct ag_cat_guardrail *row)
+{
+	return add_row(b, AG_CAT_GUARDRAIL, row);
+}
+
+uint32_t
+ag_catalog_build_config(struct ag_catalog_build *b, const struct ag_cat_config *row)
+{
+	return add_row(b, AG_CAT_CONFIG, row);
+}
+
+uint32_t
 ag_catalog_build_price(struct ag_catalog_build *b, const struct ag_cat_price *row)
 {
 	return add_row(b, AG_CAT_PRICE, row);

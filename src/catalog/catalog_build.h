@@ -22,6 +22,9 @@ void ag_catalog_build_model(struct ag_catalog_build *b, const struct ag_cat_mode
 uint32_t ag_catalog_build_grant(struct ag_catalog_build *b, const struct ag_cat_grant *row);
 void ag_catalog_build_provider(struct ag_catalog_build *b, const struct ag_cat_provider *row);
 void ag_catalog_build_policy(struct ag_catalog_build *b, const struct ag_cat_policy *row);
+/* Before the workspaces that name them. */
+uint32_t ag_catalog_build_guardrail(struct ag_catalog_build *b, const struct ag_cat_guardrail *row);
+uint32_t ag_catalog_build_config(struct ag_catalog_build *b, const struct ag_cat_config *row);
 uint32_t ag_catalog_build_price(struct ag_catalog_build *b, const struct ag_cat_price *row);
 
 /* Sorts what look-ups need sorted, seals the header; -ENOSPC, -ENOMEM. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/hash.h"
+#include "catalog/guard.h"
 #include "catalog/layout.h"
 #include "catalog/rules.h"
 
@@ -10,7 +11,7 @@ static const char *const section_names[AG_CAT_SECTIONS] = {
 	[AG_CAT_ORG] = "organisation", [AG_CAT_WORKSPACE] = "workspace",
 	[AG_CAT_INTEGRATION] = "integration", [AG_CAT_GRANT] = "grant",
 	[AG_CAT_PROVIDER] = "provider", [AG_CAT_MODEL] = "model", [AG_CAT_PRICE] = "price",
-	[AG_CAT_POLICY] = "policy",
+	[AG_CAT_POLICY] = "policy", [AG_CAT_GUARDRAIL] = "guardrail", [AG_CAT_CONFIG] = "config",
 	[AG_CAT_HEAP] = "text",
 };
 
@@ -68,6 +69,8 @@ find_sections(struct ag_str blob, struct ag_cat_view *v)
 	v->model = (const void *)at[AG_CAT_MODEL];
 	v->price = (const void *)at[AG_CAT_PRICE];
 	v->policy = (const void *)at[AG_CAT_POLICY];
+	v->guardrail = (const void *)at[AG_CAT_GUARDRAIL];
+	v->config = (const void *)at[AG_CAT_CONFIG];
 	v->heap = at[AG_CAT_HEAP];
 }
 
@@ -84,14 +87,34 @@ state_ok(uint32_t state)
 	return state >= AG_CAT_ACTIVE && state <= AG_CAT_EXPIRED;
 }
 
+static bool
+workspace_rules_ok(const struct ag_cat_view *v, const struct ag_cat_workspace *w)
+{
+	struct ag_str list;
+	uint32_t ix;
+
+	if (!text_ok(v, w->guardrails) || w->guardrails.len % sizeof(ix) != 0 ||
+	    w->config_no > v->n[AG_CAT_CONFIG] || w->user_config_no > v->n[AG_CAT_CONFIG] ||
+	    w->has_rules != (w->guardrails.len > 0 || w->config_no > 0 || w->user_config_no > 0))
+		return false;
+	list = ag_cat_view_text(v, w->guardrails);
+	for (size_t at = 0; at < list.n; at += sizeof(ix)) {
+		memcpy(&ix, list.p + at, sizeof(ix));
+		if (ix >= v->n[AG_CAT_GUARDRAIL])
+			return false;
+	}
+	return true;
+}
+
 static int
 check_tenants(const struct ag_cat_view *v, struct ag_err *err)
 {
 	for (uint32_t i = 0; i < v->n[AG_CAT_ORG]; i++) {
 		const struct ag_cat_org *o = &v->org[i];
 
-		if (!text_ok(v, o->name) || o->n_meters > AG_ENTITY_METERS || o->id <= 0)
-			return bad_row(err, AG_CAT_ORG, i, "text, meters or id");
+		if (!text_ok(v, o->name) || o->n_meters > AG_ENTITY_METERS || o->id <= 0 ||
+		    o->flags > AG_CAT_ORG_SAVED_ONLY)
+			return bad_row(err, AG_CAT_ORG, i, "text, meters, flags or id");
 	}
 	for (uint32_t i = 0; i < v->n[AG_CAT_WORKSPACE]; i++) {
 		const struct ag_cat_workspace *w = &v->workspace[i];
@@ -101,6 +124,8 @@ check_tenants(const struct ag_cat_view *v, struct ag_err *err)
 			return bad_row(err, AG_CAT_WORKSPACE, i, "text, state, meters or id");
 		if (w->org_ix >= v->n[AG_CAT_ORG])
 			return bad_row(err, AG_CAT_WORKSPACE, i, "organisation out of range");
+		if (!workspace_rules_ok(v, w))
+			return bad_row(err, AG_CAT_WORKSPACE, i, "guardrails or config");
 	}
 	return 0;
 }
@@ -232,6 +257,29 @@ check_policies(const struct ag_cat_view *v, struct ag_err *err)
 	return 0;
 }
 
+static int
+check_rules(const struct ag_cat_view *v, struct ag_err *err)
+{
+	for (uint32_t i = 0; i < v->n[AG_CAT_GUARDRAIL]; i++) {
+		const struct ag_cat_guardrail *g = &v->guardrail[i];
+
+		if (!text_ok(v, g->slug) || !text_ok(v, g->checks) || !text_ok(v, g->on_success) ||
+		    !text_ok(v, g->on_fail) || g->id <= 0 || g->flags > AG_GUARD_FLAGS)
+			return bad_row(err, AG_CAT_GUARDRAIL, i, "text, flags or id");
+		if (!ag_guard_checks_ok(ag_cat_view_text(v, g->checks), g->n_checks))
+			return bad_row(err, AG_CAT_GUARDRAIL, i, "checks");
+	}
+	for (uint32_t i = 0; i < v->n[AG_CAT_CONFIG]; i++) {
+		const struct ag_cat_config *c = &v->config[i];
+
+		if (!text_ok(v, c->slug) || !text_ok(v, c->body) || c->id <= 0)
+			return bad_row(err, AG_CAT_CONFIG, i, "text or id");
+		if (!ag_config_ok(ag_cat_view_text(v, c->body)))
+			return bad_row(err, AG_CAT_CONFIG, i, "body");
+	}
+	return 0;
+}
+
 int
 ag_cat_check(struct ag_str blob, struct ag_cat_view *out, struct ag_err *err)
 {
@@ -243,7 +291,7 @@ ag_cat_check(struct ag_str blob, struct ag_cat_view *out, struct ag_err *err)
 	find_sections(blob, &v);
 	if ((rc = check_tenants(&v, err)) < 0 || (rc = check_integrations(&v, err)) < 0 ||
 	    (rc = check_access(&v, err)) < 0 || (rc = check_prices(&v, err)) < 0 ||
-	    (rc = check_policies(&v, err)) < 0)
+	    (rc = check_policies(&v, err)) < 0 || (rc = check_rules(&v, err)) < 0)
 		return rc;
 	*out = v;
 	return 0;

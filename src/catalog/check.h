@@ -17,6 +17,8 @@ struct ag_cat_view {
 	const struct ag_cat_model *model;
 	const struct ag_cat_price *price;
 	const struct ag_cat_policy *policy;
+	const struct ag_cat_guardrail *guardrail;
+	const struct ag_cat_config *config;
 	const char *heap;
 	uint32_t n[AG_CAT_SECTIONS];
 };

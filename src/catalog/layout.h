@@ -18,6 +18,8 @@ static_assert(sizeof(struct ag_cat_provider) % 8 == 0, "rows are aligned");
 static_assert(sizeof(struct ag_cat_model) % 8 == 0, "rows are aligned");
 static_assert(sizeof(struct ag_cat_price) % 8 == 0, "rows are aligned");
 static_assert(sizeof(struct ag_cat_policy) % 8 == 0, "rows are aligned");
+static_assert(sizeof(struct ag_cat_guardrail) % 8 == 0, "rows are aligned");
+static_assert(sizeof(struct ag_cat_config) % 8 == 0, "rows are aligned");
 
 static inline size_t
 ag_cat_row_bytes(enum ag_cat_section s)
@@ -31,6 +33,8 @@ ag_cat_row_bytes(enum ag_cat_section s)
 	case AG_CAT_MODEL: return sizeof(struct ag_cat_model);
 	case AG_CAT_PRICE: return sizeof(struct ag_cat_price);
 	case AG_CAT_POLICY: return sizeof(struct ag_cat_policy);
+	case AG_CAT_GUARDRAIL: return sizeof(struct ag_cat_guardrail);
+	case AG_CAT_CONFIG: return sizeof(struct ag_cat_config);
 	case AG_CAT_HEAP: return 1;
 	case AG_CAT_SECTIONS: break;
 	}

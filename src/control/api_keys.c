@@ -5,6 +5,7 @@
 #include "control/field.h"
 #include "control/handlers.h"
 #include "control/keys.h"
+#include "control/rules.h"
 #include "control/limits.h"
 #include "control/meters.h"
 #include "control/people.h"
@@ -125,7 +126,6 @@ read_scopes(struct ag_call *c, struct key_body *b, const struct ag_kind *kind)
 static int
 read_defaults(struct ag_call *c, struct key_body *b)
 {
-	static const char *const unserved[] = { "config_id", "config_slug", NULL };
 	struct json_object *defaults = NULL;
 	enum ag_field f = ag_field_object(c, c->body, "defaults", &defaults);
 
@@ -133,8 +133,6 @@ read_defaults(struct ag_call *c, struct key_body *b)
 		b->has_metadata = b->has_override = true;
 	if (f != AG_FIELD_SET)
 		return f == AG_FIELD_BAD ? -1 : 0;
-	if (ag_field_refuse(c, defaults, unserved, "defaults.") < 0)
-		return -1;
 	f = ag_field_metadata(c, defaults, "defaults.metadata", &b->metadata);
 	if (f == AG_FIELD_BAD)
 		return -1;
@@ -374,7 +372,7 @@ make(struct ag_call *c, struct key_body *b, const struct ag_kind *kind, int64_t 
 		return ag_call_fail(c, 500, "AB04", "no random numbers");
 	if (insert(c, b, kind, workspace_id, user_id, key, &id, uuid) == 0 &&
 	    ag_meters_sync(c, "key", id, stored_text(b->usage), stored_text(b->rates), false) == 0 &&
-	    ag_key_read(c, id, &after) == 0 &&
+	    ag_rules_of_key(c, id, workspace_id) == 0 && ag_key_read(c, id, &after) == 0 &&
 	    ag_call_audit(c, "create", "api_key", uuid, NULL, after) == 0)
 		rc = ag_publish_key(c, id);
 	json_object_put(after);
@@ -503,6 +501,14 @@ apply_to_standing(struct ag_call *c, struct key_body *b, const struct ag_kind *k
 	return ag_key_check_role(c, b->scopes, "scopes", role);
 }
 
+static int64_t
+workspace_of(struct json_object *key)
+{
+	struct json_object *v;
+
+	return json_object_object_get_ex(key, "_workspace_id", &v) ? json_object_get_int64(v) : 0;
+}
+
 void
 ag_api_key_update(struct ag_call *c)
 {
@@ -514,7 +520,7 @@ ag_api_key_update(struct ag_call *c)
 	if (ag_key_find(c, AG_KEY_TO_UPDATE, &id, &kind) == 0 && key_body_read(c, &b, kind) == 0 &&
 	    ag_key_read(c, id, &before) == 0 && ag_call_match(c, before) == 0 &&
 	    apply_to_standing(c, &b, kind, before) == 0 && update_row(c, &b, id) == 0 &&
-	    ag_key_read(c, id, &after) == 0 &&
+	    ag_rules_of_key(c, id, workspace_of(before)) == 0 && ag_key_read(c, id, &after) == 0 &&
 	    ag_call_audit(c, "update", "api_key", uuid_of(before), before, after) == 0 &&
 	    ag_publish_key(c, id) == 0 && ag_call_commit(c) == 0) {
 		ag_call_tag(c, after);

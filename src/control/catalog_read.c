@@ -10,6 +10,7 @@
 #include "control/policy_rules.h"
 #include "control/price_multiplier.h"
 #include "control/publish.h"
+#include "control/rules_load.h"
 #include "control/sql.h"
 
 #define SEALED_MAX 16384
@@ -33,6 +34,7 @@ struct reader {
 	struct ag_catalog_build *b;
 	struct ag_err *err;
 	struct id_list orgs, workspaces, integrations, grants, prices;
+	struct ag_rules_load rules;
 	PGresult *models;             /* of all integrations, in order */
 	int next_model;
 	struct scope_meter *meters;   /* owned */
@@ -150,6 +152,7 @@ read_orgs(struct reader *r)
 		if (ag_pg_uuid(res, i, 1, row.uuid) < 0)
 			return ag_err_set(r->err, -EINVAL, "an organisation cannot be read");
 		row.n_meters = meters_of(r, AG_LEVEL_ORG, row.id, row.meters);
+		row.flags = ag_pg_bool(res, i, 3) ? AG_CAT_ORG_SAVED_ONLY : 0;
 		ag_catalog_build_org(r->b, &row);
 		r->orgs.id[r->orgs.n++] = row.id;
 	}
@@ -169,6 +172,7 @@ read_workspaces(struct reader *r)
 		if (ag_pg_uuid(res, i, 1, row.uuid) < 0 || row.org_ix == AG_NONE_IX)
 			return ag_err_set(r->err, -EINVAL, "a workspace cannot be read");
 		row.n_meters = meters_of(r, AG_LEVEL_WORKSPACE, row.id, row.meters);
+		ag_rules_load_workspace(&r->rules, r->b, &row);
 		ag_catalog_build_workspace(r->b, &row);
 		r->workspaces.id[r->workspaces.n++] = row.id;
 	}
@@ -192,6 +196,21 @@ mode_of(struct ag_str s)
 	return AG_MODE_CHAT;
 }
 
+/* What a unit price counts, by its word in the price list; n 0: nothing. */
+static uint32_t
+unit_of(struct ag_str word)
+{
+	static const struct { const char *word; enum ag_price_unit unit; } rows[] = {
+		{ "image", AG_PU_IMAGE }, { "image_in", AG_PU_IMAGE }, { "pixel", AG_PU_PIXEL },
+		{ "second", AG_PU_SECOND }, { "character", AG_PU_CHARACTER }, { "search_unit", AG_PU_SEARCH },
+	};
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(rows); i++)
+		if (ag_str_eq(word, ag_str(rows[i].word)))
+			return rows[i].unit;
+	return word.n > 0 ? AG_PU_OTHER : AG_PU_NONE;
+}
+
 static int
 read_prices(struct reader *r)
 {
@@ -211,7 +230,7 @@ read_prices(struct reader *r)
 			row.family = put(r, res, i, 2);
 		for (int k = 0; k < AG_PI_COUNT; k++)
 			row.p[k] = PQgetisnull(res, i, 11 + k) ? -1 : ag_pg_i64(res, i, 11 + k);
-		row.unit = !PQgetisnull(res, i, 11 + AG_PI_COUNT);
+		row.unit = unit_of(ag_pg_text(res, i, 11 + AG_PI_COUNT));
 		ag_catalog_build_price(r->b, &row);
 		r->prices.id[r->prices.n++] = row.id;
 	}
@@ -403,7 +422,9 @@ read_all(struct reader *r)
 {
 	int rc;
 
-	if ((rc = read_meters(r)) < 0 || (rc = read_orgs(r)) < 0 || (rc = read_workspaces(r)) < 0 ||
+	if ((rc = read_meters(r)) < 0 || (rc = read_orgs(r)) < 0 ||
+	    (rc = ag_rules_load(&r->rules, r->ctl->pg, r->b, r->err)) < 0 ||
+	    (rc = read_workspaces(r)) < 0 ||
 	    (rc = read_prices(r)) < 0 || (rc = read_integrations(r)) < 0 ||
 	    (rc = read_grants(r)) < 0 || (rc = read_providers(r)) < 0 || (rc = read_policies(r)) < 0)
 		return rc;
@@ -428,6 +449,7 @@ ag_catalog_read(struct ag_control *ctl, struct ag_plan *plan, struct ag_err *err
 	}
 	ag_catalog_build_free(r.b);
 	PQclear(r.models);
+	ag_rules_load_fini(&r.rules);
 	free(r.meters);
 	free(r.orgs.id);
 	free(r.workspaces.id);

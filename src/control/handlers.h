@@ -89,6 +89,25 @@ void ag_rate_policy_delete(struct ag_call *c);
 void ag_policy_value_list(struct ag_call *c);
 void ag_policy_value_reset(struct ag_call *c);
 
+void ag_config_create(struct ag_call *c);
+void ag_config_list(struct ag_call *c);
+void ag_config_get(struct ag_call *c);
+void ag_config_update(struct ag_call *c);
+void ag_config_delete(struct ag_call *c);
+void ag_config_versions(struct ag_call *c);
+
+void ag_guardrail_create(struct ag_call *c);
+void ag_guardrail_list(struct ag_call *c);
+void ag_guardrail_get(struct ag_call *c);
+void ag_guardrail_update(struct ag_call *c);
+void ag_guardrail_delete(struct ag_call *c);
+
+void ag_org_defaults_get(struct ag_call *c);
+void ag_org_defaults_update(struct ag_call *c);
+void ag_exclusions_get(struct ag_call *c);
+void ag_exclusions_update(struct ag_call *c);
+void ag_output_exclusions_update(struct ag_call *c);
+
 void ag_operator_bootstrap(struct ag_call *c);
 void ag_operator_status(struct ag_call *c);
 void ag_operator_reload(struct ag_call *c);

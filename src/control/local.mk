@@ -6,6 +6,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/call.c src/control/call.h \
 	src/control/catalog_read.c \
 	src/control/command.c src/control/command.h \
+	src/control/configs.c \
 	src/control/configurations.c src/control/configurations.h \
 	src/control/control.c src/control/control.h \
 	src/control/custom_host.c src/control/custom_host.h \
@@ -13,6 +14,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/family.c src/control/family.h \
 	src/control/field.c src/control/field.h \
 	src/control/grants.c \
+	src/control/guardrails.c \
 	src/control/handlers.h \
 	src/control/integrations.c \
 	src/control/invites.c \
@@ -49,8 +51,13 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/usage.c \
 	src/control/users.c \
 	src/control/sql.h src/control/sql_providers.h \
+	src/control/rule_defaults.c src/control/rules.h \
+	src/control/rules_load.c src/control/rules_load.h \
+	src/control/rules_sql.h \
+	src/control/secret.c src/control/secret.h \
+	src/control/server.c src/control/server.h \
 	src/control/shadow.c src/control/shadow.h src/control/sql_shadow.h \
-	src/control/sql.h \
+	src/control/sql.h src/control/sql_providers.h \
 	src/control/usage.c \
 	src/control/virtual_keys.c \
 	src/control/webhook.c src/control/webhook.h \

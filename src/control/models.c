@@ -12,8 +12,10 @@
 #define PUSD_DIGITS_OF_CENT 10
 #define PRICE_MAX_PUSD INT64_C(1000000000000000) /* 1000 USD a token */
 
+/* In the order of the columns of SQL_PRICE_INSERT. */
 static const char *const price_members[] = { "request_token", "response_token",
-	"cache_read_input_token", "cache_write_input_token" };
+	"cache_read_input_token", "cache_write_input_token", "reasoning_token", "request_audio_token",
+	"response_audio_token", "request_image_token", "response_image_token" };
 #define PRICES AG_ARRAY_LEN(price_members)
 
 void
@@ -57,7 +59,8 @@ read_prices(struct ag_call *c, struct json_object *config, const char *path, int
 		if (!is_known && value)
 			return ag_call_invalid(c, "%s.%.40s: not a price this gateway computes with; known "
 			    "are request_token, response_token, cache_read_input_token, "
-			    "cache_write_input_token", p, name);
+			    "cache_write_input_token, reasoning_token, request_audio_token, "
+			    "response_audio_token, request_image_token, response_image_token", p, name);
 	}
 	for (size_t i = 0; i < PRICES; i++) {
 		struct json_object *one = NULL;

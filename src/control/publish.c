@@ -55,7 +55,9 @@ ag_publish_key_row(struct ag_control *ctl, const PGresult *res, int row, struct 
 	struct ag_key k = { .id = ag_pg_i64(res, row, 0), .org_id = ag_pg_i64(res, row, 2),
 		.workspace_id = ag_pg_i64(res, row, 3), .user_id = ag_pg_i64(res, row, 4),
 		.kind = key_kind(ag_pg_text(res, row, 5)), .expires_at_us = ag_pg_i64(res, row, 9),
-		.state = ag_pg_bool(res, row, 10) ? AG_KEY_DISABLED : AG_KEY_ACTIVE };
+		.state = ag_pg_bool(res, row, 10) ? AG_KEY_DISABLED : AG_KEY_ACTIVE,
+		.config_id = ag_pg_i64(res, row, 12),
+		.flags = ag_pg_bool(res, row, 13) ? AG_KEY_FLAG_CONFIG_LOCKED : 0 };
 	enum ag_role_in role = ag_role_find(ag_pg_text(res, row, KEY_COL_ROLE));
 	size_t n;
 	int rc;

@@ -104,6 +104,32 @@ static const struct ag_route routes[] = {
 	{ "DELETE", "/v1/secret-references/{}", ag_secret_ref_delete, AG_SCOPE_SECRET_REFERENCES_DELETE,
 	    false },
 
+	{ "POST", "/v1/configs", ag_config_create, AG_SCOPE_CONFIGS_CREATE, false },
+	{ "GET", "/v1/configs", ag_config_list, AG_SCOPE_CONFIGS_LIST, false },
+	{ "GET", "/v1/configs/{}", ag_config_get, AG_SCOPE_CONFIGS_READ, false },
+	{ "GET", "/v1/configs/{}/versions", ag_config_versions, AG_SCOPE_CONFIGS_READ, false },
+	{ "PUT", "/v1/configs/{}", ag_config_update, AG_SCOPE_CONFIGS_UPDATE, false },
+	{ "DELETE", "/v1/configs/{}", ag_config_delete, AG_SCOPE_CONFIGS_DELETE, false },
+
+	{ "POST", "/v1/guardrails", ag_guardrail_create, NONE, false },
+	{ "GET", "/v1/guardrails", ag_guardrail_list, NONE, false },
+	{ "GET", "/v1/guardrails/{}", ag_guardrail_get, NONE, false },
+	{ "PUT", "/v1/guardrails/{}", ag_guardrail_update, NONE, false },
+	{ "DELETE", "/v1/guardrails/{}", ag_guardrail_delete, NONE, false },
+
+	{ "GET", "/v1/admin/organisation/defaults", ag_org_defaults_get,
+	    AG_SCOPE_ORGANISATION_SETTINGS_READ, false },
+	{ "PUT", "/v1/admin/organisation/defaults", ag_org_defaults_update,
+	    AG_SCOPE_ORGANISATION_SETTINGS_UPDATE, false },
+	{ "GET", "/v1/workspace-exclusions/input-guardrails", ag_exclusions_get,
+	    AG_SCOPE_ORGANISATION_EXCLUSIONS_LIST, false },
+	{ "PUT", "/v1/workspace-exclusions/input-guardrails", ag_exclusions_update,
+	    AG_SCOPE_ORGANISATION_EXCLUSIONS_UPDATE, false },
+	{ "GET", "/v1/workspace-exclusions/output-guardrails", ag_exclusions_get,
+	    AG_SCOPE_ORGANISATION_EXCLUSIONS_LIST, false },
+	{ "PUT", "/v1/workspace-exclusions/output-guardrails", ag_output_exclusions_update,
+	    AG_SCOPE_ORGANISATION_EXCLUSIONS_UPDATE, false },
+
 	{ "POST", "/v1/operator/bootstrap", ag_operator_bootstrap, NONE, true },
 	{ "GET", "/v1/operator/status", ag_operator_status, NONE, true },
 	{ "POST", "/v1/operator/reload", ag_operator_reload, NONE, true },
@@ -115,10 +141,6 @@ static const struct {
 	const char *path;   /* a last segment "*" stands for any rest, the empty one included */
 	const char *what;
 } later[] = {
-	{ NULL, "/v1/admin/organisation/defaults/*", "organisation defaults" },
-	{ NULL, "/v1/workspace-exclusions/*", "guardrail exclusions" },
-	{ NULL, "/v1/configs/*", "configs" },
-	{ NULL, "/v1/guardrails/*", "guardrails" },
 	{ NULL, "/v1/prompts/*", "prompts" },
 	{ NULL, "/v1/collections/*", "prompt collections" },
 	{ NULL, "/v1/labels/*", "prompt labels" },

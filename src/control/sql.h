@@ -158,13 +158,24 @@
 
 /* ---- workspaces ---- */
 
+/* Its own guardrails, its default config; null when it has none. */
+#define SQL_WORKSPACE_GUARDRAILS(w)                                                          \
+	"(select json_agg(g.slug order by d.position) from aigate.guardrail_default d"           \
+	" join aigate.guardrail g on g.id = d.guardrail_id where d.workspace_id = " w ".id)"
+#define SQL_WORKSPACE_CONFIG(w)                                                              \
+	"(select slug from aigate.config where workspace_id = " w ".id and is_default and status = 'active')"
+
 #define SQL_WORKSPACE_OBJECT(w)                                                              \
 	"json_build_object('_id', " w ".id, '_version', " w ".xmin::text, 'id', " w ".uuid, 'slug', " SQL_SLUG(w ".slug")      \
 	", 'name', " w ".name, 'icon', " w ".icon, 'description', " w ".description,"            \
 	" 'created_at', " SQL_TIME(w ".created_at") ", 'last_updated_at', " SQL_TIME(w ".updated_at") \
-	", 'defaults', case when " w ".metadata is null then null else json_build_object("       \
-	"'metadata', " w ".metadata, 'is_default', " w ".is_default::int, 'input_guardrails', '[]'::json," \
-	" 'output_guardrails', '[]'::json, 'user_api_key_config', null, 'object', 'workspace') end," \
+	", 'defaults', case when coalesce(" w ".metadata::text, " w ".user_config_id::text, "    \
+	SQL_WORKSPACE_GUARDRAILS(w) "::text, " SQL_WORKSPACE_CONFIG(w) ") is null then null"     \
+	" else json_build_object('metadata', " w ".metadata, 'is_default', " w ".is_default::int," \
+	" 'input_guardrails', coalesce(" SQL_WORKSPACE_GUARDRAILS(w) ", '[]'::json),"            \
+	" 'output_guardrails', '[]'::json, 'config_id', " SQL_WORKSPACE_CONFIG(w)                \
+	", 'user_api_key_config', (select slug from aigate.config where id = " w ".user_config_id)," \
+	" 'object', 'workspace') end,"                                                           \
 	" 'is_default', " w ".is_default::int, 'scim_source_id', null,"                          \
 	" 'usage_limits', " w ".usage_limits, 'rate_limits', " w ".rate_limits,"                 \
 	" 'security_settings', '{}'::json, 'status', " w ".status, 'object', 'workspace')"
@@ -458,15 +469,18 @@
 	" and status = 'active'"
 
 /* What a key slot holds.  Columns: id, uuid, organisation, workspace, user, kind, hash, scopes,
- * metadata, expiry, whether it is shut, ids of its meters; then those that have names. */
-#define KEY_COL_ROLE          12 /* of its user in its workspace */
-#define KEY_COL_FORMER_HASH   13 /* of the former secret while it works */
-#define KEY_COL_FORMER_EXPIRY 14
+ * metadata, expiry, whether it is shut, ids of its meters, config (-1: one that is gone), whether
+ * that binds; then those that have names. */
+#define KEY_COL_ROLE          14 /* of its user in its workspace */
+#define KEY_COL_FORMER_HASH   15 /* of the former secret while it works */
+#define KEY_COL_FORMER_EXPIRY 16
 #define SQL_KEY_SLOTS(ids)                                                                   \
 	"select k.id, k.uuid, k.organisation_id, coalesce(k.workspace_id, 0), coalesce(k.user_id, 0)," \
 	" k.kind, k.key_hash, k.scopes, k.metadata, " SQL_EPOCH_US("k.expires_at") ","           \
 	" k.status <> 'active' or o.status <> 'active' or coalesce(w.status <> 'active', false)," \
-	" " ids ","                                                                              \
+	" " ids ", case when k.config_id is null then 0 else coalesce((select id from aigate.config" \
+	" where workspace_id = k.workspace_id and slug = k.config_id), -1) end,"                 \
+	" coalesce(not k.allow_config_override, false),"                                         \
 	" case when u.role in ('owner', 'admin') then 'admin' else m.role end,"                  \
 	" case when k.former_expires_at > now() then k.former_hash end, "                        \
 	SQL_EPOCH_US("k.former_expires_at") " from aigate.api_key k"                             \
@@ -581,8 +595,9 @@
 
 #define SQL_PRICE_INSERT                                                                     \
 	"insert into aigate.price (integration_id, family, model, mode, effective_from, in_pusd," \
-	" out_pusd, cached_in_pusd, cache_w_5m_pusd, source)"                                    \
-	" select $1, i.family, $2, 'chat', clock_timestamp(), $3, $4, $5, $6, 'pricing_config'"  \
+	" out_pusd, cached_in_pusd, cache_w_5m_pusd, reasoning_pusd, audio_in_pusd, audio_out_pusd," \
+	" image_in_pusd, image_out_pusd, source) select $1, i.family, $2, 'chat', clock_timestamp(), $3," \
+	" $4, $5, $6, $7, $8, $9, $10, $11, 'pricing_config'"                                    \
 	" from aigate.integration i where i.id = $1"
 
 /* ---- grants and providers ---- */
@@ -692,7 +707,8 @@
 	"select " SQL_METER_COLUMNS " from aigate.meter where retired_at is null"                \
 	" and level in ('workspace', 'grant', 'provider', 'organisation') order by id"
 #define SQL_LOAD_ORGS                                                                        \
-	"select id, uuid, name from aigate.organisation where status = 'active' order by id"
+	"select id, uuid, name, coalesce(settings -> 'saved_only' = 'true', false)"             \
+	" from aigate.organisation where status = 'active' order by id"
 #define SQL_LOAD_WORKSPACES                                                                  \
 	"select w.id, w.uuid, w.slug, w.metadata, w.organisation_id, w.status from aigate.workspace w" \
 	" join aigate.organisation o on o.id = w.organisation_id and o.status = 'active'"        \

@@ -8,6 +8,7 @@
 #include "control/meters.h"
 #include "control/people.h"
 #include "control/publish.h"
+#include "control/rules.h"
 #include "control/settings.h"
 #include "control/sql_people.h"
 #include "control/sql_providers.h"
@@ -35,8 +36,7 @@ workspace_body_fini(struct workspace_body *b)
 static int
 read_defaults(struct ag_call *c, struct workspace_body *b)
 {
-	static const char *const unserved[] = { "input_guardrails", "output_guardrails",
-		"user_api_key_config", "config_id", "config_slug", NULL };
+	static const char *const unserved[] = { "output_guardrails", NULL };
 	struct json_object *defaults = NULL;
 	enum ag_field f = ag_field_object(c, c->body, "defaults", &defaults);
 
@@ -249,7 +249,8 @@ create(struct ag_call *c, struct workspace_body *b)
 	}
 	if (conform(c, b) < 0 || insert(c, b, slug, &id, uuid) < 0 || ag_meters_sync(c, "workspace", id,
 	    stored_text(b->usage), stored_text(b->rates), false) < 0 ||
-	    (b->users && ag_people_join(c, b->users, "users", id) < 0) || ag_grant_global(c, id) < 0 || read_object(c, id, &obj) < 0)
+	    (b->users && ag_people_join(c, b->users, "users", id) < 0) ||
+	    ag_rules_of_workspace(c, id) < 0 || ag_grant_global(c, id) < 0 || read_object(c, id, &obj) < 0)
 		return;
 	meters = ag_meters_of(c, "workspace", obj);
 	if (!meters || ag_call_audit(c, "create", "workspace", uuid, NULL, obj) < 0 ||
@@ -395,7 +396,7 @@ update(struct ag_call *c, struct workspace_body *b)
 	if (find_in_path(c, &id, uuid, name) == 0 && read_object(c, id, &before) == 0 &&
 	    ag_call_match(c, before) == 0 && conform_standing(c, b, before) == 0 &&
 	    update_row(c, b, id) == 0 && (!b->users || ag_people_join(c, b->users, "users", id) == 0) &&
-	    read_object(c, id, &after) == 0 &&
+	    ag_rules_of_workspace(c, id) == 0 && read_object(c, id, &after) == 0 &&
 	    ag_call_audit(c, "update", "workspace", uuid, before, after) == 0 &&
 	    add_more(c, id, after) == 0 && (meters = ag_meters_of(c, "workspace", after)) != NULL &&
 	    ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0) {

@@ -85,12 +85,12 @@ put_window(struct ag_buf *b, int64_t us)
 	ag_buf_printf(b, ",\"window_s\":%lld", (long long)(us / AG_US_PER_SEC));
 }
 
-/* What it does with what may not fit, and by how much it can be passed. */
+/* What it does with what may not fit, and by how much it can be passed; m NULL: not used yet. */
 static void
-put_mode(struct readback *r, const struct ag_meter *m, uint32_t unit)
+put_mode(struct readback *r, enum ag_enforcement mode, enum ag_exhaust on_exhaust,
+    const struct ag_meter *m, uint32_t unit)
 {
 	static const char *const modes[] = { "strict", "adaptive", "shadow" };
-	enum ag_enforcement mode = ag_meter_enforcement(m);
 	struct ag_buf *b = r->out;
 
 	ag_buf_printf(b, ",\"enforcement\":\"%s\"", modes[mode]);
@@ -100,12 +100,14 @@ put_mode(struct readback *r, const struct ag_meter *m, uint32_t unit)
 		break;
 	case AG_ENFORCE_ADAPTIVE:
 		ag_buf_printf(b, ",\"on_exhaust\":\"%s\"",
-		    ag_meter_on_exhaust(m) == AG_EXHAUST_CUT ? "cut" : "finish");
-		put_amount(b, "bound", ag_holds_bound(r->shm, (uint32_t)(m - r->shm->meters)), unit);
+		    on_exhaust == AG_EXHAUST_CUT ? "cut" : "finish");
+		put_amount(b, "bound",
+		    m ? ag_holds_bound(r->shm, (uint32_t)(m - r->shm->meters)) : 0, unit);
 		break;
 	case AG_ENFORCE_SHADOW:
 		put_amount(b, "bound", INT64_MAX, unit);
-		ag_buf_printf(b, ",\"would_refuse\":%lld", (long long)ag_a64_get(&m->mode.would_refuse));
+		ag_buf_printf(b, ",\"would_refuse\":%lld",
+		    m ? (long long)ag_a64_get(&m->mode.would_refuse) : 0LL);
 		break;
 	}
 }
@@ -163,7 +165,7 @@ put_meter(struct readback *r, const struct ag_meter *m, const char *scope, struc
 	put_head(r, scope, name, kind, unit);
 	if (kind == AG_METER_BUDGET) {
 		put_period(b, ag_a32_get(&m->period_kind), ag_meter_period_days(m));
-		put_mode(r, m, unit);
+		put_mode(r, ag_meter_enforcement(m), ag_meter_on_exhaust(m), m, unit);
 	} else if (kind == AG_METER_RATE) {
 		put_window(b, ag_a64_get(&m->window_us));
 	}
@@ -255,16 +257,13 @@ put_providers(struct readback *r, const struct ag_catalog *cat, const struct ag_
 /* As it stands, or as it would with its first use; limits are the policy's: the meter follows when
  * it is used again. */
 static bool
-read_value(const struct readback *r, const struct ag_cat_policy *p, int64_t meter_id,
+read_value(const struct readback *r, const struct ag_cat_policy *p, const struct ag_meter *m,
     struct ag_meter_state *out)
 {
-	const struct ag_meter *m;
 	bool is_exhausted = false;
-	uint32_t ix;
 
 	*out = (struct ag_meter_state){ .resets_at_us = INT64_MAX };
-	if (ag_metertab_find(r->shm, meter_id, &ix) == 0) {
-		m = ag_metertab_at(r->shm, ix);
+	if (m) {
 		ag_meter_read(m, 1, r->now_us, out);
 		is_exhausted = ag_budget_is_exhausted(m, out) && out->limit == p->limit;
 	} else if (p->kind == AG_METER_BUDGET) {
@@ -301,17 +300,24 @@ static enum status
 put_policy(struct readback *r, const struct ag_cat_policy *p, const struct ag_policy_key *key,
     struct ag_str depends)
 {
+	const struct ag_meter *m = NULL;
 	struct ag_buf *b = r->out;
 	struct ag_meter_state s;
 	char uuid[AG_POLICY_UUID];
 	bool is_exhausted;
+	enum status st;
+	uint32_t ix;
 
+	if (key && ag_metertab_find(r->shm, key->id, &ix) == 0)
+		m = ag_metertab_at(r->shm, ix);
 	ag_policy_uuid_text(p->uuid, uuid);
 	put_head(r, "policy", ag_str(uuid), p->kind, p->unit);
-	if (p->kind == AG_METER_BUDGET)
+	if (p->kind == AG_METER_BUDGET) {
 		put_period(b, p->period_kind, p->period_days);
-	else if (p->kind == AG_METER_RATE)
+		put_mode(r, (enum ag_enforcement)p->enforcement, (enum ag_exhaust)p->on_exhaust, m, p->unit);
+	} else if (p->kind == AG_METER_RATE) {
 		put_window(b, p->window_us);
+	}
 	if (!key) {
 		put_depends(b, depends);
 		put_amount(b, "limit", p->limit, p->unit);
@@ -324,8 +330,9 @@ put_policy(struct readback *r, const struct ag_cat_policy *p, const struct ag_po
 	ag_buf_puts(b, ",\"value_key\":\"");
 	ag_buf_put_json(b, ag_str_n(key->text, key->n));
 	ag_buf_putc(b, '"');
-	is_exhausted = read_value(r, p, key->id, &s);
-	return put_figures(b, &s, p->kind, p->unit, p->alert_at, is_exhausted);
+	is_exhausted = read_value(r, p, m, &s);
+	st = put_figures(b, &s, p->kind, p->unit, p->alert_at, is_exhausted);
+	return p->kind == AG_METER_BUDGET && p->enforcement == AG_ENFORCE_SHADOW ? ST_ACTIVE : st;
 }
 
 static enum status

@@ -5,10 +5,12 @@ src_provider_libprovider_a_SOURCES = \
 	src/provider/figure.c src/provider/figure.h \
 	src/provider/gemini.c \
 	src/provider/jwt.c src/provider/jwt.h \
+	src/provider/media.c \
 	src/provider/openai.c \
 	src/provider/template.c \
 	src/provider/provider.h \
 	src/provider/registry.c \
+	src/provider/responses.c \
 	src/provider/sigv4.c src/provider/sigv4.h
 EXTRA_DIST += src/provider/README.md
 

@@ -81,7 +81,9 @@ struct ag_wire {
 	void (*on_error)(const struct ag_provider *p, struct ag_str body, struct ag_answer *a);
 };
 
-extern const struct ag_wire ag_wire_openai;    /* chat, completions, embeddings, responses: usage */
+extern const struct ag_wire ag_wire_openai;    /* chat, completions, embeddings */
+extern const struct ag_wire ag_wire_responses;
+extern const struct ag_wire ag_wire_media;     /* images, speech, transcripts: usage or units */
 extern const struct ag_wire ag_wire_anthropic; /* messages, count_tokens */
 extern const struct ag_wire ag_wire_gemini;    /* generateContent, countTokens */
 

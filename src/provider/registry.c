@@ -10,12 +10,12 @@
 	{ AG_EP_EMBEDDING, v "/embeddings", NULL, &ag_wire_openai }
 
 #define OPENAI_MEDIA(v)                                                            \
-	{ AG_EP_IMAGE, v "/images/generations", NULL, &ag_wire_openai },           \
-	{ AG_EP_IMAGE_EDIT, v "/images/edits", NULL, &ag_wire_openai },            \
-	{ AG_EP_IMAGE_VARIATION, v "/images/variations", NULL, &ag_wire_openai },  \
-	{ AG_EP_SPEECH, v "/audio/speech", NULL, &ag_wire_openai },                \
-	{ AG_EP_TRANSCRIPTION, v "/audio/transcriptions", NULL, &ag_wire_openai }, \
-	{ AG_EP_TRANSLATION, v "/audio/translations", NULL, &ag_wire_openai },     \
+	{ AG_EP_IMAGE, v "/images/generations", NULL, &ag_wire_media },           \
+	{ AG_EP_IMAGE_EDIT, v "/images/edits", NULL, &ag_wire_media },            \
+	{ AG_EP_IMAGE_VARIATION, v "/images/variations", NULL, &ag_wire_media },  \
+	{ AG_EP_SPEECH, v "/audio/speech", NULL, &ag_wire_media },                \
+	{ AG_EP_TRANSCRIPTION, v "/audio/transcriptions", NULL, &ag_wire_media }, \
+	{ AG_EP_TRANSLATION, v "/audio/translations", NULL, &ag_wire_media },     \
 	{ AG_EP_MODERATION, v "/moderations", NULL, &ag_wire_openai }
 
 #define PASSED(v)                                                                  \
@@ -26,7 +26,7 @@
 #define END { AG_EP_NONE, NULL, NULL, NULL }
 
 static const struct ag_provider_path openai_paths[] = { OPENAI_CHAT(""),
-	{ AG_EP_RESPONSES, "/responses", NULL, &ag_wire_openai }, OPENAI_MEDIA(""), PASSED(""), END };
+	{ AG_EP_RESPONSES, "/responses", NULL, &ag_wire_responses }, OPENAI_MEDIA(""), PASSED(""), END };
 static const struct ag_provider_path compatible_paths[] = { OPENAI_CHAT(""), OPENAI_MEDIA(""),
 	{ AG_EP_RERANK, "/rerank", NULL, &ag_wire_openai }, PASSED(""), END };
 static const struct ag_provider_path v1_paths[] = { OPENAI_CHAT("/v1"), OPENAI_MEDIA("/v1"),
@@ -54,11 +54,11 @@ static const struct ag_provider_path azure_paths[] = {
 	{ AG_EP_CHAT, AZURE("/chat/completions"), NULL, &ag_wire_openai },
 	{ AG_EP_COMPLETION, AZURE("/completions"), NULL, &ag_wire_openai },
 	{ AG_EP_EMBEDDING, AZURE("/embeddings"), NULL, &ag_wire_openai },
-	{ AG_EP_IMAGE, AZURE("/images/generations"), NULL, &ag_wire_openai },
-	{ AG_EP_IMAGE_EDIT, AZURE("/images/edits"), NULL, &ag_wire_openai },
-	{ AG_EP_SPEECH, AZURE("/audio/speech"), NULL, &ag_wire_openai },
-	{ AG_EP_TRANSCRIPTION, AZURE("/audio/transcriptions"), NULL, &ag_wire_openai },
-	{ AG_EP_TRANSLATION, AZURE("/audio/translations"), NULL, &ag_wire_openai },
+	{ AG_EP_IMAGE, AZURE("/images/generations"), NULL, &ag_wire_media },
+	{ AG_EP_IMAGE_EDIT, AZURE("/images/edits"), NULL, &ag_wire_media },
+	{ AG_EP_SPEECH, AZURE("/audio/speech"), NULL, &ag_wire_media },
+	{ AG_EP_TRANSCRIPTION, AZURE("/audio/transcriptions"), NULL, &ag_wire_media },
+	{ AG_EP_TRANSLATION, AZURE("/audio/translations"), NULL, &ag_wire_media },
 	END
 };
 

@@ -19,14 +19,14 @@
 
 /* ---- who --------------------------------------------------------------------------------- */
 
-static struct ag_str
-header(const struct ag_http_head *head, struct ag_str portkey, struct ag_str own)
+struct ag_str
+ag_admit_header(const struct ag_http_head *head, struct ag_str portkey, struct ag_str own)
 {
 	struct ag_str v = ag_http_header_get(head, portkey);
 
 	return v.p ? v : ag_http_header_get(head, own);
 }
-#define HEADER(head, name) header(head, AG_STR("x-portkey-" name), AG_STR("x-aigate-" name))
+#define HEADER(head, name) AG_ADMIT_HEADER(head, name)
 
 static struct ag_str
 bearer(struct ag_str v)
@@ -228,12 +228,15 @@ static enum ag_verdict
 find_target(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail)
 {
 	static const struct { struct ag_str portkey, own; } unsupported[] = {
-		{ { "x-portkey-config", 16 }, { "x-aigate-config", 15 } },
 		{ { "x-portkey-custom-host", 21 }, { "x-aigate-custom-host", 20 } },
 		{ { "x-portkey-forward-headers", 25 }, { "x-aigate-forward-headers", 24 } },
 		{ { "x-portkey-cache", 15 }, { "x-aigate-cache", 14 } },
 	};
-	struct ag_str provider = HEADER(head, "provider"), slug = HEADER(head, "virtual-key");
+	bool is_configured = r->rules && r->rules->has_config && (r->rules->config.provider.n > 0 ||
+	    (r->rules->config.flags & AG_CONFIG_HAS_TARGET));
+	/* A config that says who serves decides alone. */
+	struct ag_str provider = is_configured ? AG_STR_NONE : HEADER(head, "provider");
+	struct ag_str slug = is_configured ? r->rules->config.provider : HEADER(head, "virtual-key");
 	struct ag_route_in in = {
 		.cat = ag_view_catalog(r->view), .ws = r->ws, .model = r->requested_model,
 		.endpoint = r->endpoint, .now_us = r->admit_at_us, .arena = &r->arena,
@@ -241,7 +244,7 @@ find_target(struct ag_req *r, const struct ag_http_head *head, struct ag_str *ou
 	enum ag_verdict v;
 
 	for (size_t i = 0; i < AG_ARRAY_LEN(unsupported); i++)
-		if (header(head, unsupported[i].portkey, unsupported[i].own).n > 0) {
+		if (ag_admit_header(head, unsupported[i].portkey, unsupported[i].own).n > 0) {
 			*out_detail = unsupported[i].portkey;
 			return AG_DENY_CONFIG_UNSUPPORTED;
 		}
@@ -264,6 +267,19 @@ find_target(struct ag_req *r, const struct ag_http_head *head, struct ag_str *ou
 	if (r->path.p && memchr(r->path.p, '{', r->path.n))
 		return ag_req_expand_path(r, head, out_detail);
 	return AG_ALLOW;
+}
+
+/* Guardrails come before the models an integration allows: who is told that a model is not allowed
+ * is told first by which rule. */
+static enum ag_verdict
+guard(struct ag_req *r, enum ag_verdict found, struct ag_str model)
+{
+	enum ag_verdict v;
+
+	if (found != AG_ALLOW && found != AG_DENY_MODEL_NOT_ALLOWED)
+		return found;
+	v = ag_req_guard(r, found == AG_ALLOW ? r->target.model : model);
+	return v != AG_ALLOW ? v : found;
 }
 
 /* ---- how much ---------------------------------------------------------------------------- */
@@ -381,8 +397,10 @@ read_headers(struct ag_req *r, const struct ag_http_head *head, struct ag_str *o
 	struct ag_str timeout = HEADER(head, "request-timeout");
 	uint64_t ms;
 
-	if (timeout.n == 0)
+	if (timeout.n == 0) {
+		r->timeout_us = r->rules ? r->rules->config.timeout_ms * AG_US_PER_MS : 0;
 		return AG_ALLOW;
+	}
 	if (ag_parse_u64(timeout, 3600000, &ms) < 0 || ms == 0)
 		return bad(out_detail, "x-portkey-request-timeout is not a number of milliseconds between 1 and 3600000");
 	r->timeout_us = (int64_t)ms * AG_US_PER_MS;
@@ -412,11 +430,19 @@ ag_req_admit(struct ag_req *r, const struct ag_http_head *head, struct ag_str *o
 		return AG_DENY_SCOPE; /* organisation keys do not call models */
 	if (!ag_scopes_has(r->key.scopes, AG_SCOPE_COMPLETIONS_WRITE))
 		return AG_DENY_SCOPE;
-	if ((v = read_headers(r, head, out_detail)) != AG_ALLOW ||
+	if ((v = ag_req_rules(r, head, out_detail)) != AG_ALLOW ||
+	    (v = read_headers(r, head, out_detail)) != AG_ALLOW ||
+	    (r->rules && (v = ag_req_params(r, head, out_detail)) != AG_ALLOW) ||
 	    (v = r->endpoint > AG_EP_EMBEDDING ? ag_inbound_scan(r, head, out_detail)
 	            : scan_body(r, head, out_detail)) != AG_ALLOW ||
-	    (v = scan_stream_options(r, out_detail, &usage)) != AG_ALLOW ||
-	    (v = find_target(r, head, out_detail)) != AG_ALLOW)
+	    (v = scan_stream_options(r, out_detail, &usage)) != AG_ALLOW)
+		return v;
+	if (ag_admit_metadata(r, head, ag_str_n(blob, blob_bytes)) < 0)
+		return bad(out_detail, "The metadata of this request, its key and its workspace is larger than 2048 bytes");
+	v = find_target(r, head, out_detail);
+	if (r->rules && r->rules->n_guards > 0)
+		v = guard(r, v, *out_detail);
+	if (v != AG_ALLOW)
 		return v;
 	if (r->target.path->endpoint != r->endpoint)
 		v = ag_xlate_open(r, head, out_detail);
@@ -424,8 +450,6 @@ ag_req_admit(struct ag_req *r, const struct ag_http_head *head, struct ag_str *o
 		v = r->endpoint > AG_EP_EMBEDDING ? ag_inbound_estimate(r, head, out_detail) : estimate(r, out_detail);
 	if (v != AG_ALLOW)
 		return v;
-	if (ag_admit_metadata(r, head, ag_str_n(blob, blob_bytes)) < 0)
-		return bad(out_detail, "The metadata of this request, its key and its workspace is larger than 2048 bytes");
 	r->n_meters = r->n_policies = 0;
 	r->is_governed = r->w->conf->govern;
 	if (r->is_governed)

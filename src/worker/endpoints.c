@@ -377,6 +377,8 @@ ag_inbound_scan(struct ag_req *r, const struct ag_http_head *head, struct ag_str
 
 	if (ag_http_header_get(head, AG_STR("content-encoding")).p)
 		return bad(r, out_detail, "A content-encoding of the request body is not implemented", NULL);
+	if (ag_endpoint_is_media(r->endpoint))
+		return ag_media_scan(r, head, out_detail);
 	if (!in)
 		return ag_passed_scan(r, head, out_detail);
 	if (!is_media_type(head, AG_STR("application/json")))
@@ -495,6 +497,8 @@ ag_inbound_estimate(struct ag_req *r, const struct ag_http_head *head, struct ag
 {
 	const struct inbound *in = inbound_of(r->endpoint);
 
+	if (ag_endpoint_is_media(r->endpoint))
+		return ag_media_estimate(r);
 	if (!in)
 		return ag_passed_estimate(r, head, out_detail);
 	if (in->is_free) {
@@ -552,6 +556,10 @@ edit_generation(struct ag_req *r)
 void
 ag_inbound_edit(struct ag_req *r)
 {
+	if (ag_endpoint_is_media(r->endpoint)) {
+		ag_media_edit(r);
+		return;
+	}
 	if (r->field[AG_F_MODEL].type == AG_JSON_STRING)
 		ag_edit_model(r);
 	if (!r->est.must_write_limit || r->est.limit == 0)

@@ -1,6 +1,6 @@
 /* explain.c - what was decided of a request, and on what grounds, for people who ask later.  Written by
  * copying into shared memory: never waits, never fails, decides nothing. */
-#include "base/attr.h"
+#include "base/clock.h"
 #include "limit/meter.h"
 #include "shm/explain.h"
 #include "shm/metertab.h"
@@ -18,41 +18,28 @@ is_noted(const struct ag_req *r)
 	return memcmp(note.request_id, r->id, sizeof(r->id)) == 0;
 }
 
-static int64_t
-amount_in(const struct ag_amounts *a, uint32_t unit)
-{
-	switch ((enum ag_unit)unit) {
-	case AG_UNIT_NUSD:
-		return a->nusd;
-	case AG_UNIT_TOKENS:
-		return a->tokens;
-	case AG_UNIT_REQUESTS:
-		break;
-	}
-	return a->requests;
-}
-
 static void
 note_meter(const struct ag_req *r, uint32_t ix, struct ag_explain_meter *out)
 {
 	const struct ag_meter *m = ag_metertab_at(r->w->shm, ix);
-	uint32_t kind = ag_a32_get(&m->kind), unit = ag_a32_get(&m->unit);
+	uint32_t kind = ag_a32_get(&m->kind);
 	struct ag_meter_state s;
 
-	ag_meter_read(m, 0, r->rec.received_at_us, &s);
+	ag_meter_read(m, 0, r->admit_at_us, &s);
 	*out = (struct ag_explain_meter){
 		.id = ag_a64_get(&m->id),
 		.limit = s.limit,
 		.used = kind == AG_METER_BUDGET ? s.settled : s.used,
 		.held = kind == AG_METER_BUDGET ? s.held : 0,
-		.wanted = amount_in(&r->amounts, unit),
+		.wanted = ag_req_ask(r, ix).amount,
 		.resets_at_us = s.resets_at_us,
 		.window_us = ag_a64_get(&m->window_us),
 		.level = (uint8_t)ag_a32_get(&m->level),
 		.kind = (uint8_t)kind,
-		.unit = (uint8_t)unit,
+		.unit = (uint8_t)ag_a32_get(&m->unit),
 		.period_kind = (uint8_t)ag_a32_get(&m->period_kind),
-		.suspect = ag_a32_get(&m->suspect),
+		.enforcement = (uint8_t)ag_meter_enforcement(m),
+		.suspect = (uint8_t)ag_a32_get(&m->suspect),
 	};
 }
 
@@ -97,6 +84,8 @@ brief_of(const struct ag_req *r, enum ag_verdict v)
 		.endpoint = (uint8_t)r->endpoint,
 		.n_meters = (uint8_t)r->n_meters,
 		.n_policies = (uint8_t)r->n_policies,
+		.waited_ms = r->wait.since_us > 0
+		    ? (uint32_t)((ag_clock_mono_us() - r->wait.since_us) / AG_US_PER_MS) : 0,
 	};
 
 	memcpy(b.request_id, r->id, sizeof(b.request_id));

@@ -7,17 +7,21 @@ src_worker_libworker_a_SOURCES = \
 	src/worker/edit.c \
 	src/worker/endpoints.c \
 	src/worker/explain.c \
+	src/worker/media.c \
 	src/worker/models.c \
 	src/worker/policies.c \
 	src/worker/passed.c \
 	src/worker/origin.c src/worker/origin.h \
+	src/worker/pricing.c \
 	src/worker/relay.c \
 	src/worker/reply.c \
 	src/worker/request.c src/worker/request.h \
+	src/worker/rules.c \
 	src/worker/send.c \
 	src/worker/settle.c \
 	src/worker/status.c \
 	src/worker/take.c \
+	src/worker/tell.c \
 	src/worker/translate.c \
 	src/worker/upstream.c src/worker/upstream.h \
 	src/worker/wait.c src/worker/wait.h \

@@ -73,6 +73,21 @@ out_add(struct out *o, struct ag_str s)
 	o->run[o->n_runs++].n = s.n;
 }
 
+/* Results of guardrails go in where they belong. */
+static void
+out_add_body(struct out *o, struct ag_str run)
+{
+	struct ag_str text;
+	size_t at;
+
+	if (o->r->rules && ag_rules_splice(o->r, run, &at, &text)) {
+		out_add(o, ag_str_n(run.p, at));
+		out_add(o, text);
+		run = ag_str_skip(run, at);
+	}
+	out_add(o, run);
+}
+
 /* ---- the head ---------------------------------------------------------------------------- */
 
 /* The place of our credential in what a provider says, NULL: it is not there. */
@@ -142,8 +157,10 @@ put_framing(struct ag_req *r, const struct ag_http_head *head, struct ag_buf *b)
 		}
 	} else if (has_length) {
 		r->length_out_left = head->content_length;
+		if (r->rules)
+			r->length_out_left += ag_rules_extra(r);
 		ag_buf_puts(b, "content-length: ");
-		ag_buf_put_u64(b, head->content_length);
+		ag_buf_put_u64(b, r->length_out_left);
 		ag_buf_put(b, "\r\n", 2);
 	} else if (r->is_http10) {
 		r->is_until_eof_out = true;
@@ -171,6 +188,8 @@ choose_relay(struct ag_req *r, const struct ag_http_head *head)
 		ag_sse_init(&r->sse, AG_SSE_EVENT_MAX);
 		r->has_sse = true;
 		ag_count(AG_CNT_req_streamed);
+	} else if (r->endpoint == AG_EP_SPEECH && head->status / 100 == 2) {
+		r->relay = AG_RELAY_RAW; /* sound: nothing to read in it */
 	} else {
 		r->relay = AG_RELAY_BODY;
 	}
@@ -191,28 +210,33 @@ void
 ag_req_on_head(struct ag_req *r, const struct ag_http_head *head)
 {
 	struct ag_buf *b = &r->w->scratch;
+	int status = head->status;
 
 	ag_req_goto(r, AG_REQ_STREAM);
 	r->first_byte_us = ag_clock_mono_us();
 	r->rec.status = (uint16_t)head->status;
-	r->rec.client_status = (uint16_t)head->status;
 	count_status(r, head->status);
 	choose_relay(r, head);
+	r->rec.client_status = (uint16_t)status;
 	if (r->relay == AG_RELAY_TRANSLATE) {
 		ag_xlate_on_head(r, head);
 		return;
 	}
+	if (r->rules)
+		status = ag_rules_on_head(r, head);
+	r->rec.client_status = (uint16_t)status;
 	/* From here on no second attempt needs the message. */
 	if (r->up->n_iov == 0 && !r->is_admin && r->relay == AG_RELAY_STREAM) {
 		ag_req_forget_head(r);
 		ag_buf_fini(&r->msg);
+		ag_buf_fini(&r->merged);
 		ag_client_count(r->client);
 	}
 	ag_buf_reset(b);
 	ag_buf_puts(b, "HTTP/1.1 ");
-	ag_buf_put_u64(b, (uint64_t)head->status);
+	ag_buf_put_u64(b, (uint64_t)status);
 	ag_buf_putc(b, ' ');
-	ag_buf_puts(b, ag_http_reason(head->status));
+	ag_buf_puts(b, ag_http_reason(status));
 	ag_buf_put(b, "\r\n", 2);
 	put_headers(r, head, b);
 	put_framing(r, head, b);
@@ -380,6 +404,8 @@ relay_stream(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_last)
 	struct out o = { .r = r };
 	int rc = 0;
 
+	if (r->rules)
+		out_add(&o, ag_rules_event(r));
 	for (size_t i = 0; i < n_runs && rc == 0; i++) {
 		/* Two runs at most come of one: what was carried and what follows it. */
 		if (o.n_runs > OUT_RUNS - 4) {
@@ -503,9 +529,11 @@ relay_body(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_last)
 	for (size_t i = 0; i < n_runs; i++) {
 		if (r->rec.status >= 400)
 			mask_secret(r, runs[i]);
-		out_add(&o, runs[i]);
+		out_add_body(&o, runs[i]);
 		r->answer.content_bytes += runs[i].n;
 	}
+	if (is_last && r->rules)
+		out_add(&o, ag_rules_owed(r));
 	if (r->relay == AG_RELAY_BODY) {
 		if (is_last && r->acc.n == 0 && n_runs == 1 && !r->acc.failed) {
 			read_body(r, runs[0]);

@@ -46,8 +46,10 @@ ag_reply_common_headers(struct ag_req *r, struct ag_buf *b)
 		put_header(b, AG_STR("allow: "), r->allow);
 	if (r->target.family) {
 		put_header(b, AG_STR("x-portkey-provider: "), ag_str(r->target.family->name));
-		ag_buf_puts(b, "x-portkey-last-used-option-index: config\r\n"
-		               "x-portkey-cache-status: DISABLED\r\n");
+		ag_buf_puts(b, r->rules && (r->rules->config.flags & AG_CONFIG_HAS_TARGET)
+		    ? "x-portkey-last-used-option-index: config.targets[0]\r\n"
+		    : "x-portkey-last-used-option-index: config\r\n");
+		ag_buf_puts(b, "x-portkey-cache-status: DISABLED\r\n");
 		put_number(b, AG_STR("x-portkey-retry-attempt-count: "), r->retries);
 	}
 	if (r->rate_requests.is_set) {
@@ -200,6 +202,8 @@ put_error_members(struct ag_req *r, const struct ag_verdict_def *d, struct ag_st
 		ag_buf_puts(b, "null");
 	if (meter != AG_NONE_IX)
 		put_limit(r, b, meter, s);
+	if (d == &ag_verdict_defs[AG_DENY_CONFIG_INLINE])
+		ag_buf_puts(b, ",\"field\":\"x-portkey-config\"");
 	ag_buf_putc(b, '}');
 }
 
@@ -219,12 +223,14 @@ put_refusal(struct ag_req *r, const struct ag_verdict_def *d, struct ag_str text
 	} else if (d->shape == AG_SHAPE_C) {
 		ag_buf_puts(b, "{\"error\":");
 		put_error_members(r, d, ag_buf_str(&message), meter, s, b);
+		ag_buf_put_str(b, r->refusal);
 		ag_buf_putc(b, '}');
 	} else {
 		ag_buf_puts(b, "{\"status\":\"failure\",\"message\":\"");
 		ag_buf_put_json(b, ag_buf_str(&message));
 		ag_buf_puts(b, "\",\"error\":");
 		put_error_members(r, d, ag_buf_str(&message), meter, s, b);
+		ag_buf_put_str(b, r->refusal);
 		ag_buf_putc(b, '}');
 	}
 	ag_buf_fini(&message);
@@ -243,6 +249,11 @@ put_foreign_refusal(struct ag_req *r, const struct ag_verdict_def *d, struct ag_
 	if (!p)
 		return false;
 	p->write_error(&e, false, b);
+	if (r->refusal.n > 0 && b->n > 0 && b->p[b->n - 1] == '}') {
+		b->n--;
+		ag_buf_put_str(b, r->refusal);
+		ag_buf_putc(b, '}');
+	}
 	return true;
 }
 
@@ -294,7 +305,7 @@ ag_reply_verdict(struct ag_req *r, enum ag_verdict v, struct ag_str detail, uint
 		ag_meter_read(m, wanted(r, m), now_us, &s);
 	}
 	ag_buf_init(&text, 4096);
-	ag_buf_init(&body, 16384);
+	ag_buf_init(&body, 16384 + r->refusal.n);
 	ag_buf_init(&extra, 512);
 	for (const char *p = d->text; *p; p++) {
 		if (p[0] == '%' && p[1] == 's') {

@@ -82,6 +82,7 @@ ag_req_free(struct ag_req *r)
 	ag_buf_fini(&r->acc);
 	ag_req_forget_head(r);
 	ag_buf_fini(&r->msg);
+	ag_buf_fini(&r->merged);
 	ag_view_unref(r->view);
 	ag_mem_wipe(&r->key, sizeof(r->key));
 	r->magic = 0;
@@ -153,6 +154,12 @@ ag_req_again(struct ag_req *r, int64_t wall_us)
 	r->trace_id = ag_admit_trace_id(r, head);
 	if (r->xl)
 		ag_xlate_free(r);
+	/* Its rules may be others now: laid over the body as it came. */
+	if (r->merged.n > 0)
+		r->body_len = r->came_len;
+	ag_buf_fini(&r->merged);
+	r->rules = NULL;
+	r->refusal = AG_STR_NONE;
 	r->target = (struct ag_target){ 0 };
 	r->ws = NULL;
 	r->dest = NULL;
@@ -185,6 +192,12 @@ SERVE(count_tokens, AG_EP_COUNT_TOKENS)
 SERVE(responses, AG_EP_RESPONSES)
 SERVE(moderation, AG_EP_MODERATION)
 SERVE(rerank, AG_EP_RERANK)
+SERVE(image, AG_EP_IMAGE)
+SERVE(image_edit, AG_EP_IMAGE_EDIT)
+SERVE(image_variation, AG_EP_IMAGE_VARIATION)
+SERVE(speech, AG_EP_SPEECH)
+SERVE(transcription, AG_EP_TRANSCRIPTION)
+SERVE(translation, AG_EP_TRANSLATION)
 /* Of a provider that is named; without one there is nothing there: req_route(). */
 SERVE(files, AG_EP_FILES)
 SERVE(batches, AG_EP_BATCHES)
@@ -258,7 +271,14 @@ static const struct route {
 	{ "/v1beta/models", POST, true, serve_gemini },
 	{ "/v1/moderations", POST, false, serve_moderation },
 	{ "/v1/rerank", POST, false, serve_rerank },
+	{ "/v1/images/generations", POST, false, serve_image },
+	{ "/v1/images/edits", POST, false, serve_image_edit },
+	{ "/v1/images/variations", POST, false, serve_image_variation },
+	{ "/v1/audio/speech", POST, false, serve_speech },
+	{ "/v1/audio/transcriptions", POST, false, serve_transcription },
+	{ "/v1/audio/translations", POST, false, serve_translation },
 	{ "/v1/models", GET, false, ag_reply_models },
+	{ "/v1/models", GET, true, ag_reply_model },
 	{ "/v1/limits", GET, false, ag_reply_limits },
 	{ "/v1/usage", GET, false, serve_admin },
 	{ "/healthz", GET, false, serve_healthz },
@@ -273,7 +293,8 @@ static const struct route {
 	{ "/v1/configs", ANY, true, serve_admin },
 	{ "/v1/guardrails", ANY, true, serve_admin },
 	{ "/v1/policies", ANY, true, serve_admin },
-	{ "/v1/model-configs", GET, true, serve_admin },
+	{ "/v1/model-configs/pricing", GET, true, ag_reply_pricing },
+	{ "/model-configs/pricing", GET, true, ag_reply_pricing },
 	{ "/v1/workspace-exclusions", ANY, true, serve_admin },
 	{ "/v1/secret-references", ANY, true, serve_admin },
 	{ "/v1/audit-logs", ANY, true, serve_admin },

@@ -8,10 +8,12 @@
 
 #include "aigated/record.h"
 #include "base/arena.h"
+#include "catalog/guard.h"
 #include "http/json_scan.h"
 #include "http/sse.h"
 #include "limit/holds.h"
 #include "policy/estimate.h"
+#include "policy/guard.h"
 #include "policy/price.h"
 #include "policy/route.h"
 #include "policy/verdict.h"
@@ -54,6 +56,18 @@ enum ag_relay {
 	AG_RELAY_BODY,   /* whole body, kept to read its usage */
 	AG_RELAY_RAW,    /* as it comes: admin answers */
 	AG_RELAY_TRANSLATE, /* taken apart and written anew in the client's protocol: translate.c */
+};
+
+/* What configs and guardrails say of a request; arena.  Most requests have none. */
+struct ag_req_rules {
+	bool has_config;
+	struct ag_config config;
+	struct ag_guard *guard;        /* in order: those of the config, of organisation and workspace */
+	uint32_t n_guards;
+	struct ag_str results;         /* "hook_results":{...}, once they ran; n 0: nothing to tell */
+	bool has_failed;               /* one that does not deny */
+	bool is_strict;                /* streams carry nothing OpenAI does not know */
+	enum { AG_TELL_NOTHING, AG_TELL_AT_BRACE, AG_TELL_BEHIND_BRACE, AG_TELL_EVENT } tell;
 };
 
 /* A policy that applies to a request, and which of its meters. */
@@ -101,6 +115,10 @@ struct ag_req {
 	uint32_t n_edits;              /* of edit[], below */
 	uint8_t id[16];
 	struct ag_str trace_id, metadata, requested_model; /* arena */
+	struct ag_req_rules *rules;    /* NULL: none */
+	struct ag_buf merged;          /* the body with the parameters of a config; empty: as it came */
+	size_t came_len;               /* with merged: the length of the body as it came */
+	struct ag_str refusal;         /* members behind the error of a refusal, each with its comma; arena */
 	struct ag_str allow;           /* methods the path takes, for an Allow header; n 0: none */
 	int64_t timeout_us;            /* to the first byte; 0: the configured one */
 	uint32_t searches;             /* calls of the provider's search, paid by the call */
@@ -158,6 +176,11 @@ struct ag_req {
 
 	/* From here on not cleared for a new request: the counts above say what is valid. */
 	uint32_t meters[AG_HOLDS_MAX];
+	struct {
+		uint64_t images, pixels, characters, file_bytes;
+		size_t model_off, model_len;
+		struct ag_str quality, size;
+	} media;                       /* of pictures, speech, transcripts: media.c */
 	struct ag_edit edit[AG_REQ_EDITS];
 	struct ag_req_policy policy[AG_HOLDS_MAX];
 };
@@ -177,7 +200,7 @@ void ag_req_goto(struct ag_req *r, enum ag_req_state next);
 static inline struct ag_str
 ag_req_body(const struct ag_req *r)
 {
-	return ag_str_n(r->msg.p + r->head_len, r->body_len);
+	return r->merged.n > 0 ? ag_buf_str(&r->merged) : ag_str_n(r->msg.p + r->head_len, r->body_len);
 }
 
 /* The head holds the caller's key: overwritten before its memory serves something else. */
@@ -207,6 +230,34 @@ struct ag_str ag_admit_key_of(const struct ag_http_head *head);
 int ag_admit_metadata(struct ag_req *r, const struct ag_http_head *head,
     struct ag_str blob) AG_MUST_CHECK;
 struct ag_str ag_admit_trace_id(struct ag_req *r, const struct ag_http_head *head);
+
+/* A header of ours, under either name; n 0: not there. */
+struct ag_str ag_admit_header(const struct ag_http_head *head, struct ag_str portkey, struct ag_str own);
+#define AG_ADMIT_HEADER(head, name) \
+	ag_admit_header(head, AG_STR("x-portkey-" name), AG_STR("x-aigate-" name))
+
+/* ---- rules.c ---- */
+/* Which config and guardrails a request is under, into r->rules. */
+enum ag_verdict ag_req_rules(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail);
+/* Lays the parameters of its config over the body. */
+enum ag_verdict ag_req_params(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail);
+/* Runs the guardrails on a request whose model and metadata are known. */
+enum ag_verdict ag_req_guard(struct ag_req *r, struct ag_str model);
+/* What a guardrail is asked about this request. */
+struct ag_guard_subject ag_req_subject(const struct ag_req *r);
+
+/* ---- tell.c: results of guardrails on their way to the client ---- */
+/* The status of the answer; decides whether and where the results stand in it. */
+int ag_rules_on_head(struct ag_req *r, const struct ag_http_head *head);
+/* Bytes they add to a body. */
+uint64_t ag_rules_extra(const struct ag_req *r);
+/* Whether something goes in before byte *out_at of this run of the body: *out_text, in the arena. */
+bool ag_rules_splice(struct ag_req *r, struct ag_str run, size_t *out_at, struct ag_str *out_text);
+/* What is owed to a body that has ended, n 0 nothing; the event that begins a stream, n 0 none. */
+struct ag_str ag_rules_owed(struct ag_req *r);
+struct ag_str ag_rules_event(struct ag_req *r);
+/* An answer that is written here, of which out holds the beginning (of a whole one, all): its status. */
+int ag_rules_write(struct ag_req *r, int status, struct ag_buf *out);
 
 /* ---- policies.c ---- */
 /* The policies that apply, into r->policy, their meters into r->meters; made when they are not
@@ -268,6 +319,18 @@ void ag_inbound_edit(struct ag_req *r);
 /* Model, action and stream out of a path below /v1beta/models; false: there is no such path. */
 bool ag_inbound_gemini(struct ag_req *r, const struct ag_http_head *head);
 struct ag_str ag_inbound_query_key(const struct ag_http_head *head); /* ?key=, where it may stand */
+
+/* ---- media.c: pictures, speech, transcripts ---- */
+static inline bool
+ag_endpoint_is_media(enum ag_endpoint ep)
+{
+	return ep >= AG_EP_IMAGE && ep <= AG_EP_TRANSLATION;
+}
+enum ag_verdict ag_media_scan(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail);
+enum ag_verdict ag_media_estimate(struct ag_req *r);
+void ag_media_edit(struct ag_req *r);
+/* Completes what a whole 2xx answer told of its usage. */
+void ag_media_settle(struct ag_req *r);
 
 /* ---- passed.c: paths that go to a provider as they are ---- */
 bool ag_passed_is_named(const struct ag_http_head *head); /* a provider by header */
@@ -355,6 +418,13 @@ void ag_reply_stream_error(struct ag_buf *out, const char *type, const char *mes
 /* A member of the query, decoded, in the arena; n 0: not there. */
 struct ag_str ag_req_query(struct ag_req *r, const struct ag_http_head *head, struct ag_str name);
 void ag_reply_models(struct ag_req *r, const struct ag_http_head *head);
+/* One of them, named in the path. */
+void ag_reply_model(struct ag_req *r, const struct ag_http_head *head);
+
+/* ---- pricing.c ---- */
+void ag_reply_pricing(struct ag_req *r, const struct ag_http_head *head);
+/* A copy without percent-escapes, in the arena; n 0: no room. */
+struct ag_str ag_req_unescape(struct ag_req *r, struct ag_str v);
 
 /* ---- limits.c ---- */
 void ag_reply_limits(struct ag_req *r, const struct ag_http_head *head);

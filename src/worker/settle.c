@@ -37,6 +37,8 @@ price_attempt(struct ag_req *r, enum ag_outcome outcome, int64_t now_us, struct 
 		.searches = r->searches,
 	};
 
+	if (ag_endpoint_is_media(r->endpoint) && outcome == AG_OUT_ANSWERED)
+		ag_media_settle(r);
 	/* A name without a price does not bill at nothing when the model that served has one; a flat
 	 * price is what was held, and stays. */
 	if (!in.price && r->answer.model[0] != '\0' && r->w->conf->unpriced_model != AG_UNPRICED_FLAT)

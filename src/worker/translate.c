@@ -379,6 +379,7 @@ ag_xlate_on_head(struct ag_req *r, const struct ag_http_head *head)
 	if (r->up->n_iov == 0 && x->is_events) {
 		ag_req_forget_head(r);
 		ag_buf_fini(&r->msg);
+		ag_buf_fini(&r->merged);
 		ag_buf_fini(&x->body);
 		ag_client_count(r->client);
 	}
@@ -423,6 +424,13 @@ put_head(struct ag_req *r, int status, const char *type, int64_t length)
 	r->is_head_pending = true;
 	r->xl->has_head = true;
 	ag_buf_reset(&r->xl->passed);
+}
+
+/* What guardrails found goes in before the head tells the length. */
+static int
+told_status(struct ag_req *r, int status)
+{
+	return r->rules ? ag_rules_write(r, status, &r->xl->out) : status;
 }
 
 /* ---- the end ----------------------------------------------------------------------------- */
@@ -593,7 +601,7 @@ write_events(struct ag_req *r)
 	if (x->out.n == 0 || !r->is_stream)
 		return;
 	if (!x->has_head)
-		put_head(r, 200, stream_type(r), -1);
+		put_head(r, told_status(r, 200), stream_type(r), -1);
 	if (ag_relay_write(r, ag_buf_str(&x->out), false) < 0) {
 		ag_relay_lose_client(r);
 		return;
@@ -617,8 +625,11 @@ end_stream(struct ag_req *r)
 		break_off(r, AG_OUT_UPSTREAM_BROKE_DURING, "upstream_stream_truncated", "the provider's stream ended too early");
 		return;
 	}
-	if (!x->has_head)
-		put_head(r, 200, r->is_stream ? stream_type(r) : "application/json", r->is_stream ? -1 : (int64_t)x->out.n);
+	if (!x->has_head) {
+		int status = told_status(r, 200);
+
+		put_head(r, status, r->is_stream ? stream_type(r) : "application/json", r->is_stream ? -1 : (int64_t)x->out.n);
+	}
 	pour(r, AG_OUT_ANSWERED);
 }
 
@@ -688,7 +699,9 @@ on_whole(struct ag_req *r, struct ag_str body)
 	} else if (rc < 0 || x->out.failed || (!x->exchange && !x->has_ended)) {
 		break_off(r, AG_OUT_UPSTREAM_BROKE_DURING, "upstream_protocol_error", "the provider's answer could not be read");
 	} else {
-		put_head(r, r->rec.status, r->is_stream ? stream_type(r) : "application/json", (int64_t)x->out.n);
+		int status = told_status(r, r->rec.status);
+
+		put_head(r, status, r->is_stream ? stream_type(r) : "application/json", (int64_t)x->out.n);
 		pour(r, AG_OUT_ANSWERED);
 	}
 }

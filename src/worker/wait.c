@@ -148,6 +148,7 @@ time_is_over(struct ag_req *r)
 {
 	ag_count(AG_CNT_req_waited_in_vain);
 	ag_wait_leave(r);
+	ag_req_explain(r, r->wait.verdict, r->wait.detail, r->wait.meter);
 	ag_reply_verdict(r, r->wait.verdict, r->wait.detail, r->wait.meter);
 }
 

@@ -69,3 +69,35 @@ def test_refusals_become_the_sdk_s_own_exceptions(gateway, run_python, sdk):
     assert run_python("refused.py", sdk, CUSTOMER_KEY=key).split() == ["RateLimitError", "429"]
     poor = gateway.key(budget_tokens=100)
     assert gateway.chat(poor, "x" * 4000).status == 412
+
+
+def test_configs_guardrails_and_models_of_the_sdk(gateway, workspace, run_python):
+    key = gateway.key(workspace=workspace)
+    assert run_python("rules.py", workspace["slug"], ADMIN_KEY=gateway.admin_key,
+                      CUSTOMER_KEY=key).strip() == "done"
+
+
+def test_a_feature_in_three_tiers(gateway, mock, run_python):
+    """The guide's whole setup in one script: each tier sees, is served and is refused what it should be,
+    and knows its limits."""
+    got = json.loads(run_python("tiers.py", ADMIN_KEY=gateway.admin_key, PROVIDER_URL=mock.url + "/v1"))
+    tiers = {"enterprise": (["gpt-4o", "gpt-4o-mini", "o3-mini"], 500, 1000, 400),
+             "professional": (["gpt-4.1-mini", "gpt-4o-mini"], 100, 100, 80),
+             "starter": (["gpt-4o-mini"], 25, 10, 20)}
+    for tier, (models, budget, rpm, alert) in tiers.items():
+        seen = got["seen"][tier]
+        assert seen["models"] == [f"@openai-prod/{m}" for m in models]
+        assert seen["served"] == models and seen["refused"] == sorted(
+            {"gpt-4o", "gpt-4o-mini", "gpt-4.1-mini", "o3-mini"} - set(models))
+        found = {(m["scope"], m["kind"], m["limit"]): m for m in seen["limits"]["limits"]}
+        assert {("api_key", "budget", 10), ("api_key", "rate", 60), ("integration", "budget", budget),
+                ("integration", "rate", rpm)} <= set(found), sorted(found)
+        assert found["integration", "budget", budget]["alert_threshold"] == alert
+        assert 0 < found["integration", "budget", budget]["used"] < 1
+    assert mock.stats()["requests"] == 2 * sum(len(t[0]) for t in tiers.values())
+    gateway.wait_flushed()
+    assert dict(gateway.rows("SELECT metadata ->> 'subscription_tier', count(*) FROM aigate.ledger GROUP BY 1")
+                ) == {tier: 2 * len(t[0]) for tier, t in tiers.items()}
+    # The starter's tenth request of the minute is its last, whatever its key allows.
+    answers = [gateway.chat(got["keys"]["starter"], model="@openai-prod/gpt-4o-mini").status for _ in range(9)]
+    assert answers == [200] * 8 + [429]

@@ -5,12 +5,14 @@ check_PROGRAMS += \
 	tests/fuzz/fuzz_chunk_replay \
 	tests/fuzz/fuzz_eventstream_replay \
 	tests/fuzz/fuzz_head_replay \
+	tests/fuzz/fuzz_rules_replay \
 	tests/fuzz/fuzz_scan_replay \
 	tests/fuzz/fuzz_sse_replay
 TESTS += \
 	tests/fuzz/fuzz_chunk_replay \
 	tests/fuzz/fuzz_eventstream_replay \
 	tests/fuzz/fuzz_head_replay \
+	tests/fuzz/fuzz_rules_replay \
 	tests/fuzz/fuzz_scan_replay \
 	tests/fuzz/fuzz_sse_replay
 tests_fuzz_fuzz_chunk_replay_SOURCES = tests/fuzz/fuzz_chunk.c tests/fuzz/fuzz.h tests/fuzz/replay.c
@@ -22,6 +24,9 @@ tests_fuzz_fuzz_eventstream_replay_LDADD = $(HTTP_LIBS)
 tests_fuzz_fuzz_head_replay_SOURCES = tests/fuzz/fuzz_head.c tests/fuzz/fuzz.h tests/fuzz/replay.c
 tests_fuzz_fuzz_head_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"head"'
 tests_fuzz_fuzz_head_replay_LDADD = $(HTTP_LIBS)
+tests_fuzz_fuzz_rules_replay_SOURCES = tests/fuzz/fuzz_rules.c tests/fuzz/fuzz.h tests/fuzz/replay.c
+tests_fuzz_fuzz_rules_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"rules"'
+tests_fuzz_fuzz_rules_replay_LDADD = $(POLICY_LIBS)
 tests_fuzz_fuzz_scan_replay_SOURCES = tests/fuzz/fuzz_scan.c tests/fuzz/fuzz.h tests/fuzz/replay.c
 tests_fuzz_fuzz_scan_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"scan"'
 tests_fuzz_fuzz_scan_replay_LDADD = $(HTTP_LIBS)
@@ -42,6 +47,7 @@ FUZZERS = \
 	tests/fuzz/fuzz_eventstream \
 	tests/fuzz/fuzz_head \
 	tests/fuzz/fuzz_pattern \
+	tests/fuzz/fuzz_rules \
 	tests/fuzz/fuzz_scan \
 	tests/fuzz/fuzz_sse \
 	tests/fuzz/fuzz_translate
@@ -58,6 +64,9 @@ tests_fuzz_fuzz_eventstream_LDADD = $(HTTP_LIBS)
 tests_fuzz_fuzz_head_SOURCES = tests/fuzz/fuzz_head.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_head_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_head_LDADD = $(HTTP_LIBS)
+tests_fuzz_fuzz_rules_SOURCES = tests/fuzz/fuzz_rules.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_rules_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_rules_LDADD = $(POLICY_LIBS)
 tests_fuzz_fuzz_scan_SOURCES = tests/fuzz/fuzz_scan.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_scan_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_scan_LDADD = $(HTTP_LIBS)

@@ -110,3 +110,18 @@ def test_the_newest_decisions_stay_and_the_database_may_be_away(gateway, pg, kno
     assert json.loads(gateway.ctl("-o", "json", "explain", traces[0]).stdout)["decision"]
     pg.ensure_running()
     wait(lambda: gateway.get("/readyz").status == 200, "the gateway to be ready")
+
+
+def test_what_waited_for_others_is_told_with_its_wait(gateway_factory, mock):
+    gateway = gateway_factory(mock=mock, conf={"workers": "1", "hold_wait": "300ms"})
+    mock.script(wait="go", prompt_tokens=10, tokens=5)
+    key = gateway.key(budget_usd="0.00035")
+    first = gateway.chat_async(key, max_tokens=500)
+    mock.wait_stat("waiting", 1)
+    refused = gateway.chat(key, max_tokens=500)
+    assert refused.status == 412
+    d = explain(gateway, trace_of(refused))["decision"]
+    assert (d["rule"], d["meters"][0]["enforcement"]) == ("BUDGET_KEY", "strict")
+    assert d["waited_ms"] >= 300 and d["meters"][0]["held"] > 0
+    mock.release()
+    assert first.answer().status == 200

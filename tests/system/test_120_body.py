@@ -95,8 +95,7 @@ def test_a_model_that_is_no_name_is_refused(plane, provider, free, model, status
     assert provider.stats()["requests"] == 0
 
 
-@pytest.mark.parametrize("header", ["x-portkey-config", "x-portkey-custom-host", "x-portkey-forward-headers",
-                                    "x-portkey-cache"])
+@pytest.mark.parametrize("header", ["x-portkey-custom-host", "x-portkey-forward-headers", "x-portkey-cache"])
 def test_what_is_not_implemented_is_refused_by_name(plane, provider, free, header):
     answer = plane.ask("POST", "/v1/chat/completions", {"authorization": f"Bearer {free}", header: "x"},
                        {"model": "gpt-4o-mini", "messages": []})

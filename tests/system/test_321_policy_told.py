@@ -30,7 +30,7 @@ def test_a_policy_is_told_as_far_as_the_request_is_known(plain):
                           credit_limit=1, alert_threshold=0.5, periodic_reset="monthly")
     one, = told(gateway, key)[0]
     assert one == {"scope": "policy", "name": policy, "kind": "budget", "type": "cost",
-                   "period": "monthly", "depends_on": ["model", "metadata.user"], "limit": 1,
+                   "period": "monthly", "enforcement": "strict", "bound": 0, "depends_on": ["model", "metadata.user"], "limit": 1,
                    "used": None, "held": None, "remaining": None, "alert_threshold": 0.5,
                    "resets_at": None, "status": "active"}
     one, = told(gateway, key, headers=as_user("ada"))[0]
@@ -77,6 +77,18 @@ def test_metadata_of_key_and_workspace_tells_the_value(plain):
     gateway.admin("PUT", f"/policies/usage-limits/{policy}", {"credit_limit": 1})
     (budget, _), status = told(gateway, key)
     assert (budget["limit"], budget["status"], status) == (1, "active", "active")
+
+
+def test_a_policy_in_shadow_is_told_but_exhausts_nobody(plain):
+    gateway, key = plain, plain.key(metadata={"user": "ada"})
+    usage_policy(gateway, conditions=[{"key": "metadata.user", "value": "*"}],
+                 credit_limit=0.0000001, enforcement="shadow")
+    (one,), status = told(gateway, key)
+    assert (one["enforcement"], one["would_refuse"], one["bound"]) == ("shadow", 0, None)
+    assert gateway.chat(key).status == 200
+    gateway.wait_idle()
+    (one,), status = told(gateway, key)
+    assert (one["would_refuse"], one["status"], status) == (1, "exhausted", "active")
 
 
 def test_other_keys_policies_are_not_told(plain):

@@ -356,10 +356,10 @@ def test_a_large_answer_is_poured_as_it_is_read(two, mock):
     answer = two.chat(two.key(), model=f"@claude/{CLAUDE}")
     assert answer.status == 200 and answer.json["choices"][0]["message"]["content"] == text
     mock.clear()
-    mock.script(match={"path": "/v1/messages"}, text="y" * (1 << 20), tokens=100)
+    mock.script(match={"path": "/v1/messages"}, text="y" * 50000, tokens=100)
     with two.stream(two.key(), "x", model=f"@claude/{CLAUDE}") as stream:
         events = stream.read_all()
-    assert sum(len(e["choices"][0]["delta"].get("content") or "") for e in events) == 1 << 20
+    assert sum(len(e["choices"][0]["delta"].get("content") or "") for e in events) == 50000
 
 
 def test_who_leaves_a_translated_stream_pays_for_what_was_made(two, mock):
@@ -438,7 +438,65 @@ def test_responses_pass_and_are_charged(two, mock):
         assert answer.status == 400 and word in answer.message
 
 
+def test_a_stream_of_responses_passes_and_is_charged(two, mock):
+    raw = (FIXTURES / "openai.responses.stream.text.sse").read_bytes()
+    want = json.loads((FIXTURES / "openai.responses.stream.text.expect.json").read_text())["usage"]
+    serve(mock, "openai.responses.stream.text.sse", path="/v1/responses")
+    got = two.post(two.key(budget_usd="5"), {"model": f"@mock/{GPT}", "input": "x", "stream": True}, path="/v1/responses")
+    assert got.status == 200 and got.body == raw
+    assert two.records("outcome, output_total, input_fresh") == [
+        ("answered", want["output_total"], want["input_fresh"])]
+
+
 def test_a_responses_limit_is_written_where_money_is_held(two, mock):
     mock.script(match={"path": "/v1/responses"}, body="{}")
     assert two.post(two.key(budget_usd="1"), {"model": f"@mock/{GPT}", "input": "x"}, path="/v1/responses").status == 200
     assert last_body(mock)["max_output_tokens"] > 0
+
+
+# -- pictures, speech, transcripts -----------------------------------------------------------------
+
+def test_pictures_are_paid_by_the_piece_or_by_tokens(two, mock):
+    client = openai_client(two, two.key(budget_usd="20"))
+    mock.script(match={"path": "/v1/images/generations", "model": "dall-e-3"},
+                body='{"created":1,"data":[{"url":"u"}]}')
+    client.images.generate(model="@mock/dall-e-3", prompt="a cat", quality="hd", size="1024x1792")
+    assert last_body(mock)["model"] == "dall-e-3"
+    mock.script(match={"path": "/v1/images/generations"}, body=json.dumps({
+        "created": 1, "data": [{"b64_json": "QQ=="}], "usage": {
+            "input_tokens": 50, "input_tokens_details": {"text_tokens": 50, "image_tokens": 0},
+            "output_tokens": 1000, "total_tokens": 1050}}))
+    client.images.generate(model="@mock/gpt-image-1", prompt="a cat")
+    records = two.records("endpoint, cost_nusd, units")
+    # 1024*1792 pixels at 0.00000006539 dollars; 50 tokens at 5 and 1000 at 40 dollars a million.
+    assert records == [("imageGenerate", 119991174, 1024 * 1792), ("imageGenerate", 50 * 5000 + 1000 * 40000, 0)]
+    poor = openai_client(two, two.key(budget_usd="0.1"))
+    with pytest.raises(openai.APIStatusError) as refused:
+        poor.images.generate(model="@mock/dall-e-3", prompt="a cat", quality="hd", size="1024x1792")
+    assert refused.value.status_code == 412
+
+
+def test_speech_is_paid_by_the_character_and_passes_as_bytes(two, mock):
+    mock.script(match={"path": "/v1/audio/speech"}, body="\u0001sound", content_type="audio/mpeg")
+    answer = openai_client(two, two.key(budget_usd="1")).audio.speech.create(
+        model="@mock/tts-1", voice="alloy", input="K\u00f8benhavn")
+    assert answer.content == b"\x01sound" and answer.response.headers["content-type"] == "audio/mpeg"
+    assert two.records("endpoint, cost_nusd") == [("createSpeech", 9 * 15000)]
+
+
+def test_a_transcript_comes_of_a_form(two, mock):
+    mock.script(match={"path": "/v1/audio/transcriptions"},
+                body='{"text":"hi","usage":{"type":"duration","seconds":9}}')
+    answer = openai_client(two, two.key(budget_usd="1")).audio.transcriptions.create(
+        model="@mock/whisper-1", file=("a.wav", b"RIFF" + bytes(20000)))
+    assert answer.text == "hi"
+    body = mock.last()["body"]
+    assert "@mock" not in body and "whisper-1" in body
+    assert last_head(mock)[1]["content-type"].startswith("multipart/form-data; boundary=")
+    assert two.records("endpoint, cost_nusd") == [("createTranscription", 9 * 100000)]
+    for form, word in ((b"--b\r\nno end", "form"), (
+            b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\n@mock/whisper-1\r\n'
+            b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nx\r\n--b--\r\n', "duplicate")):
+        answer = two.ask("POST", "/v1/audio/transcriptions", {
+            "authorization": f"Bearer {two.key()}", "content-type": "multipart/form-data; boundary=b"}, form)
+        assert answer.status == 400 and word in answer.message, answer

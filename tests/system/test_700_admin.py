@@ -164,7 +164,7 @@ def test_unknown_members_are_tolerated(shared_gateway):
 
 def test_paths_that_are_not_ours_say_so(shared_gateway):
     refused(shared_gateway.admin_ask("GET", "/admin/nothing"), 404, "AB08", "/v1/admin/nothing")
-    refused(shared_gateway.admin_ask("GET", "/configs"), 501, "AB04", "configs")
+    refused(shared_gateway.admin_ask("GET", "/collections"), 501, "AB04", "collections")
     refused(shared_gateway.admin_ask("GET", "/prompts"), 501, "AB04", "prompts")
     refused(shared_gateway.admin_ask("POST", "/labels", {}), 501, "AB04", "labels")
     answer = shared_gateway.admin_ask("POST", "/operator/bootstrap", {"organisation": "Evil"})

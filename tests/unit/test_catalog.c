@@ -6,6 +6,7 @@
 #include "base/scope.h"
 #include "catalog/catalog.h"
 #include "catalog/catalog_build.h"
+#include "catalog/guard.h"
 #include "tap.h"
 
 #define BLOB_MAX (8u << 20)
@@ -30,6 +31,8 @@ struct world {
 	struct { char slug[24]; uint32_t i, price; } model[400];
 	struct { char family[16], name[24]; int64_t from; int64_t id; } price[400];
 	struct { char family[16]; } integ[40];
+	struct { char slug[24]; int64_t ws; } guard[30], config[30];
+	uint32_t n_guard, n_config, first_of_ws[40];
 };
 
 static struct ag_cat_text
@@ -119,6 +122,89 @@ add_access(struct ag_catalog_build *b, struct world *w)
 	}
 }
 
+static struct ag_cat_text
+put_checks(struct ag_catalog_build *b)
+{
+	struct ag_check c = { .kind = AG_CHECK_META_KEYS };
+	struct ag_buf payload, checks;
+	struct ag_cat_text t;
+
+	ag_buf_init(&payload, 4096);
+	ag_buf_init(&checks, 4096);
+	ag_buf_putc(&payload, AG_CHECK_ALL);
+	ag_guard_put_count(&payload, 1);
+	ag_rule_put_text(&payload, AG_STR("team"));
+	c.payload = ag_buf_str(&payload);
+	ag_check_put(&checks, &c);
+	t = ag_catalog_build_text(b, ag_buf_str(&checks));
+	ag_buf_fini(&payload);
+	ag_buf_fini(&checks);
+	return t;
+}
+
+static struct ag_cat_text
+put_config(struct ag_catalog_build *b, const char *guard)
+{
+	struct ag_config c = { .timeout_ms = 5, .provider = AG_STR("p"), .overrides = AG_STR("{}"),
+		.n_guards = 1 };
+	struct ag_cat_text t;
+	struct ag_buf body;
+
+	ag_buf_init(&body, 4096);
+	ag_config_put(&body, &c);
+	ag_config_put_ref(&body, ag_str(guard));
+	t = ag_catalog_build_text(b, ag_buf_str(&body));
+	ag_buf_fini(&body);
+	return t;
+}
+
+/* Of the organisation, or of a workspace. */
+static void
+add_rules(struct ag_catalog_build *b, struct world *w)
+{
+	w->n_guard = rnd(30);
+	w->n_config = w->n_ws > 0 ? rnd(30) : 0;
+	for (uint32_t i = 0; i < w->n_guard; i++) {
+		struct ag_cat_guardrail g = { .id = 900 + i, .org_id = 3, .n_checks = 1, .flags = rnd(4),
+			.uuid = { (uint8_t)i, 1 } };
+
+		snprintf(w->guard[i].slug, 24, "pg-%u", i);
+		w->guard[i].ws = w->n_ws > 0 && rnd(2) ? 100 + rnd(w->n_ws) : 0;
+		g.workspace_id = w->guard[i].ws;
+		g.slug = put_text(b, w->guard[i].slug);
+		g.checks = put_checks(b);
+		ag_catalog_build_guardrail(b, &g);
+	}
+	for (uint32_t i = 0; i < w->n_config; i++) {
+		struct ag_cat_config c = { .id = 700 + i, .workspace_id = 100 + rnd(w->n_ws),
+			.uuid = { (uint8_t)i, 2 } };
+
+		w->config[i].ws = c.workspace_id;
+		snprintf(w->config[i].slug, 24, "pc-%u", i % 9);
+		for (uint32_t k = 0; k < i; k++) /* a slug stands once in a workspace */
+			if (w->config[k].ws == c.workspace_id && strcmp(w->config[k].slug, w->config[i].slug) == 0)
+				snprintf(w->config[i].slug, 24, "pc-x%u", i);
+		c.slug = put_text(b, w->config[i].slug);
+		c.body = put_config(b, "pg-1");
+		ag_catalog_build_config(b, &c);
+	}
+}
+
+static void
+put_under(struct ag_catalog_build *b, struct world *w, uint32_t i, struct ag_cat_workspace *ws)
+{
+	uint32_t ix = w->n_guard > 0 ? rnd(w->n_guard) : 0;
+
+	w->first_of_ws[i] = UINT32_MAX;
+	if (w->n_guard > 0 && rnd(2)) {
+		ws->guardrails = ag_catalog_build_text(b, ag_str_n((const char *)&ix, sizeof(ix)));
+		w->first_of_ws[i] = ix;
+	}
+	if (w->n_config > 0 && rnd(2))
+		ws->config_no = 1 + rnd(w->n_config);
+	ws->has_rules = ws->guardrails.len > 0 || ws->config_no > 0;
+}
+
 static void
 make_world(struct world *w, struct ag_buf *blob)
 {
@@ -132,6 +218,7 @@ make_world(struct world *w, struct ag_buf *blob)
 	w->n_model = 100;
 	org.name = put_text(b, "Acme");
 	ag_catalog_build_org(b, &org);
+	add_rules(b, w);
 	for (uint32_t i = 0; i < w->n_ws; i++) {
 		struct ag_cat_workspace ws = { .id = 100 + i, .state = AG_CAT_ACTIVE };
 		char slug[24];
@@ -141,6 +228,7 @@ make_world(struct world *w, struct ag_buf *blob)
 		if (rnd(2))
 			ws.metadata = put_text(b, "{\"k\":\"v\"}");
 		w->ws[i].id = ws.id;
+		put_under(b, w, i, &ws);
 		ag_catalog_build_workspace(b, &ws);
 	}
 	add_prices(b, w);
@@ -230,10 +318,49 @@ models_agree(const struct world *w, struct ag_catalog *cat)
 	return true;
 }
 
+static bool
+workspace_rules_agree(const struct world *w, struct ag_catalog *cat, uint32_t i)
+{
+	const struct ag_cat_workspace *ws = ag_catalog_workspace(cat, w->ws[i].id);
+	struct ag_str list = ag_catalog_text(cat, ws->guardrails);
+	uint32_t ix = UINT32_MAX;
+
+	if (list.n > 0)
+		memcpy(&ix, list.p, sizeof(ix));
+	if (ix != w->first_of_ws[i] || (ix != UINT32_MAX && ag_catalog_guardrail_at(cat, ix)->id != 900 + ix))
+		return false;
+	for (uint32_t g = 0; g < w->n_guard; g++) {
+		const struct ag_cat_guardrail *row = ag_catalog_guardrail(cat, ws, ag_str(w->guard[g].slug));
+		bool is_seen = w->guard[g].ws == 0 || w->guard[g].ws == ws->id;
+
+		if ((row ? row->id : 0) != (is_seen ? 900 + (int64_t)g : 0))
+			return false;
+	}
+	for (uint32_t c = 0; c < w->n_config; c++) {
+		const struct ag_cat_config *row = ag_catalog_config_by_id(cat, 700 + c);
+
+		if (!row || row->workspace_id != w->config[c].ws ||
+		    (row->workspace_id == ws->id && ag_catalog_config(cat, ws, ag_str(w->config[c].slug)) != row))
+			return false;
+	}
+	return (ws->config_no == 0 || ag_catalog_config_no(cat, ws->config_no)->id == 699 + ws->config_no) &&
+	    !ag_catalog_guardrail(cat, ws, AG_STR("pg-none")) && !ag_catalog_config(cat, ws, AG_STR("pc-none")) &&
+	    !ag_catalog_config_by_id(cat, -1);
+}
+
+static bool
+rules_agree(const struct world *w, struct ag_catalog *cat)
+{
+	for (uint32_t i = 0; i < w->n_ws; i++)
+		if (!workspace_rules_agree(w, cat, i))
+			return false;
+	return true;
+}
+
 static void
 random_catalogues_answer_as_a_plain_search_does(void)
 {
-	bool tenants = true, models = true, prices = true;
+	bool tenants = true, models = true, prices = true, rules = true;
 	static struct world w;
 
 	for (int round = 0; round < 60; round++) {
@@ -251,12 +378,14 @@ random_catalogues_answer_as_a_plain_search_does(void)
 		tenants = tenants && tenants_agree(&w, cat);
 		models = models && models_agree(&w, cat);
 		prices = prices && prices_agree(&w, cat);
+		rules = rules && rules_agree(&w, cat);
 		ag_catalog_unref(ag_catalog_ref(cat));
 		ag_catalog_unref(cat);
 		ag_buf_fini(&blob);
 	}
 	ok(tenants, "workspaces and providers are found, in the order they were made");
 	ok(models, "models are found and keep their prices through the sorting");
+	ok(rules, "guardrails and configs are found by those who may use them");
 	ok(prices, "the price in force at a time is the newest that has begun");
 }
 

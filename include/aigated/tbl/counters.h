@@ -16,6 +16,8 @@ X(req_denied_model, COUNTER, INFO, "Requests refused: model not allowed or unkno
 X(req_denied_budget, COUNTER, INFO, "Requests refused: budget", "Holds that would have passed a budget.  Also counted in req_denied.")
 X(req_denied_rate, COUNTER, INFO, "Requests refused: rate limit", "Also counted in req_denied.")
 X(req_denied_concurrency, COUNTER, INFO, "Requests refused: too many at a time", "Also counted in req_denied.")
+X(req_denied_guardrail, COUNTER, INFO, "Requests refused: guardrail", "Also counted in req_denied.")
+X(guardrail_failed, COUNTER, INFO, "Guardrails a request did not pass", "Those that deny, those that only tell, and asynchronous ones.")
 X(req_denied_capacity, COUNTER, INFO, "Requests refused: no capacity here", "In-flight slots, ring or journal full, or the segment still cold.  Answered 503.")
 X(req_answered, COUNTER, INFO, "Requests answered completely by a provider", "")
 X(req_streamed, COUNTER, INFO, "Streams begun", "")

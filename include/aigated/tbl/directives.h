@@ -102,6 +102,8 @@ D(unpriced_model, ENUM_UNPRICED, "refuse", "", "", NEW,
   "What to do with a model without a price under a money budget: refuse, or flat.")
 D(unpriced_flat_usd, USD, "0.10", "0", "1000", NEW,
   "US dollars charged for a request to an unpriced model when unpriced_model is flat.")
+D(guardrail_fail_open, BOOL, "off", "", "", NEW,
+  "Whether a check of a guardrail that cannot be decided (model rules that name no model for a request, for one) counts as passed, unless its parameter failOnError says otherwise.  off: it counts as failed.")
 D(unknown_usage, ENUM_UNKNOWN, "estimate", "", "", NEW,
   "What is charged when a provider did work and did not tell how much: estimate (the prompt, and half a token for each byte of the answer), or hold (all that was held).")
 D(assumed_service_tier, ENUM_TIER, "priority", "", "", NEW,

@@ -178,6 +178,7 @@ enum ctl_exit ctl_prices_list(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_journal_status(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_journal_verify(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_journal_replay(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit ctl_models(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_status(struct ctl *ctl, int argc, char **argv);
 
 static inline void

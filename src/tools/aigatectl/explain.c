@@ -145,7 +145,7 @@ result_of(const struct ag_explain *e, uint32_t i)
 	if (i == e->refused)
 		return e->brief.flags & AG_EXPLAIN_FITTED ? "fitted to it"
 		    : e->brief.verdict == ALLOW ? "made room later" : "refused";
-	return has_room ? "room" : "no room";
+	return has_room ? "room" : m->enforcement == AG_ENFORCE_SHADOW ? "no room, in shadow" : "no room";
 }
 
 static struct json_object *
@@ -154,12 +154,16 @@ meter_json(const struct ag_explain *e, uint32_t i)
 	static const char *const levels[] = { "", "api_key", "workspace", "integration", "provider",
 		"organisation", "policy" };
 	static const char *const kinds[] = { "", "budget", "rate", "concurrency" };
+	static const char *const modes[] = { [AG_ENFORCE_STRICT] = "strict",
+		[AG_ENFORCE_ADAPTIVE] = "adaptive", [AG_ENFORCE_SHADOW] = "shadow" };
 	const struct ag_explain_meter *m = &e->meter[i];
 	struct json_object *o = json_object_new_object();
 
 	json_object_object_add(o, "meter", json_object_new_int64(m->id));
 	add_text(o, "scope", m->level < AG_ARRAY_LEN(levels) ? levels[m->level] : "");
 	add_text(o, "kind", m->kind < AG_ARRAY_LEN(kinds) ? kinds[m->kind] : "");
+	if (m->kind == AG_METER_BUDGET && m->enforcement < AG_ARRAY_LEN(modes))
+		add_text(o, "enforcement", modes[m->enforcement]);
 	add_text(o, "type", unit_name(m->unit));
 	add_text(o, "per", per_of(m));
 	json_object_object_add(o, "limit", amount(m->limit, m->unit));
@@ -207,6 +211,8 @@ add_brief(struct json_object *o, const struct ag_explain_brief *b)
 	}
 	json_object_object_add(o, "meters_looked_at", json_object_new_int(b->n_meters));
 	json_object_object_add(o, "policies_applied", json_object_new_int(b->n_policies));
+	if (b->waited_ms > 0)
+		json_object_object_add(o, "waited_ms", json_object_new_int64(b->waited_ms));
 	if (b->flags & AG_EXPLAIN_UNGOVERNED)
 		json_object_object_add(o, "ungoverned", json_object_new_boolean(true));
 	if (b->flags & AG_EXPLAIN_UNPRICED)
@@ -353,10 +359,11 @@ static const struct ctl_column decision_columns[] = {
 	{ "wanted", "wanted", NULL },
 	{ "held", "held", NULL },
 	{ "limits looked at", "meters_looked_at", NULL },
+	{ "waited, ms", "waited_ms", NULL },
 };
 static const struct ctl_column meter_columns[] = {
 	{ "scope", "scope", NULL }, { "name", "name", NULL }, { "kind", "kind", NULL },
-	{ "type", "type", NULL }, { "per", "per", NULL }, { "limit", "limit", NULL },
+	{ "mode", "enforcement", NULL }, { "type", "type", NULL }, { "per", "per", NULL }, { "limit", "limit", NULL },
 	{ "used", "used", NULL }, { "held", "held", NULL }, { "wanted", "wanted", NULL },
 	{ "resets", "resets_at", NULL }, { "result", "result", NULL },
 };

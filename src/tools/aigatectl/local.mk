@@ -12,6 +12,7 @@ aigatectl_SOURCES = \
 	src/tools/aigatectl/limits.c \
 	src/tools/aigatectl/main.c \
 	src/tools/aigatectl/migrate.c \
+	src/tools/aigatectl/models.c \
 	src/tools/aigatectl/price_file.c src/tools/aigatectl/price_file.h \
 	src/tools/aigatectl/prices.c \
 	src/tools/aigatectl/reprice.c \

@@ -57,6 +57,8 @@ static const struct ctl_command commands[] = {
 	{ "usage", ctl_usage, "[--by day|key|workspace|model|tier] [--since DAY|Nd] [--until DAY]",
 	  "what was spent" },
 	{ "vault rekey", ctl_vault_rekey, "", "seal all credentials under a new master key; the daemon is stopped" },
+	{ "models", ctl_models, "[--workspace W | --family F] [--model M]",
+	  "the catalogue: context window, prices, abilities; or what a workspace may call" },
 	{ "prices import", ctl_prices_import, "[FILE] [--force]", "take over a price file" },
 	{ "prices lint", ctl_prices_lint, "[FILE]", "check a price file" },
 	{ "prices list", ctl_prices_list, "[--family F] [--model M] [--integration I] [--all]", "prices in force" },
