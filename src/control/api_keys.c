@@ -241,8 +241,6 @@ ag_key_find(struct ag_call *c, enum ag_key_verb verb, int64_t *out_id,
 		return -1;
 	*out_id = ag_pg_i64(res, 0, 0);
 	*out_kind = kind;
-	if (out_workspace_id)
-		*out_workspace_id = ag_pg_i64(res, 0, 2);
 	return 0;
 }
 
@@ -501,6 +499,14 @@ apply_to_standing(struct ag_call *c, struct key_body *b, const struct ag_kind *k
 	if (ag_people_role_in(c, json_object_get_int64(user_id), json_object_get_int64(since), &role) < 0)
 		return -1;
 	return ag_key_check_role(c, b->scopes, "scopes", role);
+}
+
+static int64_t
+workspace_of(struct json_object *key)
+{
+	struct json_object *v;
+
+	return json_object_object_get_ex(key, "_workspace_id", &v) ? json_object_get_int64(v) : 0;
 }
 
 void

@@ -84,7 +84,8 @@ ENDPOINTS = [
 # Served, and not to be had by a scope: an invite's token is the right, operators have a socket of their own.
 WITHOUT_SCOPE = [("POST", "/v1/invites/accept"), ("*", "/v1/operator/")]
 # Creating an integration: whose it is decides, and that stands in the body; see the test of its own.
-BY_BODY = [("POST", "/v1/integrations")]
+# The same of a guardrail, by its row; tests of guardrails look at that.
+BY_BODY = [("POST", "/v1/integrations"), *[(m, "/v1/guardrails") for m in ("GET", "POST", "PUT", "DELETE")]]
 
 
 def routes():

@@ -77,7 +77,7 @@ damage_is_refused_by_name(void)
 	shm.hdr->layout = 7;
 	ag_shm_unmap(&shm);
 	is_i64(ag_shm_attach(fixture_name(), &shm, &err), -EPROTO, "another layout is refused");
-	ok(has(&err, "has layout 7, this program needs 6"), "naming both");
+	ok(has(&err, "has layout 7, this program needs 7"), "naming both");
 	is_i64(ag_shm_open(fixture_name(), &sizes, true, &shm, &is_fresh, &err), 0, "replaced");
 	shm.hdr->meters_off += 64;
 	ag_shm_unmap(&shm);
