@@ -156,6 +156,8 @@ estimate(struct ag_req *r, uint64_t body_bytes, struct ag_err *err)
 	if (r->target.price)
 		r->bound = ag_price_bound(r->target.price, r->est.input,
 		    asked_tier(r, ag_tree_str(x->chat, "service_tier")), r->searches);
+	if (r->target.path->endpoint == AG_EP_MESSAGES)
+		ag_price_bound_uplift(&r->bound);
 	return 0;
 }
 

@@ -336,6 +336,28 @@ a_search_is_paid_by_the_call_although_usage_does_not_tell(void)
 	price.p[AG_PI_SEARCH] = -1;
 }
 
+static void
+what_is_paid_by_the_piece_is_paid_although_nobody_waited(void)
+{
+	static const enum ag_outcome paid[] = { AG_OUT_CLIENT_LEFT_BEFORE, AG_OUT_CLIENT_LEFT_DURING,
+		AG_OUT_UPSTREAM_BROKE_DURING, AG_OUT_TIMEOUT_STREAM };
+	struct ag_answer a = answer_of(ABSENT);
+	struct ag_cat_price by_piece = price;
+	struct ag_settle_in in = { .answer = &a, .price = &by_piece, .held = held, .est_units = 3, .est_input = 900,
+		.est_output = 500, .request_text_bytes = 1000 };
+	struct ag_settle_out o;
+
+	by_piece.p[AG_PI_UNIT] = 700000;
+	for (size_t i = 0; i < AG_ARRAY_LEN(paid); i++) {
+		in.outcome = paid[i];
+		ag_settle(&in, &o);
+		ok(o.charged_nusd == 2100 && o.usage.units == 3, "three pieces and no tokens, outcome %d", paid[i]);
+	}
+	in.outcome = AG_OUT_UPSTREAM_5XX;
+	ag_settle(&in, &o);
+	ok(o.charged_nusd == 0 && o.usage.units == 0, "none of what failed");
+}
+
 int
 main(void)
 {
@@ -353,5 +375,6 @@ main(void)
 	silence_that_was_waited_for_is_work_that_was_done();
 	figures_that_came_early_do_not_hide_what_came_later();
 	a_search_is_paid_by_the_call_although_usage_does_not_tell();
+	what_is_paid_by_the_piece_is_paid_although_nobody_waited();
 	return done();
 }
