@@ -109,7 +109,7 @@ def claude(plane):
 
 
 def ask_claude(plane, provider, claude, usage, **fields):
-    provider.script(match={"path": "/v1/messages"}, body=json.dumps({
+    provider.script(match={"path": "/v1/messages"}, times=1, body=json.dumps({
         "id": "m", "type": "message", "role": "assistant", "content": [], "model": "claude-sonnet-5",
         "stop_reason": "end_turn", "usage": usage}))
     body = {"model": claude, "max_tokens": 100, "messages": [{"role": "user", "content": "x" * 5000}], **fields}
