@@ -84,6 +84,8 @@ read_usage(struct ag_str text, struct ag_json_value v, struct ag_answer *a)
 	u->input_fresh = ag_figure_or(usage, f[U_INPUT], u->input_fresh);
 	u->cache_read = ag_figure_or(usage, f[U_READ], u->cache_read);
 	u->output_total = ag_figure_or(usage, f[U_OUTPUT], u->output_total);
+	if (f[U_OUTPUT].type == AG_JSON_NUMBER)
+		a->reported_bytes = a->content_bytes;
 	read_split(usage, f[U_SPLIT], u);
 	/* A total that is not that of the split known so far: the rest was written for five minutes. */
 	if (ag_figure_read(usage, f[U_WRITE], &written)) {

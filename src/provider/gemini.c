@@ -140,6 +140,7 @@ read_usage(struct ag_str text, struct ag_json_value v, struct ag_answer *a)
 	u->output_image = min_u64(max_u64(out.image, u->output_image), visible - u->output_audio);
 	read_tier(usage, f, u);
 	a->has_usage = true;
+	a->reported_bytes = a->content_bytes;
 }
 
 enum { C_FINISH, C_GROUNDING, C_N };

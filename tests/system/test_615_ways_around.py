@@ -61,6 +61,13 @@ def test_a_path_that_passes_is_held_at_the_most_its_model_can(plane, provider):
     assert provider.stats()["requests"] == 0
 
 
+@pytest.mark.parametrize("count", (8.0, "8"))
+def test_answers_asked_for_in_other_words_are_not_held_as_one(plane, provider, count):
+    body = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}], "generationConfig": {"candidateCount": count}}
+    answer = plane.post(plane.key(budget_usd="1"), body, path="/v1beta/models/@mock/gpt-4o-mini:generateContent")
+    assert answer.status == 400 and provider.stats()["requests"] == 0
+
+
 # -- what is charged ---------------------------------------------------------------------------
 
 def test_a_picture_is_paid_although_nobody_waited_for_it(plane, provider, ledger):
