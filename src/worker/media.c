@@ -5,6 +5,7 @@
 
 #include "base/num.h"
 #include "provider/figure.h"
+#include "worker/form.h"
 #include "worker/request.h"
 
 #define IMAGE_TOKENS_OUT  16384u /* the dearest picture of any spoken model, in its own tokens */
@@ -38,46 +39,14 @@ bad(struct ag_req *r, struct ag_str *out_detail, const char *why, const char *fi
 
 /* ---- a form (RFC 7578) ---- */
 
-static struct ag_str
-boundary_of(const struct ag_http_head *head)
-{
-	struct ag_str type = ag_http_header_get(head, AG_STR("content-type"));
-	const char *at = type.n > 0 ? memmem(type.p, type.n, "boundary=", 9) : NULL;
-	struct ag_str b = at ? ag_str_skip(type, (size_t)(at - type.p) + 9) : AG_STR_NONE;
-	const char *end;
-
-	if (b.n > 1 && b.p[0] == '"') {
-		b = ag_str_skip(b, 1);
-		end = memchr(b.p, '"', b.n);
-	} else {
-		end = b.n > 0 ? memchr(b.p, ';', b.n) : NULL;
-	}
-	if (end)
-		b.n = (size_t)(end - b.p);
-	b = ag_str_trim(b);
-	return b.n > 0 && b.n <= 70 ? b : AG_STR_NONE;
-}
-
-/* name="..." of a part's head; n 0: none. */
-static struct ag_str
-part_name(struct ag_str part_head)
-{
-	const char *at = memmem(part_head.p, part_head.n, " name=\"", 7);
-	struct ag_str name = at ? ag_str_skip(part_head, (size_t)(at - part_head.p) + 7) : AG_STR_NONE;
-	const char *end = name.n > 0 ? memchr(name.p, '"', name.n) : NULL;
-
-	return end ? ag_str_n(name.p, (size_t)(end - name.p)) : AG_STR_NONE;
-}
-
 static int
 take_part(struct ag_str body, struct ag_str part, struct form *out)
 {
 	const char *gap = memmem(part.p, part.n, "\r\n\r\n", 4);
 	struct ag_str name, value;
 
-	if (!gap)
+	if (!gap || ag_form_part_name(ag_str_n(part.p, (size_t)(gap - part.p)), &name) < 0)
 		return -EINVAL;
-	name = part_name(ag_str_n(part.p, (size_t)(gap - part.p)));
 	value = ag_str_skip(part, (size_t)(gap - part.p) + 4);
 	for (int i = 0; i < M_FIELDS; i++) {
 		if (!ag_str_ieq(name, names[i]))
@@ -185,7 +154,7 @@ take_form(struct ag_req *r, const struct form *f, struct ag_str *out_detail)
 enum ag_verdict
 ag_media_scan(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail)
 {
-	struct ag_str boundary = boundary_of(head);
+	struct ag_str boundary = ag_form_boundary(ag_http_header_get(head, AG_STR("content-type")));
 	struct ag_json_fault fault = { .why = "not well-formed", .field = -1 };
 	struct form f = { .v = { { NULL, 0 } } };
 	int rc;
