@@ -334,6 +334,8 @@ void ag_media_edit(struct ag_req *r);
 uint64_t ag_media_settle(struct ag_req *r, bool is_whole);
 
 /* ---- passed.c: paths that go to a provider as they are ---- */
+/* Whether it is, but for its letters' case and a slash behind it, a path with a route of its own: request.c. */
+bool ag_req_is_own_path(struct ag_str path);
 bool ag_passed_is_named(const struct ag_http_head *head); /* a provider by header */
 enum ag_verdict ag_passed_scan(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail);
 enum ag_verdict ag_passed_estimate(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail);
