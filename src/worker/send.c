@@ -304,7 +304,7 @@ ag_req_write(struct ag_req *r)
 	else
 		build_provider_head(r, head, &w->scratch);
 	n = gather(r, ag_buf_str(&w->scratch), pieces);
-	is_signed = !r->is_admin && r->target.family->sign && r->dest->auth_line.n == 0;
+	is_signed = !r->is_admin && r->target.family->sign && r->dest->auth_line.n == 0 && r->dest->secret.n > 0;
 	if (is_signed) {
 		/* Two pieces stand before the body: the head, which grows by this, and its end. */
 		if (sign(r, head, pieces + 2, n - 2) < 0) {
