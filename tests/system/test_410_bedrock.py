@@ -136,8 +136,8 @@ def test_a_whole_answer_comes_back_and_is_paid(gw, serve):
     assert head["content-type"] == "application/json"
     assert json.loads(body) == {"messages": [{"role": "user", "content": [{"text": "Where does Kyiv lie?"}]}],
                                 "inferenceConfig": {"maxTokens": 50}}
-    assert records(gw, "cost_nusd, provider, endpoint, is_stream") == [
-        (expect["cost_nano_usd"], "bedrock", "chatComplete", False)]
+    assert records(gw, "cost_nusd, provider_slug, endpoint, is_stream") == [
+        (expect["cost_nano_usd"], "aws", "chatComplete", False)]
 
 
 @pytest.mark.parametrize("name, model", [("text", NOVA), ("tools", SONNET), ("usage", SONNET)])
@@ -323,11 +323,14 @@ def test_what_it_cannot_do_is_refused_before_it_is_sent(gw):
     assert gw.mock.stats()["answered"] == 0
 
 
-def test_its_own_paths_pass_signed(gw, serve):
+def test_its_own_paths_pass_signed_where_nothing_is_governed_by_a_price(gw, serve):
     serve("bedrock.converse.nonstream.json")
-    gw.mock.clear()
-    key = gw.key(scopes=("completions.write", "proxy.write")) if os.environ.get("AIGATE_PROXY_SCOPE") else gw.key()
-    answer = gw.ask("POST", f"/v1/model/{NOVA.replace(':', '%3A')}/converse",
-                    {"authorization": f"Bearer {key}", "x-portkey-provider": "@aws"},
-                    {"messages": [{"role": "user", "content": [{"text": "hi"}]}]})
-    assert answer.status == 412, "what has no price is refused unless it is allowed"
+    path = f"/model/{NOVA.replace(':', '%3A')}/converse"
+    body = {"messages": [{"role": "user", "content": [{"text": "hi"}]}]}
+    answer = gw.ask("POST", "/v1" + path, {"authorization": f"Bearer {gw.key()}", "x-portkey-provider": "@aws"}, body)
+    assert answer.status == 200 and answer.json["stopReason"] == "end_turn"
+    line, _, sent = verify(gw.mock, has_token=True)
+    assert line == f"POST /v1{path} HTTP/1.1" and json.loads(sent) == body
+    answer = gw.ask("POST", "/v1" + path, {"authorization": f"Bearer {gw.key(budget_usd='1')}",
+                                           "x-portkey-provider": "@aws"}, body)
+    assert answer.status == 412, "a budget cannot pay for what has no price"
