@@ -42,7 +42,6 @@ def shared(pg_cluster):
         bedrock(gateway, "bearer", provider, key=SECRETS[2], aws_auth_type="apiKey")
         for slug in ("aws", "json", "bearer"):
             gateway.grant(slug, workspace)
-        gateway.wire_dir = None
         yield gateway
         log = gateway.log
         gateway.close()
@@ -59,14 +58,11 @@ def gw(shared):
 
 
 @pytest.fixture
-def serve(gw, tmp_path):
+def serve(gw):
     """The provider's next answer is that transcript."""
     def script(name, **do):
-        data = (FIXTURES / name).read_bytes()
-        path = tmp_path / name
-        path.write_bytes(base64.b64decode(data) if name.endswith(".b64") else data)
         kind = EVENTS if name.endswith(".b64") else "application/json"
-        gw.mock.script(times=1, body_file=str(path), content_type=kind, **do)
+        gw.mock.script(times=1, body_file=str(FIXTURES / name), content_type=kind, **do)
         stem = name.removesuffix(".b64").removesuffix(".json")
         return json.loads((FIXTURES / f"{stem}.expect.json").read_text())
     return script
