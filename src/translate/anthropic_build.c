@@ -3,9 +3,9 @@
 
 #include "aigated/catalog.h"
 #include "translate/anthropic.h"
+#include "translate/chat.h"
 #include "translate/json_out.h"
 #include "translate/openai.h"
-#include "translate/tree.h"
 
 #define BUDGET_MIN 1024 /* of thinking; the API takes no less */
 
@@ -213,18 +213,6 @@ put_result(struct build *s, struct json_object *m, size_t at)
 	return rc;
 }
 
-static bool
-is_role(struct json_object *m, const char *role)
-{
-	return ag_tree_is(m, "role", role);
-}
-
-static bool
-is_system(struct json_object *m)
-{
-	return is_role(m, "system") || is_role(m, "developer");
-}
-
 /* Those at the front; the others stand in the user's turn that follows. */
 static int
 put_system(struct build *s, struct json_object *messages, bool wants_json, size_t *out_n)
@@ -232,7 +220,7 @@ put_system(struct build *s, struct json_object *messages, bool wants_json, size_
 	size_t n = 0, total = ag_tree_len(messages);
 	int rc = 0;
 
-	while (n < total && is_system(json_object_array_get_idx(messages, n)))
+	while (n < total && ag_chat_is_system(json_object_array_get_idx(messages, n)))
 		n++;
 	*out_n = n;
 	if (n == 0 && !wants_json)
@@ -257,9 +245,9 @@ put_messages(struct build *s, struct json_object *messages, size_t from)
 	ag_jo_open(s->b, "messages", '[');
 	for (size_t i = from; i < total && rc == 0; i++) {
 		struct json_object *m = json_object_array_get_idx(messages, i);
-		bool is_assistant = is_role(m, "assistant");
+		bool is_assistant = ag_chat_is_role(m, "assistant");
 
-		if (!is_assistant && !is_role(m, "user") && !is_role(m, "tool") && !is_system(m))
+		if (!is_assistant && !ag_chat_is_role(m, "user") && !ag_chat_is_role(m, "tool") && !ag_chat_is_system(m))
 			return ag_err_set(s->err, -EINVAL, "messages[%zu].role: not supported by %s", i, s->in->family->name);
 		if (is_open && is_assistant != was_assistant) {
 			ag_buf_puts(s->b, "]}");
@@ -272,7 +260,7 @@ put_messages(struct build *s, struct json_object *messages, size_t from)
 			is_open = true;
 			was_assistant = is_assistant;
 		}
-		rc = is_assistant ? put_assistant(s, m, i) : is_role(m, "tool") ? put_result(s, m, i)
+		rc = is_assistant ? put_assistant(s, m, i) : ag_chat_is_role(m, "tool") ? put_result(s, m, i)
 		    : put_content(s, m, i);
 	}
 	if (is_open)

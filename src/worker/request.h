@@ -330,8 +330,9 @@ ag_endpoint_is_media(enum ag_endpoint ep)
 enum ag_verdict ag_media_scan(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail);
 enum ag_verdict ag_media_estimate(struct ag_req *r);
 void ag_media_edit(struct ag_req *r);
-/* Completes what a whole 2xx answer told of its usage. */
-void ag_media_settle(struct ag_req *r);
+/* Completes what an answer told of its usage; returns the units it is to be charged for when that is not
+ * all, 0: it is paid by tokens. */
+uint64_t ag_media_settle(struct ag_req *r, bool is_whole);
 
 /* ---- passed.c: paths that go to a provider as they are ---- */
 bool ag_passed_is_named(const struct ag_http_head *head); /* a provider by header */

@@ -70,7 +70,8 @@ is_withheld(const struct ag_http_head *head, const struct ag_http_header *hdr)
 		[AG_HN_OPENAI_ORGANIZATION] = true, [AG_HN_OPENAI_PROJECT] = true,
 		[AG_HN_FORWARDED] = true, [AG_HN_X_FORWARDED_FOR] = true, [AG_HN_X_FORWARDED_HOST] = true,
 		[AG_HN_X_FORWARDED_PROTO] = true, [AG_HN_X_REAL_IP] = true, [AG_HN_VIA] = true,
-		[AG_HN_PROXY_AUTHORIZATION] = true, [AG_HN_ORIGIN] = true, [AG_HN_REFERER] = true, [AG_HN_X_GOOG_API_KEY] = true,
+		[AG_HN_PROXY_AUTHORIZATION] = true, [AG_HN_ORIGIN] = true, [AG_HN_REFERER] = true,
+		[AG_HN_X_GOOG_API_KEY] = true,
 	};
 	struct ag_str name = hdr->name;
 
@@ -209,7 +210,7 @@ build_provider_head(struct ag_req *r, const struct ag_http_head *head, struct ag
 }
 
 /* control sees the request as it came, but for what belongs to the connection, with the client's
- * address added by us alone. */
+ * address, how it came and the name it used added by us alone. */
 static void
 build_admin_head(struct ag_req *r, const struct ag_http_head *head, struct ag_buf *b)
 {
@@ -225,10 +226,15 @@ build_admin_head(struct ag_req *r, const struct ag_http_head *head, struct ag_bu
 	ag_buf_put_u64(b, r->body_len);
 	ag_buf_put(b, "\r\n", 2);
 	put_line(b, AG_STR("x-aigate-client-ip"), ag_str(r->client->peer));
+	put_line(b, AG_STR("x-aigate-scheme"), r->client->is_tls ? AG_STR("https") : AG_STR("http"));
+	if (head->host.n > 0)
+		put_line(b, AG_STR("x-aigate-host"), head->host);
 	for (size_t i = 0; i < head->n_headers; i++) {
 		const struct ag_http_header *hdr = &head->header[i];
 
-		if (!dropped[hdr->id] && !ag_http_is_hop_by_hop(head, hdr))
+		if (!dropped[hdr->id] && !ag_http_is_hop_by_hop(head, hdr) &&
+		    !ag_str_ieq(hdr->name, AG_STR("x-aigate-host")) &&
+		    !ag_str_ieq(hdr->name, AG_STR("x-aigate-scheme")))
 			ag_http_header_put(b, hdr);
 	}
 }
