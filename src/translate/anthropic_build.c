@@ -353,46 +353,45 @@ put_tool_choice(struct build *s, struct json_object *choice, const char *type)
 
 /* ---- thinking, sampling, format ---- */
 
-/* What output_config is to hold; n 0: nothing. */
 static struct ag_str
-effort_word(const struct build *s, struct ag_str effort)
+effort_word(const struct ag_claude *c, struct ag_str effort)
 {
 	if (ag_str_eq(effort, AG_STR("minimal")) || ag_str_eq(effort, AG_STR("none")))
 		return AG_STR("low");
-	if (ag_str_eq(effort, AG_STR("xhigh")) && !s->claude.has_xhigh)
+	if (ag_str_eq(effort, AG_STR("xhigh")) && !c->has_xhigh)
 		return AG_STR("max");
 	return effort;
 }
 
-/* true: it thinks, as far as the request says so. */
-static bool
-put_thinking(struct build *s, struct ag_str effort, bool is_forced, struct ag_str *out_effort)
+bool
+ag_claude_put_thinking(const struct ag_claude *c, struct ag_str effort, uint64_t limit, bool is_forced,
+    struct ag_buf *b, struct ag_str *out_effort)
 {
 	uint64_t budget;
 
 	*out_effort = AG_STR_NONE;
-	if (effort.n == 0 || s->claude.thinking == AG_THINKING_NONE)
+	if (effort.n == 0 || c->thinking == AG_THINKING_NONE)
 		return false;
-	if (s->claude.thinking == AG_THINKING_ADAPTIVE) {
-		*out_effort = effort_word(s, effort);
-		if (!s->claude.is_always_thinking && (is_forced || ag_str_eq(effort, AG_STR("none")))) {
-			ag_jo_raw(s->b, "thinking", AG_STR("{\"type\":\"disabled\"}"));
+	if (c->thinking == AG_THINKING_ADAPTIVE) {
+		*out_effort = effort_word(c, effort);
+		if (!c->is_always_thinking && (is_forced || ag_str_eq(effort, AG_STR("none")))) {
+			ag_jo_raw(b, "thinking", AG_STR("{\"type\":\"disabled\"}"));
 			return false;
 		}
-		ag_jo_raw(s->b, "thinking", AG_STR("{\"type\":\"adaptive\",\"display\":\"summarized\"}"));
+		ag_jo_raw(b, "thinking", AG_STR("{\"type\":\"adaptive\",\"display\":\"summarized\"}"));
 		return true;
 	}
 	budget = ag_str_eq(effort, AG_STR("minimal")) ? 1024 : ag_str_eq(effort, AG_STR("low")) ? 2048
 	    : ag_str_eq(effort, AG_STR("medium")) ? 8192 : 16384;
 	/* It counts to the limit, which is paid for and stays: half of it at most is for thinking. */
-	if (budget > s->in->limit / 2)
-		budget = s->in->limit / 2;
+	if (budget > limit / 2)
+		budget = limit / 2;
 	if (is_forced || ag_str_eq(effort, AG_STR("none")) || budget < BUDGET_MIN)
 		return false;
-	ag_jo_open(s->b, "thinking", '{');
-	ag_jo_str(s->b, "type", AG_STR("enabled"));
-	ag_jo_u64(s->b, "budget_tokens", budget);
-	ag_jo_close(s->b, '}');
+	ag_jo_open(b, "thinking", '{');
+	ag_jo_str(b, "type", AG_STR("enabled"));
+	ag_jo_u64(b, "budget_tokens", budget);
+	ag_jo_close(b, '}');
 	return true;
 }
 
@@ -529,7 +528,8 @@ put_body(struct build *s)
 	}
 	if (rc < 0)
 		return rc;
-	is_thinking = put_thinking(s, ag_tree_str(chat, "reasoning_effort"), is_forced, &effort);
+	is_thinking = ag_claude_put_thinking(&s->claude, ag_tree_str(chat, "reasoning_effort"), s->in->limit, is_forced,
+	    s->b, &effort);
 	put_sampling(s, is_thinking);
 	put_rest(s);
 	return put_format(s, effort);

@@ -3,6 +3,9 @@ src_translate_libtranslate_a_SOURCES = \
 	src/translate/anthropic.h \
 	src/translate/anthropic_build.c src/translate/anthropic_parse.c \
 	src/translate/anthropic_read.c src/translate/anthropic_write.c \
+	src/translate/converse.c src/translate/converse.h \
+	src/translate/converse_build.c src/translate/converse_content.c \
+	src/translate/converse_read.c \
 	src/translate/chat.c src/translate/chat.h \
 	src/translate/framing.c src/translate/framing.h \
 	src/translate/gemini.c src/translate/gemini.h \

@@ -5,6 +5,7 @@ static const struct ag_protocol *const protocols[] = {
 	&ag_protocol_openai,
 	&ag_protocol_anthropic,
 	&ag_protocol_gemini,
+	&ag_protocol_converse,
 };
 
 /* Ends with NULL: an exchange more is a row more. */

@@ -106,6 +106,7 @@ struct ag_req {
 	struct ag_dest *dest;
 	enum ag_endpoint endpoint;     /* what the client called */
 	struct ag_str path;            /* behind the base of the provider's address */
+	struct ag_str kept_head;       /* of a request that goes out piece by piece; arena, wiped */
 	bool is_stream, wants_usage;   /* the client asked for a stream; for its usage chunk */
 	bool is_passed;                /* method and path as the client's: passed.c */
 	bool is_raw_body;              /* content type as the client's */
@@ -378,6 +379,7 @@ void ag_edit_model(struct ag_req *r);
 void ag_req_send(struct ag_req *r);
 /* The connection is open (or was kept): out with it. */
 void ag_req_write(struct ag_req *r);
+void ag_req_wipe_head(struct ag_req *r);
 
 /* The strings of the ledger record as they stand now. */
 void ag_req_strings(const struct ag_req *r, const struct ag_catalog *cat,
