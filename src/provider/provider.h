@@ -86,6 +86,7 @@ extern const struct ag_wire ag_wire_responses;
 extern const struct ag_wire ag_wire_media;     /* images, speech, transcripts: usage or units */
 extern const struct ag_wire ag_wire_anthropic; /* messages, count_tokens */
 extern const struct ag_wire ag_wire_gemini;    /* generateContent, countTokens */
+extern const struct ag_wire ag_wire_cohere;    /* chat, embed, rerank of v2 */
 
 /* One endpoint a family serves, native.  In the paths, as in a family's base URL, {model} is the model
  * as one path segment, percent-encoded; {rest} the client's path behind /v1 with its query; any other

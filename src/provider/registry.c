@@ -49,6 +49,13 @@ static const struct ag_provider_path anthropic_paths[] = {
 	END
 };
 
+static const struct ag_provider_path cohere_paths[] = {
+	{ AG_EP_COHERE_CHAT, "/v2/chat", NULL, &ag_wire_cohere },
+	{ AG_EP_COHERE_EMBED, "/v2/embed", NULL, &ag_wire_cohere },
+	{ AG_EP_COHERE_RERANK, "/v2/rerank", NULL, &ag_wire_cohere },
+	{ AG_EP_PROXY, "/v1{rest}", NULL, &ag_wire_cohere }, END
+};
+
 #define AZURE(name) "/deployments/{deployment}" name "?api-version={api_version}"
 static const struct ag_provider_path azure_paths[] = {
 	{ AG_EP_CHAT, AZURE("/chat/completions"), NULL, &ag_wire_openai },
@@ -86,6 +93,7 @@ static const struct ag_provider providers[] = {
 	{ .name = "azure-openai", .base_url = "https://{azure_resource_name}.openai.azure.com/openai",
 	  .auth = AG_AUTH_API_KEY, .flags = AG_PF_INCLUDE_USAGE | AG_PF_MAX_COMPLETION,
 	  .paths = azure_paths, .place = ag_azure_place, .priced_as = ag_azure_priced_as },
+	{ .name = "cohere", .base_url = "https://api.cohere.com", .auth = AG_AUTH_BEARER, .paths = cohere_paths },
 	COMPATIBLE("groq", "https://api.groq.com/openai/v1", AG_PF_MAX_COMPLETION | AG_PF_NO_STORE |
 	    AG_PF_NO_LOGPROBS | AG_PF_NO_N),
 	COMPATIBLE("x-ai", "https://api.x.ai/v1", AG_PF_REASONING_OUTSIDE | AG_PF_MAX_COMPLETION | AG_PF_NO_STORE),
