@@ -232,6 +232,9 @@ ag_provider_serve(const struct ag_provider *p, enum ag_endpoint ep)
 {
 	const struct ag_provider_path *path = ag_provider_path(p, ep);
 
+	/* A prompt is a conversation of one turn; no conversation is a prompt. */
+	if (!path && ep == AG_EP_COMPLETION)
+		ep = AG_EP_CHAT;
 	if (path || kind_of(ep) == 0)
 		return path;
 	for (path = p->paths; path->endpoint != AG_EP_NONE; path++)

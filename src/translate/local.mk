@@ -6,6 +6,7 @@ src_translate_libtranslate_a_SOURCES = \
 	src/translate/cohere.c src/translate/cohere.h \
 	src/translate/cohere_build.c src/translate/cohere_exchange.c \
 	src/translate/cohere_read.c \
+	src/translate/completion.c \
 	src/translate/embeddings.c src/translate/embeddings.h \
 	src/translate/framing.c src/translate/framing.h \
 	src/translate/gemini.c src/translate/gemini.h \

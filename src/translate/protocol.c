@@ -7,6 +7,7 @@ static const struct ag_protocol *const protocols[] = {
 	&ag_protocol_gemini,
 	&ag_protocol_responses,
 	&ag_protocol_cohere,
+	&ag_protocol_completion,
 };
 
 /* Ends with NULL: an exchange more is a row more. */

@@ -114,6 +114,7 @@ extern const struct ag_protocol ag_protocol_anthropic; /* messages */
 extern const struct ag_protocol ag_protocol_gemini;    /* generateContent */
 extern const struct ag_protocol ag_protocol_converse;  /* Bedrock's converse */
 extern const struct ag_protocol ag_protocol_cohere;    /* chat v2 */
+extern const struct ag_protocol ag_protocol_completion; /* legacy completions: clients' end */
 
 /* The protocol of an endpoint; NULL: it is none of a conversation, or not spoken. */
 const struct ag_protocol *ag_protocol_of(enum ag_endpoint ep);

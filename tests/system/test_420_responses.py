@@ -259,3 +259,22 @@ def test_what_such_a_model_does_not_know_is_refused_by_name(providers, mock):
                                       "messages": [{"role": "user", "content": "x"}], **fields})
         assert answer.status == 400 and word in answer.message, answer
     assert mock.stats()["requests"] == 0
+
+
+# -- legacy completions ----------------------------------------------------------------------------
+
+def test_a_prompt_reaches_claude(providers, mock):
+    mock.script(match={"path": "/v1/messages"}, prompt_tokens=20, tokens=7, text="one two three four")
+    client = providers.client(providers.key(budget_usd="1"))
+    answer = client.completions.create(model=f"@claude/{CLAUDE}", prompt="count", max_tokens=50)
+    assert answer.object == "text_completion" and answer.choices[0].text == "one two three four"
+    assert answer.choices[0].finish_reason == "stop" and answer.usage.completion_tokens == 7
+    assert last_body(mock)["messages"] == [{"role": "user", "content": [{"type": "text", "text": "count"}]}]
+    chunks = list(client.completions.create(model=f"@claude/{CLAUDE}", prompt="count", max_tokens=50, stream=True,
+                                            stream_options={"include_usage": True}))
+    assert "".join(c.choices[0].text for c in chunks if c.choices) == "one two three four"
+    assert chunks[-2].choices[0].finish_reason == "stop" and chunks[-1].usage.completion_tokens == 7
+    assert providers.records("endpoint, cost_nusd") == [("complete", 20 * 2000 + 7 * 10000)] * 2
+    answer = providers.post(providers.key(), {"model": f"@claude/{CLAUDE}", "prompt": ["a", "b"]},
+                            path="/v1/completions")
+    assert answer.status == 400 and "prompt" in answer.message

@@ -41,6 +41,25 @@ a_family_is_not_sent_what_it_does_not_know(void)
 	    "functions of old are tools");
 }
 
+#define COMPLETE(body, want, text) fixture_request(&ag_protocol_completion, body, openai, "openai", "gpt-x", want, text)
+
+static void
+a_prompt_is_what_a_user_says(void)
+{
+	COMPLETE("{'model':'m','prompt':'hi','n':2,'stop':['x'],'seed':1,'echo':false,'best_of':1}",
+	    "{'model':'gpt-x','messages':[{'role':'user','content':'hi'}],'stop':['x'],'n':2,'seed':1,'max_completion_tokens':16}",
+	    "without a limit it is the old one");
+	COMPLETE("{'model':'m','prompt':['hi'],'max_tokens':5}",
+	    "{'model':'gpt-x','messages':[{'role':'user','content':'hi'}],'max_completion_tokens':5}", "a list of one");
+	COMPLETE("{'model':'m','prompt':['a','b']}", "!prompt: only one text", "many prompts");
+	COMPLETE("{'model':'m','prompt':[1,2]}", "!prompt: only one text", "tokens");
+	COMPLETE("{'model':'m'}", "!prompt: ", "no prompt");
+	COMPLETE("{'model':'m','prompt':'a','echo':true}", "!echo: ", "echo");
+	COMPLETE("{'model':'m','prompt':'a','suffix':'b'}", "!suffix: ", "a suffix");
+	COMPLETE("{'model':'m','prompt':'a','best_of':2}", "!best_of: ", "best of many");
+	COMPLETE("{'model':'m','prompt':'a','logprobs':1}", "!logprobs: ", "logprobs");
+}
+
 /* ---- Mistral ---- */
 
 struct seen {
@@ -155,6 +174,7 @@ main(void)
 {
 	answers_come_through();
 	a_family_is_not_sent_what_it_does_not_know();
+	a_prompt_is_what_a_user_says();
 	what_mistral_does_in_its_own_way();
 	mistral_is_sent_what_it_knows();
 	errors_of_mistral_have_many_shapes();
