@@ -43,7 +43,7 @@ enum ag_auth {
 #define AG_PF_NO_SCHEMA     (1u << 12) /* response_format json_schema: json_object instead */
 #define AG_PF_NO_EFFORT     (1u << 13) /* reasoning_effort */
 #define AG_PF_NO_TOOLS      (1u << 14)
-#define AG_PF_RANDOM_SEED   (1u << 16) /* its name for seed; and no user */
+#define AG_PF_RANDOM_SEED   (1u << 16) /* Mistral: its name for seed, its ids of calls, nothing it does not know */
 #define AG_PF_REASONING_BACK (1u << 15) /* wants reasoning_content of earlier turns again */
 
 /* What an answer told about itself; grows while a stream passes. */
@@ -87,6 +87,7 @@ extern const struct ag_wire ag_wire_media;     /* images, speech, transcripts: u
 extern const struct ag_wire ag_wire_anthropic; /* messages, count_tokens */
 extern const struct ag_wire ag_wire_gemini;    /* generateContent, countTokens */
 extern const struct ag_wire ag_wire_converse;  /* Bedrock's converse */
+extern const struct ag_wire ag_wire_cohere;    /* chat, embed, rerank of v2 */
 
 /* One endpoint a family serves, native.  In the paths, as in a family's base URL, {model} is the model
  * as one path segment, percent-encoded; {rest} the client's path behind /v1 with its query; any other
