@@ -12,18 +12,28 @@
 #define MASK      "*****"
 #define DEPTH_MAX 24
 
-/* Ends of names, in lower case, that only credentials have. */
-static const char *const endings[] = { "secret", "password", "passwd", "token", "authorization",
-	"api_key", "api-key", "apikey", "access_key", "private_key", "secret_key", "credential",
-	"credentials", "cookie", "signature", "access_key_id", "secret_id",
-	"service_account_json" };
+/* Ends of names, in lower case and without - and _, that only credentials have. */
+static const char *const endings[] = { "secret", "password", "passwd", "passphrase", "token", "authorization",
+	"apikey", "accesskey", "privatekey", "secretkey", "masterkey", "credential", "credentials", "cookie",
+	"signature", "accesskeyid", "secretid", "serviceaccountjson" };
 /* Names that are one as a whole. */
 static const char *const whole[] = { "key", "auth", "bearer" };
 
+/* "x-portkey-aws-secret-access-key", "awsSecretAccessKey" and "aws_secret_access_key" are one name. */
 static bool
 ends_in(struct ag_str name, struct ag_str end)
 {
-	return name.n >= end.n && ag_str_ieq(ag_str_skip(name, name.n - end.n), end);
+	while (end.n > 0 && name.n > 0) {
+		char c = name.p[--name.n];
+
+		if (c == '-' || c == '_')
+			continue;
+		if (c >= 'A' && c <= 'Z')
+			c = (char)(c - 'A' + 'a');
+		if (c != end.p[--end.n])
+			return false;
+	}
+	return end.n == 0;
 }
 
 static bool
@@ -38,6 +48,13 @@ is_credential(const char *cname)
 		if (ends_in(name, ag_str(endings[i])))
 			return true;
 	return false;
+}
+
+/* A config that stands in the header itself may hold a provider's key. */
+static bool
+is_inline_config(const struct evkeyval *h)
+{
+	return ends_in(ag_str(h->key), AG_STR("config")) && strchr(h->value, '{');
 }
 
 static bool
@@ -96,7 +113,7 @@ ag_mask_headers(const struct evkeyvalq *headers)
 		for (; *p; p++)
 			is_plain = is_plain && *p >= 0x20 && *p < 0x7f;
 		json_object_object_add(out, h->key, json_object_new_string(
-		    is_credential(h->key) ? MASK : is_plain ? h->value : "?"));
+		    is_credential(h->key) || is_inline_config(h) ? MASK : is_plain ? h->value : "?"));
 	}
 	return out;
 }

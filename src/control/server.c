@@ -335,7 +335,9 @@ ag_call_finish(struct ag_call *c)
 	ag_plan_fini(&c->plan);
 	if (c->status >= 500)
 		ag_count(AG_CNT_admin_errors);
-	ag_debug("admin %s %s status=%d trace=%s", c->method, c->uri, c->status, c->trace_id);
+	/* A query may hold the signature of an address. */
+	ag_debug("admin %s %.*s status=%d trace=%s", c->method, (int)strcspn(c->uri, "?"), c->uri, c->status,
+	    c->trace_id);
 	send_answer(c, w->http);
 	wipe_keys(c->body);
 	wipe_keys(c->list);

@@ -5,6 +5,7 @@
 
 #include "base/num.h"
 #include "provider/figure.h"
+#include "worker/form.h"
 #include "worker/request.h"
 
 #define IMAGE_TOKENS_OUT  16384u /* the dearest picture of any spoken model, in its own tokens */
@@ -40,154 +41,14 @@ bad(struct ag_req *r, struct ag_str *out_detail, const char *why, const char *fi
 
 /* ---- a form (RFC 7578) ---- */
 
-/* What two readers could read in two ways is refused, since a part that is hidden from one of them may say
- * which model it is to be. */
-
-static bool
-is_token(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-	    c == '.' || c == '*' || c == '+';
-}
-
-static struct ag_str
-take_token(struct ag_str *left)
-{
-	struct ag_str token = { left->p, 0 };
-
-	while (token.n < left->n && is_token(left->p[token.n]))
-		token.n++;
-	*left = ag_str_skip(*left, token.n);
-	return token;
-}
-
-static void
-skip_blanks(struct ag_str *left)
-{
-	while (left->n > 0 && (left->p[0] == ' ' || left->p[0] == '\t'))
-		*left = ag_str_skip(*left, 1);
-}
-
-/* Up to the closing quote; escapes stay as they stand. */
-static bool
-take_quoted(struct ag_str *left, struct ag_str *out)
-{
-	size_t n = 1;
-
-	while (n < left->n && left->p[n] != '"')
-		n += left->p[n] == '\\' ? 2 : 1;
-	if (n >= left->n)
-		return false;
-	*out = ag_str_n(left->p + 1, n - 1);
-	*left = ag_str_skip(*left, n + 1);
-	return true;
-}
-
-/* "; name=value" of a header; 1: there was one, 0: the end, -EINVAL. */
-static int
-take_param(struct ag_str *left, struct ag_str *out_name, struct ag_str *out_value)
-{
-	skip_blanks(left);
-	if (left->n == 0)
-		return 0;
-	if (left->p[0] != ';')
-		return -EINVAL;
-	*left = ag_str_skip(*left, 1);
-	skip_blanks(left);
-	if (left->n == 0)
-		return 0;
-	*out_name = take_token(left);
-	if (out_name->n == 0 || left->n < 2 || left->p[0] != '=')
-		return -EINVAL;
-	*left = ag_str_skip(*left, 1);
-	if (left->p[0] == '"')
-		return take_quoted(left, out_value) ? 1 : -EINVAL;
-	/* The text of an extended value has percents and quotes. */
-	for (out_value->p = left->p, out_value->n = 0; left->n > 0 && left->p[0] > ' ' && left->p[0] != ';' &&
-	     left->p[0] != '"' && left->p[0] != ','; *left = ag_str_skip(*left, 1))
-		out_value->n++;
-	return out_value->n > 0 ? 1 : -EINVAL;
-}
-
-/* n 0: it is no form, or which boundary it has is not sure. */
-static struct ag_str
-boundary_of(const struct ag_http_head *head)
-{
-	static const struct ag_str form = { "multipart/form-data", 19 };
-	struct ag_str left = ag_str_trim(ag_http_header_get(head, AG_STR("content-type"))), name, value;
-	struct ag_str boundary = AG_STR_NONE;
-	int rc;
-
-	if (left.n <= form.n || !ag_str_ieq(ag_str_n(left.p, form.n), form))
-		return AG_STR_NONE;
-	left = ag_str_skip(left, form.n);
-	while ((rc = take_param(&left, &name, &value)) == 1) {
-		if (!ag_str_ieq(name, AG_STR("boundary")))
-			continue;
-		if (boundary.n > 0)
-			return AG_STR_NONE;
-		boundary = value;
-	}
-	return rc == 0 && boundary.n <= 70 && !(boundary.n > 0 && memchr(boundary.p, '\\', boundary.n)) ? boundary
-	    : AG_STR_NONE;
-}
-
-struct part {
-	struct ag_str name;
-	bool is_file;
-};
-
-/* form-data; name="..."; filename="..." */
-static int
-read_disposition(struct ag_str v, struct part *out)
-{
-	struct ag_str left = ag_str_trim(v), name, value;
-	int rc;
-
-	if (out->name.p || !ag_str_ieq(take_token(&left), AG_STR("form-data")))
-		return -EINVAL;
-	while ((rc = take_param(&left, &name, &value)) == 1) {
-		if (ag_str_ieq(name, AG_STR("filename")) || ag_str_ieq(name, AG_STR("filename*"))) {
-			out->is_file = true;
-			continue;
-		}
-		if (!ag_str_ieq(name, AG_STR("name")) || out->name.p || memchr(value.p, '\\', value.n) ||
-		    memchr(value.p, '%', value.n))
-			return -EINVAL;
-		out->name = value;
-	}
-	return rc < 0 || !out->name.p ? -EINVAL : 0;
-}
-
-static int
-read_part_head(struct ag_str head, struct part *out)
-{
-	int rc = 0;
-
-	*out = (struct part){ 0 };
-	while (rc == 0 && head.n > 0) {
-		const char *end = memmem(head.p, head.n, "\r\n", 2);
-		struct ag_str line = ag_str_n(head.p, end ? (size_t)(end - head.p) : head.n), value = line, name;
-
-		head = ag_str_skip(head, line.n + 2);
-		name = take_token(&value);
-		if (name.n == 0 || value.n == 0 || value.p[0] != ':' || memchr(line.p, '\n', line.n) ||
-		    memchr(line.p, '\r', line.n) || ag_str_ieq(name, AG_STR("content-transfer-encoding")))
-			return -EINVAL;
-		if (ag_str_ieq(name, AG_STR("content-disposition")))
-			rc = read_disposition(ag_str_skip(value, 1), out);
-	}
-	return rc == 0 && !out->name.p ? -EINVAL : rc;
-}
-
 static int
 take_part(struct ag_str body, struct ag_str text, struct form *out)
 {
 	const char *gap = memmem(text.p, text.n, "\r\n\r\n", 4);
+	struct ag_form_part part;
 	struct ag_str value;
-	struct part part;
 
-	if (!gap || read_part_head(ag_str_n(text.p, (size_t)(gap - text.p)), &part) < 0)
+	if (!gap || ag_form_part_read(ag_str_n(text.p, (size_t)(gap - text.p)), &part) < 0)
 		return -EINVAL;
 	value = ag_str_skip(text, (size_t)(gap - text.p) + 4);
 	for (int i = 0; i < M_FIELDS; i++) {
@@ -285,6 +146,9 @@ take_form(struct ag_req *r, const struct form *f, struct ag_str *out_detail)
 	struct ag_str model = f->v[M_MODEL];
 	uint64_t n = 1;
 
+	for (size_t i = 0; i < model.n; i++)
+		if ((unsigned char)model.p[i] < 0x20)
+			return bad(r, out_detail, "not a model's name", "model");
 	if (model.n == 0 || model.n > 255 || memchr(model.p, '\\', model.n))
 		return bad(r, out_detail, "a model's name is required", "model");
 	if (f->v[M_N].n > 0 && (ag_parse_u64(f->v[M_N], 128, &n) < 0 || n == 0))
@@ -307,7 +171,7 @@ take_form(struct ag_req *r, const struct form *f, struct ag_str *out_detail)
 enum ag_verdict
 ag_media_scan(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail)
 {
-	struct ag_str boundary = boundary_of(head);
+	struct ag_str boundary = ag_form_boundary(ag_http_header_get(head, AG_STR("content-type")));
 	struct ag_json_fault fault = { .why = "not well-formed", .field = -1 };
 	struct form f = { .v = { { NULL, 0 } } };
 	int rc;

@@ -6,12 +6,54 @@
 #include "provider/figure.h"
 #include "worker/request.h"
 
+/* By its name, or by its looks: many a provider reads JSON whatever it is called. */
 static bool
-is_json(const struct ag_http_head *head)
+is_json(const struct ag_http_head *head, struct ag_str body)
 {
 	struct ag_str v = ag_http_header_get(head, AG_STR("content-type"));
 
-	return v.n >= 16 && ag_str_ieq(ag_str_n(v.p, 16), AG_STR("application/json"));
+	if (v.n >= 16 && ag_str_ieq(ag_str_n(v.p, 16), AG_STR("application/json")))
+		return true;
+	if (ag_str_starts(body, AG_STR("\xef\xbb\xbf")))
+		body = ag_str_skip(body, 3);
+	while (body.n > 0 && memchr(" \t\r\n", body.p[0], 4))
+		body = ag_str_skip(body, 1);
+	return body.n > 0 && body.p[0] == '{';
+}
+
+static int
+hex_of(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* One way to spell each path: what a provider would make another path of has rules of its own here, or
+ * leads out of its base. */
+static bool
+is_plain(struct ag_str path)
+{
+	for (size_t i = 0; i < path.n; i++) {
+		int hi, lo, c;
+
+		if (path.p[i] == ';' || path.p[i] == '\\' || (path.p[i] == '/' && i > 0 && path.p[i - 1] == '/'))
+			return false;
+		if (path.p[i] != '%')
+			continue;
+		hi = path.n - i > 2 ? hex_of(path.p[i + 1]) : -1;
+		lo = path.n - i > 2 ? hex_of(path.p[i + 2]) : -1;
+		if (hi < 0 || lo < 0)
+			return false;
+		c = hi << 4 | lo;
+		/* Needlessly escaped (RFC 3986 2.3), or what ends a segment or a text. */
+		if (c < 0x20 || c == 0x7f || c == '/' || c == '\\' || c == '%' || c == '-' || c == '.' || c == '_' ||
+		    c == '~' || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'))
+			return false;
+		i += 2;
+	}
+	return true;
 }
 
 bool
@@ -39,7 +81,11 @@ ag_passed_scan(struct ag_req *r, const struct ag_http_head *head, struct ag_str 
 		*out_detail = AG_STR("x-portkey-provider: @slug is required for this path");
 		return AG_DENY_BAD_REQUEST;
 	}
-	if (r->body_len == 0 || !is_json(head))
+	if (!is_plain(head->path) || ag_req_is_own_path(head->path)) {
+		*out_detail = AG_STR("The path is another spelling of one that is served here, or not plainly one");
+		return AG_DENY_BAD_REQUEST;
+	}
+	if (r->body_len == 0 || !is_json(head, ag_req_body(r)))
 		return AG_ALLOW;
 	if (r->body_len > UINT32_MAX || ag_figure_scan(ag_req_body(r), names, 4, f, &fault) < 0) {
 		*out_detail = AG_STR("Invalid request body: not one JSON object whose fields stand once");

@@ -187,7 +187,7 @@ def test_sound_that_nobody_here_has_seen_is_refused(plane, provider, field):
 def test_a_form_as_clients_write_it_passes(plane, provider):
     provider.script(match={"path": "/v1/audio/transcriptions"}, body='{"text":"hi"}')
     answer = form(plane, plane.key(budget_usd="1"), MODEL,
-                  ('content-disposition: form-data; name="file"; filename="a \\"b\\".wav"\r\n'
+                  ('content-disposition: form-data; name="file"; filename="a %22b%22.wav"\r\n'
                    "Content-Type: audio/wav\r\nContent-Length: 4", "RIFF"),
                   ('Content-Disposition: form-data; name="timestamp_granularities[]"', "word"),
                   content_type='multipart/form-data; boundary="b"; charset=utf-8')

@@ -99,6 +99,22 @@ def test_no_secret_gets_into_it(gateway):
     assert one["after"]["masked_key"].startswith("sk*****")
 
 
+def test_no_credential_of_a_header_is_kept_however_it_is_spelled(gateway):
+    """Clients send what they send with every request with admin calls as well."""
+    names = ["x-portkey-aws-secret-access-key", "x-portkey-aws-session-token", "X-Portkey-Vertex-Service-Account-Json",
+             "x-portkey-azure-entra-client-secret", "openai-api-key", "x-portkey-azure-ad-token", "x-vault-token"]
+    config = json.dumps({"provider": "openai", "api_key": SECRET})
+    answer = gateway.ask("POST", "/v1/admin/workspaces", {
+        "x-portkey-api-key": gateway.admin_key, "x-portkey-config": config, "x-portkey-virtual-key": "slug",
+        **{name: SECRET for name in names}}, {"name": "W"})
+    assert answer.status == 200
+    one = next(r for r in records(gateway, resource_type="workspace") if r["action"] == "create")
+    assert SECRET not in json.dumps(one)
+    headers = {k.lower(): v for k, v in json.loads(one["request_headers"]).items()}
+    assert all(headers[name.lower()] == "*****" for name in [*names, "x-portkey-config"])
+    assert headers["x-portkey-virtual-key"] == "slug"
+
+
 def test_refused_calls_leave_nothing(gateway):
     before = len(records(gateway))
     assert gateway.admin_ask("POST", "/admin/workspaces", {"name": ""}).status == 400
