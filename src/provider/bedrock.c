@@ -63,7 +63,12 @@ read_usage(struct ag_str text, struct ag_json_value v, struct ag_answer *a)
 		return;
 	if (!a->has_usage)
 		u->provider_cost_nusd = -1;
+	if (ag_figure_is_absurd(usage, f[U_INPUT]) || ag_figure_is_absurd(usage, f[U_OUTPUT])) {
+		a->has_usage = false;
+		return;
+	}
 	a->has_usage |= f[U_INPUT].type == AG_JSON_NUMBER || f[U_OUTPUT].type == AG_JSON_NUMBER;
+	a->reported_bytes = a->content_bytes;
 	u->input_fresh = ag_figure_or(usage, f[U_INPUT], u->input_fresh);
 	u->output_total = ag_figure_or(usage, f[U_OUTPUT], u->output_total);
 	u->cache_read = ag_figure_or(usage, f[U_READ], u->cache_read);

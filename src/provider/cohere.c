@@ -25,9 +25,13 @@ read_figures(struct ag_str text, struct ag_json_value v, struct ag_answer *a)
 	if (f[F_INPUT].type != AG_JSON_NUMBER && f[F_OUTPUT].type != AG_JSON_NUMBER &&
 	    f[F_SEARCH].type != AG_JSON_NUMBER && f[F_IMAGES].type != AG_JSON_NUMBER)
 		return false;
+	if (ag_figure_is_absurd(units, f[F_INPUT]) || ag_figure_is_absurd(units, f[F_OUTPUT]) ||
+	    ag_figure_is_absurd(units, f[F_SEARCH]) || ag_figure_is_absurd(units, f[F_IMAGES]))
+		return false;
 	if (!a->has_usage)
 		a->usage.provider_cost_nusd = -1;
 	a->has_usage = true;
+	a->reported_bytes = a->content_bytes;
 	images = ag_figure_or(units, f[F_IMAGES], 0);
 	a->usage.input_image = images;
 	a->usage.input_fresh = ag_figure_or(units, f[F_INPUT], 0) + images;

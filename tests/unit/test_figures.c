@@ -25,6 +25,13 @@ half_of_an_absurd_report_is_no_report(void)
 		"{\"usageMetadata\":{\"promptTokenCount\":1e99,\"candidatesTokenCount\":1}}",
 	};
 
+	static const char *const others[] = {
+		"{\"output\":{},\"usage\":{\"inputTokens\":10,\"outputTokens\":9999999999999999}}",
+		"{\"usage\":{\"billed_units\":{\"input_tokens\":10,\"output_tokens\":\"12\"}}}",
+	};
+
+	ok(!of_body(&ag_wire_converse, others[0]).has_usage, "%s", others[0]);
+	ok(!of_body(&ag_wire_cohere, others[1]).has_usage, "%s", others[1]);
 	for (size_t i = 0; i < AG_ARRAY_LEN(claude); i++)
 		ok(!of_body(&ag_wire_anthropic, claude[i]).has_usage, "%s", claude[i]);
 	for (size_t i = 0; i < AG_ARRAY_LEN(google); i++)
