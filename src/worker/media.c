@@ -135,6 +135,9 @@ take_form(struct ag_req *r, const struct form *f, struct ag_str *out_detail)
 	struct ag_str model = f->v[M_MODEL];
 	uint64_t n = 1;
 
+	for (size_t i = 0; i < model.n; i++)
+		if ((unsigned char)model.p[i] < 0x20)
+			return bad(r, out_detail, "not a model's name", "model");
 	if (model.n == 0 || model.n > 255 || memchr(model.p, '\\', model.n))
 		return bad(r, out_detail, "a model's name is required", "model");
 	if (f->v[M_N].n > 0 && (ag_parse_u64(f->v[M_N], 128, &n) < 0 || n == 0))
