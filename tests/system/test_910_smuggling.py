@@ -122,3 +122,22 @@ def test_a_model_is_read_whatever_its_body_is_called(guarded, mock, kind):
         no = guarded.ask("POST", "/v1/other", headers, text.encode())
         assert no.status in (400, 403, 404, 412), no
     assert mock.stats()["requests"] == 0
+
+
+# -- small texts that become large trees -----------------------------------------------------------
+
+MANY = ",".join(["{}"] * 300000)
+
+
+def test_a_body_of_many_small_values_is_not_made_a_tree(guarded, mock):
+    workspace = guarded.default_workspace()
+    guarded.grant(guarded.integration(slug="claude", family="anthropic"), workspace)
+    body = '{"model":"@claude/claude-sonnet-5","max_tokens":9,"messages":[{"role":"user","content":"x"}],"user":"%s",' \
+           '"metadata":{"a":[%s]}}'
+    headers = {"authorization": f"Bearer {guarded.key()}", "content-type": "application/json"}
+    no = guarded.ask("POST", "/v1/chat/completions", headers, body % ("x", MANY))
+    assert no.status == 400 and "too many values" in no.message
+    text = MANY.replace('"', "") + '\\\\' + '\\"{' * 1000
+    assert guarded.ask("POST", "/v1/chat/completions", headers, body % (text, "1")).status != 400, "a text is one value"
+    no = guarded.admin_ask("POST", "/admin/workspaces", {"name": "w", "x": [{}] * 200000})
+    assert no.status == 413 and "too many values" in no.message
