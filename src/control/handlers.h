@@ -149,6 +149,7 @@ struct ag_integration_ref {
 	char uuid[AG_UUID_LEN];
 	char slug[AG_SLUG_MAX + 1];
 	char name[AG_SLUG_MAX + 1];
+	char family[64];
 };
 int ag_integration_find(struct ag_call *c, const char *name, enum ag_verb verb,
     struct ag_integration_ref *out) AG_MUST_CHECK;

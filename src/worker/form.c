@@ -74,7 +74,7 @@ ag_form_boundary(struct ag_str content_type)
 
 /* form-data; name="..."; filename="..." */
 static int
-read_disposition(struct ag_str left, struct ag_str *out_name)
+read_disposition(struct ag_str left, struct ag_form_part *out)
 {
 	struct ag_str name, value;
 
@@ -83,17 +83,18 @@ read_disposition(struct ag_str left, struct ag_str *out_name)
 	for (left = ag_str_trim(left); left.n > 0; left = ag_str_trim(left)) {
 		if (take_param(&left, &name, &value) < 0 || ag_str_ieq(name, AG_STR("name*")))
 			return -EINVAL;
+		out->is_file |= ag_str_ieq(name, AG_STR("filename")) || ag_str_ieq(name, AG_STR("filename*"));
 		if (!ag_str_ieq(name, AG_STR("name")))
 			continue;
-		if (out_name->p || value.n == 0 || memchr(value.p, '\\', value.n))
+		if (out->name.p || value.n == 0 || memchr(value.p, '\\', value.n) || memchr(value.p, '%', value.n))
 			return -EINVAL;
-		*out_name = value;
+		out->name = value;
 	}
-	return out_name->p ? 0 : -EINVAL;
+	return out->name.p ? 0 : -EINVAL;
 }
 
 static int
-read_line(struct ag_str line, struct ag_str *out_name, bool *io_disposed)
+read_line(struct ag_str line, struct ag_form_part *out, bool *io_disposed)
 {
 	const char *colon = line.n > 0 ? memchr(line.p, ':', line.n) : NULL;
 	struct ag_str field = line, value;
@@ -114,20 +115,20 @@ read_line(struct ag_str line, struct ag_str *out_name, bool *io_disposed)
 	if (*io_disposed)
 		return -EINVAL;
 	*io_disposed = true;
-	return read_disposition(value, out_name);
+	return read_disposition(value, out);
 }
 
 int
-ag_form_part_name(struct ag_str part_head, struct ag_str *out_name)
+ag_form_part_read(struct ag_str part_head, struct ag_form_part *out)
 {
 	bool is_disposed = false;
 
-	*out_name = AG_STR_NONE;
+	*out = (struct ag_form_part){ 0 };
 	while (part_head.n > 0) {
 		const char *end = memmem(part_head.p, part_head.n, "\r\n", 2);
 		struct ag_str line = ag_str_n(part_head.p, end ? (size_t)(end - part_head.p) : part_head.n);
 
-		if (read_line(line, out_name, &is_disposed) < 0)
+		if (read_line(line, out, &is_disposed) < 0)
 			return -EINVAL;
 		part_head = ag_str_skip(part_head, line.n + (end ? 2 : 0));
 	}

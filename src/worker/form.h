@@ -6,11 +6,19 @@
 #ifndef AG_WORKER_FORM_H
 #define AG_WORKER_FORM_H
 
+#include <stdbool.h>
+
+#include "base/attr.h"
 #include "base/str.h"
 
 /* Of multipart/form-data; n 0: it is none, or not exactly one boundary. */
 struct ag_str ag_form_boundary(struct ag_str content_type);
-/* The name of a part by its header lines, without the blank one; -EINVAL: not plainly one. */
-int ag_form_part_name(struct ag_str part_head, struct ag_str *out_name);
+
+struct ag_form_part {
+	struct ag_str name;
+	bool is_file; /* it has a filename: what follows is the file itself */
+};
+/* A part by its header lines, without the blank one; -EINVAL: it could be read in two ways. */
+int ag_form_part_read(struct ag_str part_head, struct ag_form_part *out) AG_MUST_CHECK;
 
 #endif

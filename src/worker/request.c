@@ -85,6 +85,7 @@ ag_req_free(struct ag_req *r)
 	ag_buf_fini(&r->merged);
 	ag_view_unref(r->view);
 	ag_mem_wipe(&r->key, sizeof(r->key));
+	ag_req_wipe_head(r);
 	r->magic = 0;
 	if (w->head_of == r)
 		w->head_of = NULL;
