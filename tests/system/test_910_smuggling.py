@@ -124,6 +124,22 @@ def test_a_model_is_read_whatever_its_body_is_called(guarded, mock, kind):
     assert mock.stats()["requests"] == 0
 
 
+def test_a_body_does_not_name_the_model_where_the_path_does(guarded, mock):
+    """Bedrock and Google read the model out of the path alone."""
+    guarded.grant(guarded.integration(slug="gem", family="google"), guarded.default_workspace())
+    path, headers = "/v1/tunedModels/dear:generateContent", {"x-portkey-provider": "@gem"}
+    body = {"model": "gemini-2.5-flash", "contents": [{"role": "user", "parts": [{"text": "x"}]}]}
+    assert guarded.post(guarded.key(), body, path, headers=headers).status == 200
+    assert json.loads(mock.last()["body"]) == body
+    mock.reset()
+    no = guarded.post(guarded.key(budget_usd="1"), body, path, headers=headers)
+    assert no.status == 412, "nobody knows what it costs"
+    guarded.admin("PUT", "/integrations/gem/models", {
+        "allow_all_models": False, "models": [{"slug": "gemini-2.5-flash", "enabled": True}]})
+    assert guarded.post(guarded.key(), body, path, headers=headers).status in (403, 412)
+    assert mock.stats()["requests"] == 0
+
+
 # -- small texts that become large trees -----------------------------------------------------------
 
 MANY = ",".join(["{}"] * 300000)
