@@ -87,6 +87,7 @@ extern const struct ag_wire ag_wire_media;     /* images, speech, transcripts: u
 extern const struct ag_wire ag_wire_anthropic; /* messages, count_tokens */
 extern const struct ag_wire ag_wire_gemini;    /* generateContent, countTokens */
 extern const struct ag_wire ag_wire_cohere;    /* chat, embed, rerank of v2 */
+extern const struct ag_wire ag_wire_converse;  /* Bedrock's converse */
 
 /* One endpoint a family serves, native.  In the paths, as in a family's base URL, {model} is the model
  * as one path segment, percent-encoded; {rest} the client's path behind /v1 with its query; any other
@@ -111,6 +112,8 @@ struct ag_sign_in {
 	struct ag_str config;     /* `configurations`, JSON */
 };
 
+#define AG_HIDDEN_MAX 2u /* parts of one credential */
+
 struct ag_provider {
 	const char *name;      /* as in ai_provider_id */
 	const char *base_url;  /* may hold {name} of `configurations`; NULL: custom_host required */
@@ -123,7 +126,11 @@ struct ag_provider {
 	int (*place)(struct ag_str config, struct ag_str name, struct ag_str model, struct ag_buf *out);
 	/* The name a model has in price lists; NULL: its own. */
 	struct ag_str (*priced_as)(struct ag_str config, struct ag_str model);
-	/* Header lines, each with CRLF, appended; with AG_AUTH_SIGN. */
+	/* With AG_AUTH_SIGN: is the credential one to sign with?  Otherwise it is sent as a bearer. */
+	bool (*is_signing)(struct ag_str secret);
+	/* The parts of such a credential that must not pass back to a client; how many. */
+	unsigned (*hide)(struct ag_str secret, struct ag_str out[AG_HIDDEN_MAX]);
+	/* Header lines, each with CRLF, appended. */
 	int (*sign)(const struct ag_sign_in *in, struct ag_buf *out, struct ag_err *err);
 };
 
@@ -154,5 +161,12 @@ void ag_openai_on_error(const struct ag_provider *p, struct ag_str body, struct 
 /* ---- azure.c ---- */
 int ag_azure_place(struct ag_str config, struct ag_str name, struct ag_str model, struct ag_buf *out);
 struct ag_str ag_azure_priced_as(struct ag_str config, struct ag_str model);
+
+/* ---- bedrock.c ---- */
+int ag_bedrock_place(struct ag_str config, struct ag_str name, struct ag_str model, struct ag_buf *out);
+struct ag_str ag_bedrock_priced_as(struct ag_str config, struct ag_str model);
+bool ag_bedrock_is_signing(struct ag_str secret);
+unsigned ag_bedrock_hide(struct ag_str secret, struct ag_str out[AG_HIDDEN_MAX]);
+int ag_bedrock_sign(const struct ag_sign_in *in, struct ag_buf *out, struct ag_err *err);
 
 #endif

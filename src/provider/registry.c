@@ -70,6 +70,10 @@ static const struct ag_provider_path azure_paths[] = {
 	END
 };
 
+static const struct ag_provider_path bedrock_paths[] = {
+	{ AG_EP_CONVERSE, "/model/{model}/converse", "/model/{model}/converse-stream", &ag_wire_converse },
+	{ AG_EP_PROXY, "{rest}", NULL, &ag_wire_converse }, END };
+
 /* What most of those who resemble OpenAI do not take. */
 #define PLAIN (AG_PF_NO_DEVELOPER | AG_PF_NO_STORE)
 
@@ -95,6 +99,9 @@ static const struct ag_provider providers[] = {
 	  .auth = AG_AUTH_API_KEY, .flags = AG_PF_INCLUDE_USAGE | AG_PF_MAX_COMPLETION,
 	  .paths = azure_paths, .place = ag_azure_place, .priced_as = ag_azure_priced_as },
 	{ .name = "cohere", .base_url = "https://api.cohere.com", .auth = AG_AUTH_BEARER, .paths = cohere_paths },
+	{ .name = "bedrock", .base_url = "https://bedrock-runtime.{aws_region}.{aws_domain}", .auth = AG_AUTH_SIGN,
+	  .paths = bedrock_paths, .place = ag_bedrock_place, .priced_as = ag_bedrock_priced_as,
+	  .is_signing = ag_bedrock_is_signing, .hide = ag_bedrock_hide, .sign = ag_bedrock_sign },
 	COMPATIBLE("groq", "https://api.groq.com/openai/v1", AG_PF_MAX_COMPLETION | AG_PF_NO_STORE |
 	    AG_PF_NO_LOGPROBS | AG_PF_NO_N),
 	COMPATIBLE("x-ai", "https://api.x.ai/v1", AG_PF_REASONING_OUTSIDE | AG_PF_MAX_COMPLETION | AG_PF_NO_STORE),

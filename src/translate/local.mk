@@ -8,6 +8,10 @@ src_translate_libtranslate_a_SOURCES = \
 	src/translate/cohere_read.c \
 	src/translate/completion.c \
 	src/translate/embeddings.c src/translate/embeddings.h \
+	src/translate/converse.c src/translate/converse.h \
+	src/translate/converse_build.c src/translate/converse_content.c \
+	src/translate/converse_read.c \
+	src/translate/chat.c src/translate/chat.h \
 	src/translate/framing.c src/translate/framing.h \
 	src/translate/gemini.c src/translate/gemini.h \
 	src/translate/gemini_build.c src/translate/gemini_exchange.c \

@@ -5,8 +5,8 @@
 #include <errno.h>
 
 #include "base/hash.h"
+#include "translate/chat.h"
 #include "translate/json_out.h"
-#include "translate/tree.h"
 
 #define MISTRAL_ID 9u
 
@@ -93,14 +93,7 @@ parse(struct ag_str body, struct ag_str path_model, bool path_stream, struct jso
 	if (rc == 0 && limit && !ag_tree_get(chat, "max_completion_tokens"))
 		ag_tree_share(chat, "max_completion_tokens", limit);
 	json_object_object_del(chat, "max_tokens");
-	if (ag_tree_is_short() && rc == 0)
-		rc = ag_err_set(err, -ENOMEM, "out of memory");
-	if (rc < 0) {
-		json_object_put(chat);
-		return rc;
-	}
-	*out_chat = chat;
-	return 0;
+	return ag_chat_done(chat, rc, out_chat, err);
 }
 
 /* ---- build ---- */

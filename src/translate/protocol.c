@@ -8,6 +8,7 @@ static const struct ag_protocol *const protocols[] = {
 	&ag_protocol_responses,
 	&ag_protocol_cohere,
 	&ag_protocol_completion,
+	&ag_protocol_converse,
 };
 
 /* Ends with NULL: an exchange more is a row more. */
