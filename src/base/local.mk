@@ -11,6 +11,7 @@ src_base_libbase_a_SOURCES = \
 	src/base/hash.c src/base/hash.h \
 	src/base/list.h \
 	src/base/log.c src/base/log.h \
+	src/base/mask.h \
 	src/base/money.c src/base/money.h \
 	src/base/num.c src/base/num.h \
 	src/base/pattern.c src/base/pattern.h \
