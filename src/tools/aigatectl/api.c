@@ -97,6 +97,8 @@ on_header(char *p, size_t size, size_t n, void *arg)
 	struct condition *cond = arg;
 	struct ag_str line = ag_str_n(p, size * n);
 
+	while (line.n > 0 && (line.p[line.n - 1] == '\r' || line.p[line.n - 1] == '\n'))
+		line.n--;
 	if (line.n > 5 && strncasecmp(line.p, "etag:", 5) == 0)
 		ag_str_copy(ag_str_trim(ag_str_skip(line, 5)), cond->etag, sizeof(cond->etag));
 	return size * n;
