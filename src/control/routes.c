@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "control/handlers.h"
+#include "control/openapi.h"
 
 #define NONE AG_SCOPE_NONE
 
@@ -129,7 +130,10 @@ static const struct ag_route routes[] = {
 	{ "DELETE", "/v1/secret-references/{}", ag_secret_ref_delete, AG_SCOPE_SECRET_REFERENCES_DELETE,
 	    false },
 
+	{ "GET", "/v1/openapi.json", ag_openapi_get, NONE, false },
+
 	{ "POST", "/v1/operator/bootstrap", ag_operator_bootstrap, NONE, true },
+	{ "GET", "/v1/operator/routes", ag_operator_routes, NONE, true },
 	{ "GET", "/v1/operator/status", ag_operator_status, NONE, true },
 	{ "POST", "/v1/operator/reload", ag_operator_reload, NONE, true },
 };
@@ -154,7 +158,13 @@ static const struct {
 bool
 ag_route_is_open(const struct ag_route *route)
 {
-	return route->answer == ag_invite_accept;
+	return route->answer == ag_invite_accept || route->answer == ag_openapi_get;
+}
+
+const struct ag_route *
+ag_route_at(size_t i)
+{
+	return i < AG_ARRAY_LEN(routes) ? &routes[i] : NULL;
 }
 
 /* One segment of path, without the slash before it; empty at the end. */

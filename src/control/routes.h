@@ -12,7 +12,9 @@ struct ag_route {
 	bool is_for_operators;
 };
 
-/* Needs no key: what is in the body is proof enough. */
+const struct ag_route *ag_route_at(size_t i); /* NULL behind the last */
+
+/* Needs no key: what is in the body is proof enough, or all may read it. */
 bool ag_route_is_open(const struct ag_route *route);
 
 enum ag_route_miss { AG_ROUTE_FOUND, AG_ROUTE_UNKNOWN, AG_ROUTE_WRONG_METHOD, AG_ROUTE_LATER };

@@ -47,13 +47,31 @@ show(const struct ctl *ctl, const struct ctl_noun *noun, struct json_object *one
 
 /* ---- bodies ---- */
 
-/* "a.b=value": JSON where it reads as such, else text. */
+/* JSON where all of it reads as such, else text: an id may begin like a number. */
+static struct json_object *
+value_of(const char *said)
+{
+	struct json_tokener *tok = json_tokener_new();
+	struct json_object *value;
+
+	if (!tok)
+		abort();
+	json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
+	value = json_tokener_parse_ex(tok, said, (int)strlen(said) + 1);
+	if (json_tokener_get_error(tok) != json_tokener_success || said[json_tokener_get_parse_end(tok)] != '\0') {
+		json_object_put(value);
+		value = json_object_new_string(said);
+	}
+	json_tokener_free(tok);
+	return value;
+}
+
+/* "a.b=value" */
 static enum ctl_exit
 set_member(const struct ctl_noun *noun, struct json_object *body, const char *pair)
 {
 	const char *equals = strchr(pair, '='), *p = pair;
-	struct json_object *value = NULL, *o = body;
-	enum json_tokener_error why;
+	struct json_object *o = body;
 	char name[128];
 
 	if (!equals || equals == pair)
@@ -77,10 +95,7 @@ set_member(const struct ctl_noun *noun, struct json_object *body, const char *pa
 		o = next;
 		p++;
 	}
-	value = json_tokener_parse_verbose(equals + 1, &why);
-	if (why != json_tokener_success)
-		value = json_object_new_string(equals + 1);
-	json_object_object_add(o, name, value);
+	json_object_object_add(o, name, value_of(equals + 1));
 	return CTL_OK;
 }
 
