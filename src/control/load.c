@@ -29,6 +29,7 @@ struct loader {
 	uint8_t *seen;        /* owned; a bit per meter slot: PostgreSQL names it */
 	uint8_t *restore;     /* owned; a bit per meter slot: its spend comes from the ledger */
 	bool is_cold;
+	bool has_pages;       /* the segment's pages were asked for at once */
 	bool any_restore;
 	bool has_lock;        /* of insertions into the table of meters */
 	struct key_meter *meters; /* owned; by key once all are there */
@@ -99,7 +100,22 @@ take_rows(struct loader *l, const PGresult *res, int (*fn)(struct loader *, cons
 	return rc;
 }
 
+/* A cold segment is about to be written from end to end: its pages in one call rather than by a fault
+ * each.  Not for a few rows: walks through the meters go by the pages that were written.  A kernel that cannot do that costs time, nothing else. */
+static void
+touch_pages(const struct ag_shm *shm)
+{
+#ifdef MADV_POPULATE_WRITE
+	const struct ag_shm_hdr *h = shm->hdr;
+
+	(void)madvise(shm->keys, h->catalog_off - h->keys_off, MADV_POPULATE_WRITE);
+#else
+	(void)shm;
+#endif
+}
+
 #define FETCH "fetch 10000 from load"
+#define FETCH_ROWS 10000
 
 /* Calls fn for each row of a query, some thousands at a time; the next ones are on their way while
  * these are taken. */
@@ -123,6 +139,10 @@ each_row(struct loader *l, const char *declare, int (*fn)(struct loader *, const
 		waited_us += ag_clock_mono_us() - asked_us;
 		if (PQntuples(res) == 0)
 			break;
+		if (l->is_cold && !l->has_pages && PQntuples(res) == FETCH_ROWS) {
+			touch_pages(l->ctl->ctx->shm);
+			l->has_pages = true;
+		}
 		rc = ag_pg_send(pg, FETCH, NULL, l->err);
 		if (rc == 0 && (rc = take_rows(l, res, fn)) < 0) {
 			next = ag_pg_wait(pg, NULL); /* nobody wants them any more */
@@ -389,20 +409,6 @@ load_all(struct loader *l, struct ag_plan *plan)
 	return 0;
 }
 
-/* A cold segment is about to be written from end to end: its pages in one call rather than by a fault
- * each.  A kernel that cannot do that costs time, nothing else. */
-static void
-touch_pages(const struct ag_shm *shm)
-{
-#ifdef MADV_POPULATE_WRITE
-	const struct ag_shm_hdr *h = shm->hdr;
-
-	(void)madvise(shm->keys, h->catalog_off - h->keys_off, MADV_POPULATE_WRITE);
-#else
-	(void)shm;
-#endif
-}
-
 int
 ag_publish_load(struct ag_control *ctl, struct ag_err *err)
 {
@@ -419,8 +425,6 @@ ag_publish_load(struct ag_control *ctl, struct ag_err *err)
 	else
 		rc = ag_pg_begin(ctl->pg, true, err);
 	if (rc == 0) {
-		if (l.is_cold)
-			touch_pages(ctl->ctx->shm);
 		ag_pg_set_deadline(ctl->pg, AG_PG_LOAD_US);
 		rc = load_all(&l, &plan);
 		ag_pg_rollback(ctl->pg);

@@ -250,7 +250,7 @@ add_route(struct json_object *paths, const struct ag_route *route)
 	json_object_object_add(o, "summary", text(op ? op->summary : fallback));
 	if (route->scope != AG_SCOPE_NONE)
 		json_object_object_add(o, "x-scope", text(ag_scope_name(route->scope)));
-	if (ag_route_is_open(route))
+	if (route->flags & AG_ROUTE_SIGNED)
 		json_object_object_add(o, "security", json_object_new_array());
 	if (op)
 		add_query(op->query, parameters);
@@ -269,7 +269,7 @@ paths_new(void)
 	const struct ag_route *route;
 
 	for (size_t i = 0; (route = ag_route_at(i)) != NULL; i++)
-		if (!route->is_for_operators)
+		if (!(route->flags & AG_ROUTE_OPERATOR))
 			add_route(paths, route);
 	for (size_t i = 0; i < AG_ARRAY_LEN(data_plane); i++) {
 		struct json_object *o = with("summary", text(data_plane[i].summary)), *parameters = json_object_new_array();
@@ -312,7 +312,7 @@ ag_operator_routes(struct ag_call *c)
 	for (size_t i = 0; (route = ag_route_at(i)) != NULL; i++) {
 		one = with("method", text(route->method));
 		json_object_object_add(one, "path", text(route->path));
-		json_object_object_add(one, "is_for_operators", json_object_new_boolean(route->is_for_operators));
+		json_object_object_add(one, "is_for_operators", json_object_new_boolean((route->flags & AG_ROUTE_OPERATOR) != 0));
 		json_object_object_add(one, "is_described", json_object_new_boolean(op_find(route->method, route->path) != NULL));
 		json_object_array_add(list, one);
 	}

@@ -3,6 +3,7 @@
 #define AG_CONTROL_OPENAPI_OPS_H
 
 #define PAGE "page_size current_page"
+#define SPAN "time_of_generation_min time_of_generation_max workspace_slug"
 
 /* list, create, read, update, delete at path and path/{}. */
 #define CRUD(path, what, query, one, write, made)                                      \
@@ -77,6 +78,26 @@ static const struct op {
 	  NULL },
 	CRUD("/v1/secret-references", "secret reference", PAGE " manager_type search tags", "SecretRef", "SecretRefWrite",
 	     "Made"),
+	{ "GET", "/v1/analytics/summary/cache", "Requests a cache answered", SPAN, NULL, NULL },
+	{ "GET", "/v1/analytics/graphs/{}", "A figure over time", SPAN, NULL, NULL },
+	{ "GET", "/v1/analytics/graphs/{}/{}", "A figure over time", SPAN, NULL, NULL },
+	{ "GET", "/v1/analytics/groups/{}", "Figures by what requests have in common", SPAN " columns " PAGE, NULL, NULL },
+	{ "GET", "/v1/analytics/groups/metadata/{}", "Figures by a key of the metadata", SPAN " columns " PAGE, NULL, NULL },
+	{ "POST", "/v1/logs", "Store a log of one's own, or an array of them", "", NULL, NULL },
+	{ "GET", "/v1/logs/{}", "Read a log", "", NULL, NULL },
+	{ "POST", "/v1/logs/exports", "Make an export of logs", "", "ExportWrite", NULL },
+	{ "GET", "/v1/logs/exports", "List exports", "workspace_id " PAGE, NULL, NULL },
+	{ "GET", "/v1/logs/exports/field-restrictions", "Members an export may not ask for", "workspace_id", NULL, NULL },
+	{ "GET", "/v1/logs/exports/{}", "Read an export", "", NULL, NULL },
+	{ "PUT", "/v1/logs/exports/{}", "Change an export", "", "ExportWrite", NULL },
+	{ "POST", "/v1/logs/exports/{}/start", "Start an export", "", NULL, NULL },
+	{ "POST", "/v1/logs/exports/{}/cancel", "Stop an export", "", NULL, NULL },
+	{ "GET", "/v1/logs/exports/{}/download", "An address the file can be fetched from for a while", "", NULL, NULL },
+	{ "GET", "/v1/logs/exports/{}/file", "The file; the address is the proof", "", NULL, NULL },
+	{ "POST", "/v1/feedback", "Say how good an answer was, once or in an array", "", NULL, NULL },
+	{ "PUT", "/v1/feedback/{}", "Say it anew", "", NULL, NULL },
+	{ "GET", "/v1/audit-logs", "Who changed what", PAGE " start_time end_time method uri request_id user_id user_type"
+	  " workspace_id response_status_code resource_type action client_ip", NULL, NULL },
 	{ "GET", "/v1/openapi.json", "This description; needs no key", "", NULL, NULL },
 };
 

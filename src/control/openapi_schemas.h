@@ -125,6 +125,7 @@ static const struct {
 	{ "OrgSettings", "organisation_id:uuid name:text api_key_metadata_schema:object? workspace_metadata_schema:object?"
 	                 " saved_only:bool? api_key_max_lifetime_days:int? user_api_key_max_lifetime_days:int?"
 	                 " reset_usage:bool" LIMITS_MANY },
+	{ "ExportWrite", "workspace_id:text filters:object requested_data:[text] description:text" },
 	{ "SecretRefWrite", "name:text slug:slug description:text? manager_type:hashicorp_vault|file|environment"
 	                    " auth_config:object secret_path:text secret_key:text? allow_all_workspaces:bool"
 	                    " allowed_workspaces:[text] tags:object" },

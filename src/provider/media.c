@@ -14,7 +14,9 @@ seconds_of(struct ag_str text, struct ag_json_value usage)
 	struct ag_json_value v;
 	struct ag_json_fault fault;
 
-	return usage.type == AG_JSON_OBJECT && ag_figure_scan(raw, &name, 1, &v, &fault) == 0 ? ag_figure_or(raw, v, 0) : 0;
+	if (usage.type != AG_JSON_OBJECT || ag_figure_scan(raw, &name, 1, &v, &fault) < 0)
+		return 0;
+	return ag_figure_or(raw, v, 0);
 }
 
 static void
@@ -60,7 +62,7 @@ on_event(const struct ag_provider *p, struct ag_str name, struct ag_str data, st
 	if ((word.n > 10 && ag_str_eq(ag_str_skip(word, word.n - 10), AG_STR(".completed"))) ||
 	    (word.n > 5 && ag_str_eq(ag_str_skip(word, word.n - 5), AG_STR(".done")))) {
 		a->has_done = true;
-		a->usage.units++;
+		a->usage.units += ag_str_starts(word, AG_STR("image_"));
 	}
 	return false;
 }

@@ -196,7 +196,8 @@ has_dots(struct ag_str path)
 		size_t dots = 0, at = 0;
 
 		while (at < one.n) {
-			bool is_escaped = one.n - at >= 3 && one.p[at] == '%' && one.p[at + 1] == '2' && (one.p[at + 2] | 0x20) == 'e';
+			bool is_escaped = one.n - at >= 3 && one.p[at] == '%' && one.p[at + 1] == '2' &&
+			    (one.p[at + 2] | 0x20) == 'e';
 
 			if (!is_escaped && one.p[at] != '.')
 				break;
@@ -407,7 +408,8 @@ media_of(const struct ag_req *r, bool *out_server_tools)
 	*out_server_tools = false;
 	if (r->endpoint == AG_EP_MESSAGES) {
 		media = ag_media_messages(raw_of(r, AG_F_MESSAGES));
-		*out_server_tools = (tools.n > 0 && ag_media_tools_anthropic(tools)) || ag_req_is_given(r, AG_F_PLUGINS);
+		*out_server_tools = (tools.n > 0 && ag_media_tools_anthropic(tools)) ||
+		    ag_req_is_given(r, AG_F_PLUGINS);
 	} else if (r->endpoint == AG_EP_RESPONSES) {
 		media = ag_req_is_given(r, AG_F_INPUT) ? ag_media_items(raw_of(r, AG_F_INPUT)) : 0;
 		*out_server_tools = tools.n > 0 && ag_media_tools_responses(tools);
@@ -546,7 +548,8 @@ edit_generation(struct ag_req *r)
 
 		put_limit(r, v, g->off + 1, "\"maxOutputTokens\":", is_empty ? "" : ",");
 	} else if (g->type == AG_JSON_NULL) {
-		n = (size_t)snprintf(text, sizeof(text), "{\"maxOutputTokens\":%llu}", (unsigned long long)r->est.limit);
+		n = (size_t)snprintf(text, sizeof(text), "{\"maxOutputTokens\":%llu}",
+		    (unsigned long long)r->est.limit);
 		ag_edit_add(r, g->off, g->len, ag_arena_dup(&r->arena, ag_str_n(text, n)));
 	} else {
 		put_limit(r, v, body_start(r), "\"generationConfig\":{\"maxOutputTokens\":", "},");

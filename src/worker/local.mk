@@ -7,6 +7,7 @@ src_worker_libworker_a_SOURCES = \
 	src/worker/edit.c \
 	src/worker/endpoints.c \
 	src/worker/explain.c \
+	src/worker/form.c src/worker/form.h \
 	src/worker/media.c \
 	src/worker/models.c \
 	src/worker/policies.c \
@@ -21,6 +22,7 @@ src_worker_libworker_a_SOURCES = \
 	src/worker/settle.c \
 	src/worker/status.c \
 	src/worker/take.c \
+	src/worker/translate.c src/worker/translate.h src/worker/translate_answer.c \
 	src/worker/tell.c \
 	src/worker/translate.c \
 	src/worker/upstream.c src/worker/upstream.h \

@@ -148,6 +148,7 @@ open_auth(struct ag_worker *w, struct ag_view *v, const struct ag_cat_integratio
 		[AG_AUTH_API_KEY] = "api-key: ", [AG_AUTH_X_API_KEY] = "x-api-key: ",
 		[AG_AUTH_GOOG_API_KEY] = "x-goog-api-key: ", [AG_AUTH_SIGN] = "" };
 	const char *prefix;
+	bool is_signing;
 	struct ag_buf aad, plain;
 	size_t len;
 	char *at;
@@ -155,12 +156,13 @@ open_auth(struct ag_worker *w, struct ag_view *v, const struct ag_cat_integratio
 
 	if (family->auth == AG_AUTH_NONE || sealed.n == 0 || !w->ctx->master_key)
 		return 0;
-	prefix = prefixes[family->auth];
 	ag_buf_init(&aad, 256);
 	ag_buf_init(&plain, 8192);
 	uuid_aad(i->uuid, &aad);
 	rc = ag_vault_open(w->ctx->master_key, ag_buf_str(&aad), sealed, &plain);
 	if (rc == 0) {
+		is_signing = family->is_signing && family->is_signing(ag_buf_str(&plain));
+		prefix = prefixes[family->auth == AG_AUTH_SIGN && !is_signing ? AG_AUTH_BEARER : family->auth];
 		len = strlen(prefix) + plain.n + 2;
 		at = secret_alloc(v, len);
 		if (at) {
@@ -168,9 +170,13 @@ open_auth(struct ag_worker *w, struct ag_view *v, const struct ag_cat_integratio
 			memcpy(at + strlen(prefix), plain.p, plain.n);
 			memcpy(at + len - 2, "\r\n", 2);
 			/* Where requests are signed the credential itself is never sent. */
-			if (family->auth != AG_AUTH_SIGN)
+			if (!is_signing)
 				d->auth_line = ag_str_n(at, len);
 			d->secret = ag_str_trim(ag_str_n(at + strlen(prefix), plain.n));
+			if (is_signing)
+				(void)family->hide(d->secret, d->hidden);
+			else
+				d->hidden[0] = d->secret;
 		} else {
 			rc = -ENOMEM;
 		}

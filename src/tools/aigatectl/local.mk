@@ -24,11 +24,13 @@ aigatectl_SOURCES = \
 	src/tools/aigatectl/plan_subs.c \
 	src/tools/aigatectl/price_file.c src/tools/aigatectl/price_file.h \
 	src/tools/aigatectl/prices.c \
+	src/tools/aigatectl/report.c \
 	src/tools/aigatectl/reprice.c \
 	src/tools/aigatectl/share.c \
 	src/tools/aigatectl/status.c \
 	src/tools/aigatectl/table.c \
 	src/tools/aigatectl/tree.c src/tools/aigatectl/tree.h \
+	src/tools/aigatectl/tail.c \
 	src/tools/aigatectl/usage.c \
 	src/tools/aigatectl/user.c \
 	src/tools/aigatectl/vault.c \
