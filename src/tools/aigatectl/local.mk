@@ -44,3 +44,14 @@ pricesdir = $(pkgdatadir)/data
 dist_prices_DATA = data/prices.tsv
 dist_man_MANS += man/aigatectl.8
 EXTRA_DIST += src/tools/aigatectl/README.md
+
+# Written by the program itself.
+bashcompletiondir = $(datadir)/bash-completion/completions
+zshcompletiondir = $(datadir)/zsh/site-functions
+nodist_bashcompletion_DATA = completion/aigatectl
+nodist_zshcompletion_DATA = completion/_aigatectl
+CLEANFILES += completion/aigatectl completion/_aigatectl
+completion/aigatectl: aigatectl$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) completion && ./aigatectl$(EXEEXT) completion bash > $@.tmp && mv $@.tmp $@
+completion/_aigatectl: aigatectl$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) completion && ./aigatectl$(EXEEXT) completion zsh > $@.tmp && mv $@.tmp $@
