@@ -2,6 +2,8 @@
 #ifndef AG_CONTROL_OPENAPI_OPS_H
 #define AG_CONTROL_OPENAPI_OPS_H
 
+#include <stddef.h>
+
 #define PAGE "page_size current_page"
 #define SPAN "time_of_generation_min time_of_generation_max workspace_slug"
 

@@ -111,3 +111,10 @@ def test_zsh_takes_the_script():
     assert script.startswith("#compdef aigatectl\n")
     if shutil.which("zsh"):
         subprocess.run(["zsh", "-n"], input=script, text=True, check=True)
+
+
+def test_the_audit_log_tells_what_was_changed(gateway):
+    gateway.ctl("workspace", "create", "Shop", "--slug", "shop")
+    listed = gateway.ctl("audit", "list", "--where", "start_time=2020-01-01T00:00:00Z", "--where",
+                         "end_time=2100-01-01T00:00:00Z").stdout
+    assert "create" in listed and "workspace" in listed
