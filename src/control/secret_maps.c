@@ -66,6 +66,53 @@ ag_secret_auth_seal(struct ag_call *c, const char *uuid, struct json_object *aut
 	return 0;
 }
 
+/* ---- whose ---- */
+
+/* "acme-labs." of a file, "AIGATE_SECRET_ACME_LABS__" of a variable. */
+static void
+put_owner(struct ag_str slug, bool is_file, struct ag_buf *out)
+{
+	if (!is_file)
+		ag_buf_puts(out, AG_SECRET_ENV_PREFIX);
+	for (size_t i = 0; i < slug.n; i++) {
+		char c = slug.p[i];
+
+		if (!is_file)
+			c = c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z')
+			    ? c : '_';
+		ag_buf_putc(out, c);
+	}
+	ag_buf_puts(out, is_file ? "." : "__");
+}
+
+int
+ag_secret_is_own(struct ag_call *c, const char *manager, const char *path, struct ag_err *err)
+{
+	AG_AUTO(ag_pgres) PGresult *res = NULL;
+	bool is_file = strcmp(manager, "file") == 0, is_own;
+	struct ag_pg_args a = { 0 };
+	struct ag_buf owner;
+
+	if (!is_file && strcmp(manager, "environment") != 0)
+		return 0;
+	ag_pg_arg_i64(&a, c->actor.org_id);
+	res = ag_call_sql(c, SQL_SECRET_OWNER, &a);
+	if (!res)
+		return -1;
+	if (PQntuples(res) == 0)
+		return ag_err_set(err, -EACCES, "the organisation is gone");
+	if (!ag_pg_bool(res, 0, 1))
+		return 0;
+	ag_buf_init(&owner, 1024);
+	put_owner(ag_pg_text(res, 0, 0), is_file, &owner);
+	is_own = !owner.failed && ag_str_starts(ag_str(path), ag_buf_str(&owner));
+	if (!is_own)
+		ag_err_set(err, -EACCES, "secret_path: the name must begin with \"%.*s\", since there are several "
+		    "organisations", AG_STR_ARG(ag_buf_str(&owner)));
+	ag_buf_fini(&owner);
+	return is_own ? 0 : -EACCES;
+}
+
 /* ---- secret_mappings of a body ---- */
 
 int
@@ -134,7 +181,8 @@ ag_secret_map_fetch(struct ag_call *c, struct ag_secret_map *m, int64_t workspac
 	at.auth = ag_secret_auth_open(c->ctl, PQgetvalue(res, 0, 1), res, 0, 3);
 	if (!at.auth)
 		return ag_call_fail(c, 500, "AB04", "the secret reference's credential does not open");
-	if (ag_secret_fetch(c->ctl->ctx->conf, &at, &m->value, &err) < 0)
+	if (ag_secret_is_own(c, at.manager, at.path, &err) < 0 ||
+	    ag_secret_fetch(c->ctl->ctx->conf, &at, &m->value, &err) < 0)
 		ag_call_invalid(c, "secret_mappings[0]: %s", err.text);
 	ag_buf_putc(&m->value, '\0');
 	json_object_put(at.auth);
@@ -238,8 +286,13 @@ refresh_one(struct ag_call *c, const PGresult *res, int row)
 	c->actor.org_id = ag_pg_i64(res, row, D_ORG);
 	ag_buf_init(&value, AG_SECRET_MAX);
 	at.auth = ag_secret_auth_open(c->ctl, PQgetvalue(res, row, D_REF_UUID), res, row, D_AUTH);
-	rc = at.auth ? ag_secret_fetch(c->ctl->ctx->conf, &at, &value, &err)
+	rc = at.auth ? ag_secret_is_own(c, at.manager, at.path, &err)
 	             : ag_err_set(&err, -EINVAL, "its credential does not open");
+	if (rc == 0)
+		rc = ag_secret_fetch(c->ctl->ctx->conf, &at, &value, &err);
+	/* It becomes a line of a request, as one given by hand does. */
+	if (rc == 0 && (memchr(value.p, '\r', value.n) || memchr(value.p, '\n', value.n)))
+		rc = ag_err_set(&err, -EINVAL, "the secret must not hold line feeds");
 	json_object_put(at.auth);
 	if (rc < 0)
 		ag_warn("could not read secret reference \"%s\": %s, serving what was read last",

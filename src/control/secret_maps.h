@@ -30,6 +30,11 @@ struct json_object *ag_secret_auth_open(struct ag_control *ctl, const char *uuid
 int ag_secret_auth_seal(struct ag_call *c, const char *uuid, struct json_object *auth,
     struct ag_buf *out_sealed, struct json_object **out_masked) AG_MUST_CHECK;
 
+/* Whether the caller's organisation may name that file or variable, which are the machine's: among several
+ * organisations a name begins with its owner's, "acme.openai", AIGATE_SECRET_ACME__OPENAI.  -EACCES: not,
+ * err says why; -1: answered. */
+int ag_secret_is_own(struct ag_call *c, const char *manager, const char *path, struct ag_err *err) AG_MUST_CHECK;
+
 /* About once a second: reads anew what is due. */
 void ag_secrets_tick(struct ag_control *ctl);
 

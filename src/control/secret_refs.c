@@ -64,7 +64,14 @@ check(struct ag_call *c, const char *manager, struct json_object *auth, const ch
 			return ag_call_invalid(c, "auth_config.%.64s: must be a string", name);
 	if (ag_secret_check(c->ctl->ctx->conf, &at, &err) < 0)
 		return ag_call_invalid(c, "%s", err.text);
-	return 0;
+	switch (ag_secret_is_own(c, manager, path, &err)) {
+	case 0:
+		return 0;
+	case -EACCES:
+		return ag_call_fail(c, 403, "AB03", "%s", err.text);
+	default:
+		return -1;
+	}
 }
 
 static int
@@ -252,6 +259,21 @@ ag_secret_ref_get(struct ag_call *c)
 	ag_call_ok(c, obj);
 }
 
+/* A token that nobody is shown is not sent to whatever address somebody names. */
+static int
+check_address(struct ag_call *c, struct json_object *was, struct json_object *given)
+{
+	struct json_object *from, *to;
+
+	if (!json_object_object_get_ex(given, "vault_addr", &to) ||
+	    (json_object_object_get_ex(was, "vault_addr", &from) && json_object_equal(from, to)))
+		return 0;
+	if (json_object_object_get_ex(given, "vault_token", NULL) || json_object_object_get_ex(given, "secret_id", NULL) ||
+	    json_object_object_get_ex(given, "vault_secret_id", NULL))
+		return 0;
+	return ag_call_invalid(c, "auth_config.vault_addr: another address needs vault_token or secret_id again");
+}
+
 /* auth_config as it will stand: what is named replaces, the rest stays. */
 static struct json_object *
 merged_auth(struct ag_call *c, const struct ref_body *b, const PGresult *res)
@@ -260,6 +282,10 @@ merged_auth(struct ag_call *c, const struct ref_body *b, const PGresult *res)
 
 	if (!auth) {
 		ag_call_fail(c, 500, "AB04", "the secret reference's credential does not open");
+		return NULL;
+	}
+	if (b->auth && check_address(c, auth, b->auth) < 0) {
+		json_object_put(auth);
 		return NULL;
 	}
 	if (b->auth) {

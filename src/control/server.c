@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/json_weight.h"
 #include "base/log.h"
 #include "conf/conf.h"
 #include "control/auth.h"
@@ -92,6 +93,10 @@ read_body(struct ag_call *c, struct evhttp_request *http, bool may_be_list)
 		return ag_call_fail(c, 413, "AB01", "the body has %zu bytes, at most %u are taken", n,
 		    AG_CALL_BODY_MAX);
 	p = (char *)evbuffer_pullup(in, -1);
+	if (p && ag_json_weight(ag_str_n(p, n)) > AG_JSON_WEIGHT_MAX) {
+		ag_mem_wipe(p, n);
+		return ag_call_fail(c, 413, "AB01", "the body holds too many values");
+	}
 	tok = json_tokener_new_ex(AG_CALL_DEPTH_MAX);
 	if (!p || !tok) {
 		json_tokener_free(tok);

@@ -51,6 +51,11 @@
 	"update aigate.secret_reference set status = 'archived', slug = slug || '~' || id,"      \
 	" sealed_auth = '\\x', auth_config = '{}', updated_at = now() where id = $1"
 
+/* $1 organisation; whether there are others beside it */
+#define SQL_SECRET_OWNER                                                                     \
+	"select slug, exists (select from aigate.organisation where id <> $1 and status = 'active')" \
+	" from aigate.organisation where id = $1"
+
 /* $1 reference, $2 workspace or 0 */
 #define SQL_SECRET_REF_MAY                                                                   \
 	"select 1 from aigate.secret_reference s where id = $1 and ($2::bigint = 0 or s.allow_all_workspaces" \

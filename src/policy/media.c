@@ -132,20 +132,37 @@ ag_media_items(struct ag_str input)
 
 /* ---- Gemini ---- */
 
+/* What a function returned may hold pictures and files beside its text. */
+static bool
+has_parts(struct ag_str part, struct ag_json_value response)
+{
+	static const struct ag_str name = { "parts", 5 };
+	struct ag_json_value parts;
+	struct ag_json_fault fault;
+
+	if (response.type != AG_JSON_OBJECT)
+		return false;
+	return ag_figure_scan(ag_json_raw(part, response), &name, 1, &parts, &fault) < 0 || parts.type != AG_JSON_ABSENT;
+}
+
 /* A part is known by the member it has; those of bytes by their type. */
 static uint64_t
 gemini_part_tokens(struct ag_str part)
 {
-	enum { INLINE, INLINE_SNAKE, FILE_DATA, FILE_SNAKE, VIDEO, VIDEO_SNAKE, N };
+	enum { INLINE, INLINE_SNAKE, FILE_DATA, FILE_SNAKE, VIDEO, VIDEO_SNAKE, N_MEDIA,
+		RESPONSE = N_MEDIA, RESPONSE_SNAKE, N };
 	static const struct ag_str names[N] = { { "inlineData", 10 }, { "inline_data", 11 }, { "fileData", 8 },
-		{ "file_data", 9 }, { "videoMetadata", 13 }, { "video_metadata", 14 } };
+		{ "file_data", 9 }, { "videoMetadata", 13 }, { "video_metadata", 14 },
+		{ "functionResponse", 16 }, { "function_response", 17 } };
 	static const struct ag_str mime[] = { { "mimeType", 8 }, { "mime_type", 9 } };
 	struct ag_json_value f[N], m[2];
 	struct ag_json_fault fault;
 
 	if (ag_figure_scan(part, names, N, f, &fault) < 0)
 		return AG_MEDIA_UNKNOWN_TOKENS;
-	for (int i = 0; i < N; i++) {
+	if (has_parts(part, f[RESPONSE]) || has_parts(part, f[RESPONSE_SNAKE]))
+		return AG_MEDIA_UNKNOWN_TOKENS;
+	for (int i = 0; i < N_MEDIA; i++) {
 		struct ag_str raw = ag_json_raw(part, f[i]), type;
 
 		if (f[i].type == AG_JSON_ABSENT)
@@ -218,31 +235,37 @@ ag_media_tools_responses(struct ag_str tools)
 }
 
 /* Anything beside declarations of functions. */
+static bool
+is_run_by_google(struct ag_str tool)
+{
+	struct ag_json_iter it;
+	struct ag_json_value member;
+	int rc;
+
+	ag_json_iter_init(&it, tool);
+	while ((rc = ag_json_object_next(&it, &member)) == 1) {
+		struct ag_str key = ag_str_n(tool.p + member.key_off, member.key_len);
+
+		if (!ag_json_string_eq(key, AG_STR("functionDeclarations")) &&
+		    !ag_json_string_eq(key, AG_STR("function_declarations")))
+			return true;
+	}
+	return rc < 0;
+}
+
 bool
 ag_media_tools_gemini(struct ag_str tools)
 {
 	struct ag_json_iter it;
-	struct ag_json_value v, member;
+	struct ag_json_value v;
 	int rc;
 
+	/* One alone is read there without its array too. */
+	if (tools.n > 0 && tools.p[0] == '{')
+		return is_run_by_google(tools);
 	ag_json_iter_init(&it, tools);
-	while ((rc = ag_json_array_next(&it, &v)) == 1) {
-		struct ag_str tool = ag_json_raw(tools, v);
-		struct ag_json_iter inner;
-		int more;
-
-		if (v.type != AG_JSON_OBJECT)
+	while ((rc = ag_json_array_next(&it, &v)) == 1)
+		if (v.type != AG_JSON_OBJECT || is_run_by_google(ag_json_raw(tools, v)))
 			return true;
-		ag_json_iter_init(&inner, tool);
-		while ((more = ag_json_object_next(&inner, &member)) == 1) {
-			struct ag_str key = ag_str_n(tool.p + member.key_off, member.key_len);
-
-			if (!ag_json_string_eq(key, AG_STR("functionDeclarations")) &&
-			    !ag_json_string_eq(key, AG_STR("function_declarations")))
-				return true;
-		}
-		if (more < 0)
-			return true;
-	}
 	return rc < 0;
 }

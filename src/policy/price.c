@@ -188,6 +188,13 @@ ag_price_bound(const struct ag_cat_price *p, uint64_t input, enum ag_service_tie
 	return most;
 }
 
+void
+ag_price_bound_uplift(struct ag_price_bound *b)
+{
+	b->in_pusd += b->in_pusd / 10 + 1;
+	b->out_pusd += b->out_pusd / 10 + 1;
+}
+
 int64_t
 ag_price_bound_nusd(const struct ag_price_bound *b, uint64_t input, uint64_t output)
 {

@@ -26,6 +26,8 @@ struct ag_price_bound {
 };
 struct ag_price_bound ag_price_bound(const struct ag_cat_price *price, uint64_t input,
     enum ag_service_tier asked, uint32_t searches);
+/* A tenth more for each token, which some providers take for a region. */
+void ag_price_bound_uplift(struct ag_price_bound *b);
 int64_t ag_price_bound_nusd(const struct ag_price_bound *b, uint64_t input, uint64_t output);
 /* Most output tokens that `room` nano-USD pay for besides `input`; 0 when not even that fits. */
 uint64_t ag_price_bound_fit(const struct ag_price_bound *b, uint64_t input, int64_t room_nusd);

@@ -113,9 +113,12 @@ catch_up(const struct ag_settle_in *in, struct ag_usage *u)
 {
 	uint64_t seen = in->answer->content_bytes;
 
-	if (in->outcome == AG_OUT_ANSWERED || matrix[in->outcome].basis != BASIS_RECEIVED ||
-	    u->output_total >= seen / BYTES_PER_TOKEN_MOST)
+	/* Of what has ended only what came behind the last report is not in it, and of a whole body nothing. */
+	if (in->outcome == AG_OUT_ANSWERED || in->answer->has_done)
+		seen = in->answer->content_events == 0 ? 0 : seen - min_u64(in->answer->reported_bytes, seen);
+	if (matrix[in->outcome].basis != BASIS_RECEIVED || u->output_total >= seen / BYTES_PER_TOKEN_MOST)
 		return;
+	u->source = AG_USAGE_PARTIAL;
 	u->output_total = min_u64(seen / BYTES_PER_TOKEN + IN_FLIGHT_MARGIN_TOKENS, in->est_output);
 	if (u->output_total < in->answer->usage.output_total)
 		u->output_total = in->answer->usage.output_total;

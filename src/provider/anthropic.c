@@ -48,7 +48,7 @@ read_tier(struct ag_str usage, const struct ag_json_value *f, struct ag_usage *u
 	else if (ag_str_eq(tier, AG_STR("batch")))
 		u->service_tier = AG_TIER_BATCH;
 	else if (ag_str_eq(tier, AG_STR("priority")))
-		u->service_tier = AG_TIER_PRIORITY;
+		u->service_tier = AG_TIER_PROVISIONED; /* capacity bought beforehand, at no price of its own */
 	if (geo.n > 0 && !ag_str_eq(geo, AG_STR("global")) && !ag_str_eq(geo, AG_STR("not_available"))) {
 		u->geo_num = 11;
 		u->geo_den = 10;
@@ -77,9 +77,15 @@ read_usage(struct ag_str text, struct ag_json_value v, struct ag_answer *a)
 	if (!a->has_usage)
 		u->provider_cost_nusd = -1;
 	a->has_usage |= f[U_INPUT].type == AG_JSON_NUMBER || f[U_OUTPUT].type == AG_JSON_NUMBER;
+	if (ag_figure_is_absurd(usage, f[U_INPUT]) || ag_figure_is_absurd(usage, f[U_OUTPUT])) {
+		a->has_usage = false;
+		return;
+	}
 	u->input_fresh = ag_figure_or(usage, f[U_INPUT], u->input_fresh);
 	u->cache_read = ag_figure_or(usage, f[U_READ], u->cache_read);
 	u->output_total = ag_figure_or(usage, f[U_OUTPUT], u->output_total);
+	if (f[U_OUTPUT].type == AG_JSON_NUMBER)
+		a->reported_bytes = a->content_bytes;
 	read_split(usage, f[U_SPLIT], u);
 	/* A total that is not that of the split known so far: the rest was written for five minutes. */
 	if (ag_figure_read(usage, f[U_WRITE], &written)) {

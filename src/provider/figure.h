@@ -20,6 +20,15 @@ ag_figure_scan(struct ag_str text, const struct ag_str *names, size_t n, struct 
 /* A count to believe; false when there is none.  Negative is 0, a fraction is rounded up. */
 bool ag_figure_read(struct ag_str text, struct ag_json_value v, uint64_t *out);
 
+/* Something stands there and it is no count: half of such a report is no report. */
+static inline bool
+ag_figure_is_absurd(struct ag_str text, struct ag_json_value v)
+{
+	uint64_t n;
+
+	return v.type != AG_JSON_ABSENT && v.type != AG_JSON_NULL && !ag_figure_read(text, v, &n);
+}
+
 static inline uint64_t
 ag_figure_or(struct ag_str text, struct ag_json_value v, uint64_t otherwise)
 {

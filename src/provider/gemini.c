@@ -28,6 +28,12 @@ min_u64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+static uint64_t
+less(uint64_t whole, uint64_t part)
+{
+	return whole > part ? whole - part : 0;
+}
+
 /* [{"modality":"AUDIO","tokenCount":3},...] */
 static struct modalities
 read_modalities(struct ag_str usage, struct ag_json_value v)
@@ -90,19 +96,30 @@ read_usage(struct ag_str text, struct ag_json_value v, struct ag_answer *a)
 	struct ag_str usage = ag_json_raw(text, v);
 	struct ag_usage *u = &a->usage;
 	struct modalities in, cached_in, out;
-	uint64_t prompt, cached, tool, visible, thoughts, total, input;
+	uint64_t prompt, cached, tool, visible, thoughts, total, rest, input;
+	bool has_total;
 
-	if (v.type != AG_JSON_OBJECT || ag_json_scan(usage, &fields, f, &fault) < 0 ||
-	    (!ag_figure_read(usage, f[U_PROMPT], &prompt) && !ag_figure_read(usage, f[U_TOTAL], &total)))
+	if (v.type != AG_JSON_OBJECT || ag_json_scan(usage, &fields, f, &fault) < 0)
+		return;
+	if (ag_figure_is_absurd(usage, f[U_PROMPT]) || ag_figure_is_absurd(usage, f[U_CANDIDATES]) ||
+	    ag_figure_is_absurd(usage, f[U_THOUGHTS]) || ag_figure_is_absurd(usage, f[U_TOOL])) {
+		a->has_usage = false;
+		return;
+	}
+	has_total = ag_figure_read(usage, f[U_TOTAL], &total);
+	if (!ag_figure_read(usage, f[U_PROMPT], &prompt) && !has_total)
 		return;
 	if (!a->has_usage)
 		u->provider_cost_nusd = -1;
-	prompt = ag_figure_or(usage, f[U_PROMPT], 0);
-	cached = min_u64(ag_figure_or(usage, f[U_CACHED], 0), prompt);
 	tool = ag_figure_or(usage, f[U_TOOL], 0);
 	visible = ag_figure_or(usage, f[U_CANDIDATES], 0);
 	thoughts = ag_figure_or(usage, f[U_THOUGHTS], 0);
-	if (ag_figure_read(usage, f[U_TOTAL], &total) && thoughts > 0 && visible >= thoughts &&
+	rest = has_total ? less(total, tool + visible + thoughts) : 0;
+	prompt = ag_figure_or(usage, f[U_PROMPT], rest);
+	cached = min_u64(ag_figure_or(usage, f[U_CACHED], 0), prompt);
+	if (f[U_CANDIDATES].type == AG_JSON_ABSENT)
+		visible = less(rest, prompt); /* what the total has and no other figure */
+	if (has_total && thoughts > 0 && visible >= thoughts &&
 	    (total == prompt + visible || total == prompt + tool + visible))
 		visible -= thoughts; /* this place has them inside */
 	in = read_modalities(usage, f[U_P_DETAILS]);
@@ -123,6 +140,7 @@ read_usage(struct ag_str text, struct ag_json_value v, struct ag_answer *a)
 	u->output_image = min_u64(max_u64(out.image, u->output_image), visible - u->output_audio);
 	read_tier(usage, f, u);
 	a->has_usage = true;
+	a->reported_bytes = a->content_bytes;
 }
 
 enum { C_FINISH, C_GROUNDING, C_N };

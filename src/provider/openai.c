@@ -264,6 +264,7 @@ normalise(const struct ag_provider *p, struct ag_str text, const struct ag_json_
 	u.service_tier = a->usage.service_tier;
 	a->usage = u;
 	a->has_usage = true;
+	a->reported_bytes = a->content_bytes;
 }
 
 static void
@@ -476,8 +477,15 @@ ag_openai_on_event(const struct ag_provider *p, struct ag_str name, struct ag_st
 	read_common(p, data, f, a);
 	if (is_bare && f[B_USAGE].type == AG_JSON_OBJECT)
 		return true;
-	if (!is_bare)
+	if (!is_bare) {
+		uint64_t before = a->content_bytes;
+
 		read_chunk(p, data, f[B_CHOICES], a);
+		/* Usage beside a text counts it. */
+		if (a->has_usage && a->reported_bytes == before &&
+		    (f[B_USAGE].type == AG_JSON_OBJECT || f[B_GROQ].type == AG_JSON_OBJECT))
+			a->reported_bytes = a->content_bytes;
+	}
 	return false;
 }
 

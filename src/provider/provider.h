@@ -54,6 +54,7 @@ struct ag_answer {
 	bool has_error;        /* an error event came in the stream */
 	uint64_t content_events; /* events with content seen */
 	uint64_t content_bytes; /* bytes of their text, about: bounds the tokens received */
+	uint64_t reported_bytes; /* of them, those that had come when usage told its figures last */
 	char model[128];       /* model that served, "" unknown */
 	char id[96];
 	char finish_reason[32];

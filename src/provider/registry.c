@@ -40,6 +40,7 @@ static const struct ag_provider_path google_paths[] = {
 	{ AG_EP_GENERATE, "/models/{model}:generateContent", "/models/{model}:streamGenerateContent?alt=sse",
 	  &ag_wire_gemini },
 	{ AG_EP_GENERATE_COUNT, "/models/{model}:countTokens", NULL, &ag_wire_gemini },
+	{ AG_EP_GEMINI_EMBED, "/models/{model}:batchEmbedContents", NULL, &ag_wire_gemini },
 	{ AG_EP_PROXY, "{rest}", NULL, &ag_wire_gemini }, END };
 
 static const struct ag_provider_path anthropic_paths[] = {

@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "translate/chat.h"
 #include "translate/json_out.h"
 #include "translate/openai.h"
-#include "translate/tree.h"
 
 #define CHOICES_MAX   128u
 #define PART_MAX      ((size_t)64 << 20)
@@ -76,14 +76,7 @@ parse(struct ag_str text, struct ag_str path_model, bool path_stream, struct jso
 	if (rc == 0)
 		chat = chat_of(body);
 	json_object_put(body);
-	if (rc == 0 && ag_tree_is_short())
-		rc = ag_err_set(err, -ENOMEM, "out of memory");
-	if (rc < 0) {
-		json_object_put(chat);
-		return rc;
-	}
-	*out_chat = chat;
-	return 0;
+	return ag_chat_done(chat, rc, out_chat, err);
 }
 
 /* ---- write ------------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/hash.h"
+#include "translate/chat.h"
 #include "translate/converse.h"
 #include "translate/json_out.h"
 #include "translate/openai.h"
@@ -290,7 +291,7 @@ put_turn(struct ag_converse_build *s, struct json_object *m, size_t at)
 	struct json_object *calls = ag_tree_array(m, "tool_calls");
 	int rc;
 
-	if (ag_tree_is(m, "role", "tool"))
+	if (ag_chat_is_role(m, "tool"))
 		return put_result(s, m, at);
 	put_thoughts(s, m);
 	rc = put_content(s, m, false, at);
@@ -301,12 +302,6 @@ put_turn(struct ag_converse_build *s, struct json_object *m, size_t at)
 
 /* ---- messages ---------------------------------------------------------------------------- */
 
-static bool
-is_system(struct json_object *m)
-{
-	return ag_tree_is(m, "role", "system") || ag_tree_is(m, "role", "developer");
-}
-
 int
 ag_converse_put_system(struct ag_converse_build *s, struct ag_str more)
 {
@@ -314,12 +309,12 @@ ag_converse_put_system(struct ag_converse_build *s, struct ag_str more)
 	int rc = 0;
 
 	for (size_t i = 0; i < ag_tree_len(s->messages); i++)
-		any |= is_system(json_object_array_get_idx(s->messages, i));
+		any |= ag_chat_is_system(json_object_array_get_idx(s->messages, i));
 	if (!any)
 		return 0;
 	ag_jo_open(s->b, "system", '[');
 	for (size_t i = 0; i < ag_tree_len(s->messages) && rc == 0; i++)
-		if (is_system(json_object_array_get_idx(s->messages, i)))
+		if (ag_chat_is_system(json_object_array_get_idx(s->messages, i)))
 			rc = put_content(s, json_object_array_get_idx(s->messages, i), true, i);
 	put_text(s, more, NULL);
 	ag_jo_close(s->b, ']');
@@ -344,11 +339,11 @@ ag_converse_put_messages(struct ag_converse_build *s)
 	ag_jo_open(s->b, "messages", '[');
 	for (size_t i = 0; i < ag_tree_len(s->messages) && rc == 0; i++) {
 		struct json_object *m = json_object_array_get_idx(s->messages, i);
-		bool is_assistant = ag_tree_is(m, "role", "assistant");
+		bool is_assistant = ag_chat_is_role(m, "assistant");
 
-		if (is_system(m))
+		if (ag_chat_is_system(m))
 			continue;
-		if (!is_assistant && !ag_tree_is(m, "role", "user") && !ag_tree_is(m, "role", "tool"))
+		if (!is_assistant && !ag_chat_is_role(m, "user") && !ag_chat_is_role(m, "tool"))
 			return ag_err_set(s->err, -EINVAL, "messages[%zu].role: not supported by %s", i, s->in->family->name);
 		if (!is_open && is_assistant) {
 			open_turn(s, false);

@@ -14,7 +14,8 @@ src_translate_libtranslate_a_SOURCES = \
 	src/translate/embeddings.c src/translate/embeddings.h \
 	src/translate/framing.c src/translate/framing.h \
 	src/translate/gemini.c src/translate/gemini.h \
-	src/translate/gemini_build.c src/translate/gemini_parse.c \
+	src/translate/gemini_build.c src/translate/gemini_exchange.c \
+	src/translate/gemini_parse.c \
 	src/translate/gemini_read.c src/translate/gemini_write.c \
 	src/translate/json_out.c src/translate/json_out.h \
 	src/translate/openai.c src/translate/openai.h \

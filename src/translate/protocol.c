@@ -15,6 +15,7 @@ static const struct ag_protocol *const protocols[] = {
 static const struct ag_exchange *const exchanges[] = {
 	&ag_exchange_cohere_embed,
 	&ag_exchange_cohere_rerank,
+	&ag_exchange_gemini_embed,
 	NULL,
 };
 

@@ -135,7 +135,7 @@ struct ag_exchange {
 	void (*read_error)(int status, struct ag_str body, struct ag_buf *mem, struct ag_client_error *out);
 };
 
-extern const struct ag_exchange ag_exchange_cohere_embed, ag_exchange_cohere_rerank;
+extern const struct ag_exchange ag_exchange_cohere_embed, ag_exchange_cohere_rerank, ag_exchange_gemini_embed;
 
 const struct ag_exchange *ag_exchange_of(enum ag_endpoint from, enum ag_endpoint to);
 

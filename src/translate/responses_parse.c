@@ -4,8 +4,8 @@
  * assistant stands in items of its own there, and in one message of the chat. */
 #include <errno.h>
 
+#include "translate/chat.h"
 #include "translate/responses.h"
-#include "translate/tree.h"
 
 #define SCHEMA_DEPTH_MAX 32u
 
@@ -94,30 +94,6 @@ put_part(struct parse *p, struct json_object *parts, struct json_object *part, s
 	}
 	return ag_err_set(p->err, -EINVAL, "input[%zu].content: a part of type \"%.40s\" is not supported by this provider",
 	    at, or_empty(type));
-}
-
-/* One part that is nothing but text stands as text. */
-static void
-put_content(struct json_object *message, struct json_object *parts)
-{
-	struct json_object *only = ag_tree_len(parts) == 1 ? json_object_array_get_idx(parts, 0) : NULL;
-
-	if (only && ag_tree_is(only, "type", "text")) {
-		ag_tree_share(message, "content", ag_tree_get(only, "text"));
-		json_object_put(parts);
-	} else {
-		ag_tree_put(message, "content", parts);
-	}
-}
-
-static void
-push_message(struct parse *p, struct ag_str role, struct json_object *parts)
-{
-	struct json_object *m = ag_tree_new();
-
-	ag_tree_put_str(m, "role", role);
-	put_content(m, parts);
-	ag_tree_push(p->messages, m);
 }
 
 /* ---- turns of the assistant -------------------------------------------------------------- */
@@ -241,7 +217,7 @@ parse_result(struct parse *p, struct json_object *item, size_t at)
 		rc = put_part(p, ag_tree_is(part, "type", "input_text") ? texts : p->images, part, at);
 	}
 	if (ag_tree_len(texts) > 0) {
-		put_content(m, texts);
+		ag_chat_put_content(m, texts);
 	} else {
 		json_object_put(texts);
 		ag_tree_put_str(m, "content", AG_STR(""));
@@ -255,7 +231,7 @@ static void
 flush_images(struct parse *p)
 {
 	if (ag_tree_len(p->images) > 0)
-		push_message(p, AG_STR("user"), p->images);
+		ag_chat_push(p->messages, "user", p->images);
 	else
 		json_object_put(p->images);
 	p->images = NULL;
@@ -286,10 +262,10 @@ parse_message(struct parse *p, struct json_object *item, size_t at)
 	}
 	if (ag_str_eq(role, AG_STR("assistant"))) {
 		end_turn_that_speaks(p);
-		put_content(open_turn(p), parts);
+		ag_chat_put_content(open_turn(p), parts);
 	} else {
 		p->turn = NULL;
-		push_message(p, role, parts);
+		ag_chat_push(p->messages, role.p, parts);
 	}
 	return 0;
 }
@@ -326,12 +302,12 @@ parse_input(struct parse *p, struct json_object *body)
 	if (ag_tree_str(body, "instructions").n > 0) {
 		parts = ag_tree_new_array();
 		put_text(parts, "text", ag_tree_str(body, "instructions"));
-		push_message(p, AG_STR("system"), parts);
+		ag_chat_push(p->messages, "system", parts);
 	}
 	if (json_object_is_type(input, json_type_string)) {
 		parts = ag_tree_new_array();
 		put_text(parts, "text", ag_tree_text(input));
-		push_message(p, AG_STR("user"), parts);
+		ag_chat_push(p->messages, "user", parts);
 		return 0;
 	}
 	if (!json_object_is_type(input, json_type_array) || ag_tree_len(input) == 0)
@@ -545,12 +521,5 @@ ag_responses_parse(struct ag_str text, struct ag_str path_model, bool path_strea
 	parse_rest(body, chat);
 	json_object_put(p.images);
 	json_object_put(body);
-	if (ag_tree_is_short() && rc == 0)
-		rc = ag_err_set(err, -ENOMEM, "out of memory");
-	if (rc < 0) {
-		json_object_put(chat);
-		return rc;
-	}
-	*out_chat = chat;
-	return 0;
+	return ag_chat_done(chat, rc, out_chat, err);
 }

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "base/json_weight.h"
+
 #define DEPTH_MAX 64
 
 static bool is_short; /* one thread a process */
@@ -9,11 +11,14 @@ static bool is_short; /* one thread a process */
 int
 ag_tree_parse(struct ag_str text, struct json_object **out, struct ag_err *err)
 {
-	struct json_tokener *t = json_tokener_new_ex(DEPTH_MAX);
+	struct json_tokener *t;
 	struct json_object *o;
 	enum json_tokener_error e;
 
 	*out = NULL;
+	if (ag_json_weight(text) > AG_JSON_WEIGHT_MAX)
+		return ag_err_set(err, -EINVAL, "the body holds too many values to be translated");
+	t = json_tokener_new_ex(DEPTH_MAX);
 	if (!t)
 		return ag_err_set(err, -ENOMEM, "out of memory");
 	json_tokener_set_flags(t, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8 | JSON_TOKENER_ALLOW_TRAILING_CHARS);

@@ -224,6 +224,29 @@ without_at(struct ag_str s)
 	return slash ? ag_str_n(s.p, (size_t)(slash - s.p)) : s;
 }
 
+/* Where a path that passes says which model is called, whatever the body says. */
+static bool
+is_named_in_path(const struct ag_provider *family)
+{
+	for (const struct ag_provider_path *p = family->paths; p->endpoint != AG_EP_NONE; p++)
+		if (strstr(p->path, "{model}") || strstr(p->path, "{deployment}"))
+			return true;
+	return false;
+}
+
+static enum ag_verdict
+resolve(struct ag_req *r, struct ag_route_in *in, struct ag_str *out_detail)
+{
+	enum ag_verdict v = ag_route_resolve(in, &r->target, out_detail);
+
+	if (v != AG_ALLOW || !r->is_passed || in->model.n == 0 || !is_named_in_path(r->target.family))
+		return v;
+	in->model = r->requested_model = AG_STR_NONE;
+	r->field[AG_F_MODEL] = (struct ag_json_value){ 0 };
+	r->target = (struct ag_target){ 0 };
+	return ag_route_resolve(in, &r->target, out_detail);
+}
+
 static enum ag_verdict
 find_target(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail)
 {
@@ -253,7 +276,7 @@ find_target(struct ag_req *r, const struct ag_http_head *head, struct ag_str *ou
 		return AG_DENY_PROVIDER_RAW;
 	}
 	in.provider = ag_arena_dup(&r->arena, without_at(provider.n > 0 ? provider : slug));
-	v = ag_route_resolve(&in, &r->target, out_detail);
+	v = resolve(r, &in, out_detail);
 	if (v != AG_ALLOW)
 		return v;
 	if (ag_view_dest(r->w, r->view, r->target.integration, r->target.family, &r->dest) < 0) {

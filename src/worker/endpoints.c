@@ -402,7 +402,7 @@ read_count(struct ag_req *r, enum ag_field f, const char *name, uint64_t *out, s
 static uint64_t
 media_of(const struct ag_req *r, bool *out_server_tools)
 {
-	struct ag_str tools = r->field[AG_F_TOOLS].type == AG_JSON_ARRAY ? raw_of(r, AG_F_TOOLS) : AG_STR_NONE;
+	struct ag_str tools = ag_req_is_given(r, AG_F_TOOLS) ? raw_of(r, AG_F_TOOLS) : AG_STR_NONE;
 	uint64_t media = 0;
 
 	*out_server_tools = false;
@@ -435,10 +435,11 @@ asked_tier(const struct ag_req *r)
 		return ag_req_absent_tier(r);
 	if (r->field[AG_F_SERVICE_TIER].type != AG_JSON_STRING || r->endpoint == AG_EP_MESSAGES)
 		return AG_TIER_STANDARD;
-	if (ag_json_string_eq(raw, AG_STR("priority")) || ag_json_string_eq(raw, AG_STR("fast")) ||
-	    ag_json_string_eq(raw, AG_STR("auto")))
-		return AG_TIER_PRIORITY;
-	return ag_json_string_eq(raw, AG_STR("flex")) ? AG_TIER_FLEX : AG_TIER_STANDARD;
+	if (ag_json_string_eq(raw, AG_STR("flex")))
+		return AG_TIER_FLEX;
+	/* A word that is not known here may be known there. */
+	return ag_json_string_eq(raw, AG_STR("default")) || ag_json_string_eq(raw, AG_STR("standard")) ||
+	    ag_json_string_eq(raw, AG_STR("scale")) ? AG_TIER_STANDARD : AG_TIER_PRIORITY;
 }
 
 static void
@@ -447,11 +448,9 @@ set_bound(struct ag_req *r)
 	if (!r->target.price)
 		return;
 	r->bound = ag_price_bound(r->target.price, r->est.input, asked_tier(r), r->searches);
-	/* A region asked for by name is a tenth dearer. */
-	if (ag_req_is_given(r, AG_F_GEO)) {
-		r->bound.in_pusd += r->bound.in_pusd / 10 + 1;
-		r->bound.out_pusd += r->bound.out_pusd / 10 + 1;
-	}
+	/* A region is a tenth dearer, asked for by name or because the account says so. */
+	if (r->endpoint == AG_EP_MESSAGES)
+		ag_price_bound_uplift(&r->bound);
 }
 
 static enum ag_verdict

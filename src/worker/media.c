@@ -364,6 +364,7 @@ ag_media_settle(struct ag_req *r, bool is_whole)
 	if (units == 0)
 		return 0;
 	r->answer.has_usage = is_whole;
+	r->answer.reported_bytes = r->answer.content_bytes;
 	u->units = units;
 	u->provider_cost_nusd = -1;
 	return units;

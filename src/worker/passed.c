@@ -148,5 +148,6 @@ ag_passed_estimate(struct ag_req *r, const struct ag_http_head *head, struct ag_
 	r->est.is_fixed = true;
 	if (r->target.price)
 		r->bound = ag_price_bound(r->target.price, r->est.input, AG_TIER_PRIORITY, 1);
+	ag_price_bound_uplift(&r->bound);
 	return AG_ALLOW;
 }

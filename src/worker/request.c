@@ -151,6 +151,7 @@ ag_req_again(struct ag_req *r, int64_t wall_us)
 	r->view = ag_worker_view(r->w);
 	if (r->view)
 		ag_view_ref(r->view);
+	ag_req_wipe_head(r);
 	ag_arena_reset(&r->arena);
 	r->trace_id = ag_admit_trace_id(r, head);
 	if (r->xl)

@@ -118,7 +118,7 @@ static int
 estimate(struct ag_req *r, uint64_t body_bytes, struct ag_err *err)
 {
 	struct ag_xlate *x = r->xl;
-	struct json_object *tools = ag_tree_array(x->chat, "tools");
+	struct json_object *tools = ag_tree_array(x->chat, "tools"), *many = ag_tree_get(x->chat, "n");
 	int64_t limit = ag_tree_int(x->chat, "max_completion_tokens", 0), n = ag_tree_int(x->chat, "n", 1);
 	struct ag_buf messages, tool_text;
 	struct ag_estimate_in in = {
@@ -131,7 +131,7 @@ estimate(struct ag_req *r, uint64_t body_bytes, struct ag_err *err)
 
 	if (limit < 0 || limit > UINT32_MAX || (ag_tree_get(x->chat, "max_completion_tokens") && limit == 0))
 		return ag_err_set(err, -EINVAL, "Invalid request body: not a positive whole number: the output limit");
-	if (n < 1 || n > 128)
+	if (n < 1 || n > 128 || (many && !json_object_is_type(many, json_type_int)))
 		return ag_err_set(err, -EINVAL, "Invalid request body: not a positive whole number: \"n\"");
 	ag_buf_init(&messages, AG_XLATE_OUT_MAX);
 	ag_buf_init(&tool_text, AG_XLATE_OUT_MAX);
@@ -156,6 +156,8 @@ estimate(struct ag_req *r, uint64_t body_bytes, struct ag_err *err)
 	if (r->target.price)
 		r->bound = ag_price_bound(r->target.price, r->est.input,
 		    asked_tier(r, ag_tree_str(x->chat, "service_tier")), r->searches);
+	if (r->target.path->endpoint == AG_EP_MESSAGES)
+		ag_price_bound_uplift(&r->bound);
 	return 0;
 }
 

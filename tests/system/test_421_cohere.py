@@ -1,4 +1,4 @@
-"""Cohere behind OpenAI's client: chat, embeddings, rankings, and what they cost."""
+"""Cohere behind OpenAI's client: chat, embeddings, rankings, and what they cost; embeddings of Gemini."""
 
 import json
 import pathlib
@@ -14,7 +14,7 @@ COMMAND = "command-a-03-2025"
 
 
 class Cohere:
-    """A gateway whose workspace has Cohere, which is the mock."""
+    """A gateway whose workspace has Cohere and Gemini, which are the mock."""
 
     def __init__(self, gateway):
         self.gateway = gateway
@@ -44,6 +44,7 @@ def one_provider(pg_cluster):
         gateway = Gateway(pg_cluster, mock=provider)
         workspace = gateway.default_workspace()
         gateway.grant(gateway.integration(slug="co", family="cohere"), workspace)
+        gateway.grant(gateway.integration(slug="gem", family="google"), workspace)
         yield Cohere(gateway)
         gateway.close()
 
@@ -171,3 +172,14 @@ def test_what_cohere_has_no_place_for_is_refused_by_name(cohere, mock, path, fie
     answer = cohere.post(cohere.key(budget_usd="1"), {"model": f"@co/{COMMAND}", **fields}, path=path)
     assert answer.status == 400 and word in answer.message, answer
     assert mock.stats()["requests"] == 0 and not cohere.slots()
+
+
+def test_embeddings_of_gemini(cohere, mock):
+    mock.script(times=1, body=json.dumps({"embeddings": [{"values": [0.5, -1]}, {"values": [0.25, 2]}]}))
+    answer = cohere.client(cohere.key(budget_usd="1")).embeddings.create(
+        model="@gem/gemini-embedding-001", input=["a", "b"], dimensions=2)
+    assert [d.embedding for d in answer.data] == [[0.5, -1], [0.25, 2]]
+    assert "/models/gemini-embedding-001:batchEmbedContents HTTP/1.1" in mock.last()["head"]
+    assert len(json.loads(mock.last()["body"])["requests"]) == 2
+    # It did not say what it cost.
+    assert cohere.records("endpoint, usage_source, cost_nusd > 0") == [("embed", "estimated", True)]

@@ -61,6 +61,13 @@ def test_a_path_that_passes_is_held_at_the_most_its_model_can(plane, provider):
     assert provider.stats()["requests"] == 0
 
 
+@pytest.mark.parametrize("count", (8.0, "8"))
+def test_answers_asked_for_in_other_words_are_not_held_as_one(plane, provider, count):
+    body = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}], "generationConfig": {"candidateCount": count}}
+    answer = plane.post(plane.key(budget_usd="1"), body, path="/v1beta/models/@mock/gpt-4o-mini:generateContent")
+    assert answer.status == 400 and provider.stats()["requests"] == 0
+
+
 # -- what is charged ---------------------------------------------------------------------------
 
 def test_a_picture_is_paid_although_nobody_waited_for_it(plane, provider, ledger):
@@ -100,6 +107,38 @@ def test_an_error_that_nobody_read_to_its_end_costs_nothing(plane, provider, led
     except Exception:  # the body ends before its length
         pass
     assert ledger("status, charged_nusd") == [(status, 0)]
+
+
+@pytest.fixture(scope="module")
+def claude(plane):
+    plane.grant(plane.integration(slug="claude", family="anthropic"), plane.default_workspace())
+    return "@claude/claude-sonnet-5"
+
+
+def ask_claude(plane, provider, claude, usage, **fields):
+    provider.script(match={"path": "/v1/messages"}, times=1, body=json.dumps({
+        "id": "m", "type": "message", "role": "assistant", "content": [], "model": "claude-sonnet-5",
+        "stop_reason": "end_turn", "usage": usage}))
+    body = {"model": claude, "max_tokens": 100, "messages": [{"role": "user", "content": "x" * 5000}], **fields}
+    path = "/v1/chat/completions" if fields.get("n") else "/v1/messages"
+    assert plane.post(plane.key(budget_usd="50"), body, path=path).status == 200
+
+
+def test_tools_of_the_client_are_no_searches(plane, provider, ledger, claude):
+    usage = {"input_tokens": 10, "output_tokens": 5}
+    ask_claude(plane, provider, claude, usage, tools=[{"type": "bash_20250124", "name": "bash"}])
+    ask_claude(plane, provider, claude, {**usage, "server_tool_use": {"web_search_requests": 2}},
+               tools=[{"type": "web_search_20260318", "name": "web_search"}])
+    assert ledger("web_searches") == [(0,), (2,)]
+
+
+@pytest.mark.parametrize("fields", ({}, {"n": 1}))
+def test_a_region_that_the_account_chooses_does_not_pass_the_hold(plane, provider, ledger, claude, fields):
+    ask_claude(plane, provider, claude, {
+        "input_tokens": 0, "cache_creation_input_tokens": 5000, "cache_creation": {"ephemeral_1h_input_tokens": 5000},
+        "output_tokens": 100, "service_tier": "priority", "inference_geo": "us"}, **fields)
+    (cost, held), = ledger("cost_nusd, held_nusd")
+    assert 0 < cost <= held
 
 
 # -- forms -------------------------------------------------------------------------------------

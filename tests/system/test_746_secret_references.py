@@ -119,6 +119,47 @@ def test_files_and_variables_are_managers_too(plane, mock, tmp_path, manager):
         assert credential(plane, mock, key) == "sk-by-hand-again"
 
 
+def test_the_machines_secrets_are_their_organisations_own(plane, mock, tmp_path):
+    """Among several organisations nobody names what is meant for another one."""
+    for name in ("acme.key", "other.key", "key"):
+        (tmp_path / name).write_text("sk-of-" + name)
+        os.chmod(tmp_path / name, 0o644)
+    plane.admin("POST", REFS, {"name": "n", "slug": "before", "manager_type": "file", "secret_path": "other.key"})
+    plane.ctl("bootstrap", "--organisation", "Other")
+    for manager, path, status in (
+            ("file", "key", 403), ("file", "other.key", 403), ("file", "acme", 403), ("file", "acme.key", 200),
+            ("environment", "AIGATE_SECRET_OPENAI", 403), ("environment", "AIGATE_SECRET_OTHER__X", 403),
+            ("environment", "AIGATE_SECRET_ACME_X", 403), ("environment", "AIGATE_SECRET_ACME__X", 200)):
+        answer = call(plane, "POST", REFS, {"name": "n", "slug": path.lower().replace(".", "-"),
+                                            "manager_type": manager, "secret_path": path})
+        assert answer.status == status, (path, answer)
+    refused(call(plane, "PUT", f"{REFS}/acme-key", {"secret_path": "other.key"}), 403, "AB03")
+    no = plane.admin_ask("POST", "/integrations", {
+        "name": "m", "slug": "stolen", "ai_provider_id": "openai", "configurations": {
+            "custom_host": gw.mock_url(mock)}, "secret_mappings": [
+                {"target_field": "key", "secret_reference_id": "before"}]})
+    assert no.status == 400 and "acme." in no.message
+    assert credential(plane, mock, mapped(plane, mock, "acme-key")) == "sk-of-acme.key"
+
+
+def test_a_token_is_not_sent_to_another_address(plane, mock, vault):
+    vault.secrets["secret/data/openai"] = {"api_key": "sk-first-secret"}
+    vault_ref(plane, vault)
+    refused(call(plane, "PUT", f"{REFS}/openai-key", {"auth_config": {"vault_addr": gw.mock_url(mock)}}), 400, "AB01")
+    assert call(plane, "PUT", f"{REFS}/openai-key", {"auth_config": {"vault_addr": vault.url}}).status == 200
+    assert call(plane, "PUT", f"{REFS}/openai-key", {"auth_config": {
+        "vault_addr": gw.mock_url(mock), "vault_token": TOKEN}}).status == 200
+
+
+def test_a_secret_that_became_two_lines_is_not_taken(plane, mock, vault):
+    vault.secrets["secret/data/openai"] = {"api_key": "sk-first-secret"}
+    vault_ref(plane, vault)
+    key = mapped(plane, mock, "openai-key")
+    vault.secrets["secret/data/openai"] = {"api_key": "sk-second\r\nx-other: y"}
+    gw.wait(lambda: plane.admin("GET", f"{REFS}/openai-key")["last_error"], "it is said why not")
+    assert credential(plane, mock, key) == "sk-first-secret"
+
+
 def test_references_are_listed_shown_changed_and_deleted(plane, mock, vault):
     vault.secrets["secret/data/openai"] = {"api_key": "sk-first-secret"}
     made = vault_ref(plane, vault, tags={"team": "a"}, description="d")

@@ -122,3 +122,38 @@ def test_a_model_is_read_whatever_its_body_is_called(guarded, mock, kind):
         no = guarded.ask("POST", "/v1/other", headers, text.encode())
         assert no.status in (400, 403, 404, 412), no
     assert mock.stats()["requests"] == 0
+
+
+def test_a_body_does_not_name_the_model_where_the_path_does(guarded, mock):
+    """Bedrock and Google read the model out of the path alone."""
+    guarded.grant(guarded.integration(slug="gem", family="google"), guarded.default_workspace())
+    path, headers = "/v1/tunedModels/dear:generateContent", {"x-portkey-provider": "@gem"}
+    body = {"model": "gemini-2.5-flash", "contents": [{"role": "user", "parts": [{"text": "x"}]}]}
+    assert guarded.post(guarded.key(), body, path, headers=headers).status == 200
+    assert json.loads(mock.last()["body"]) == body
+    mock.reset()
+    no = guarded.post(guarded.key(budget_usd="1"), body, path, headers=headers)
+    assert no.status == 412, "nobody knows what it costs"
+    guarded.admin("PUT", "/integrations/gem/models", {
+        "allow_all_models": False, "models": [{"slug": "gemini-2.5-flash", "enabled": True}]})
+    assert guarded.post(guarded.key(), body, path, headers=headers).status in (403, 412)
+    assert mock.stats()["requests"] == 0
+
+
+# -- small texts that become large trees -----------------------------------------------------------
+
+MANY = ",".join(["{}"] * 300000)
+
+
+def test_a_body_of_many_small_values_is_not_made_a_tree(guarded, mock):
+    workspace = guarded.default_workspace()
+    guarded.grant(guarded.integration(slug="claude", family="anthropic"), workspace)
+    body = '{"model":"@claude/claude-sonnet-5","max_tokens":9,"messages":[{"role":"user","content":"x"}],"user":"%s",' \
+           '"metadata":{"a":[%s]}}'
+    headers = {"authorization": f"Bearer {guarded.key()}", "content-type": "application/json"}
+    no = guarded.ask("POST", "/v1/chat/completions", headers, body % ("x", MANY))
+    assert no.status == 400 and "too many values" in no.message
+    text = MANY.replace('"', "") + '\\\\' + '\\"{' * 1000
+    assert guarded.ask("POST", "/v1/chat/completions", headers, body % (text, "1")).status != 400, "a text is one value"
+    no = guarded.admin_ask("POST", "/admin/workspaces", {"name": "w", "x": [{}] * 200000})
+    assert no.status == 413 and "too many values" in no.message

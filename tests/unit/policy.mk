@@ -4,6 +4,7 @@ POLICY_LIBS = src/policy/libpolicy.a src/provider/libprovider.a src/catalog/libc
 check_PROGRAMS += \
 	tests/unit/test_endpoints \
 	tests/unit/test_estimate \
+	tests/unit/test_figures \
 	tests/unit/test_guard \
 	tests/unit/test_metadata \
 	tests/unit/test_policy_match \
@@ -14,6 +15,7 @@ check_PROGRAMS += \
 TESTS += \
 	tests/unit/test_endpoints \
 	tests/unit/test_estimate \
+	tests/unit/test_figures \
 	tests/unit/test_guard \
 	tests/unit/test_metadata \
 	tests/unit/test_policy_match \
@@ -25,6 +27,8 @@ tests_unit_test_endpoints_SOURCES = tests/unit/test_endpoints.c tests/unit/tap.h
 tests_unit_test_endpoints_LDADD = $(POLICY_LIBS)
 tests_unit_test_estimate_SOURCES = tests/unit/test_estimate.c tests/unit/tap.h
 tests_unit_test_estimate_LDADD = $(POLICY_LIBS)
+tests_unit_test_figures_SOURCES = tests/unit/test_figures.c tests/unit/tap.h
+tests_unit_test_figures_LDADD = $(POLICY_LIBS)
 tests_unit_test_guard_SOURCES = tests/unit/test_guard.c tests/unit/tap.h
 tests_unit_test_guard_LDADD = $(POLICY_LIBS)
 tests_unit_test_metadata_SOURCES = tests/unit/test_metadata.c tests/unit/tap.h

@@ -75,6 +75,10 @@ what_bytes_do_not_bound_is_counted(void)
 	    "tools that OpenAI runs");
 	ok(!ag_media_tools_gemini(AG_STR("[{\"functionDeclarations\":[]}]")) && ag_media_tools_gemini(AG_STR("[{\"googleSearch\":{}}]")),
 	    "tools that Google runs");
+	ok(!ag_media_tools_gemini(AG_STR("{\"function_declarations\":[]}")) && ag_media_tools_gemini(AG_STR("{\"googleSearch\":{}}")),
+	    "one of them without its array");
+	is_i64((int64_t)ag_media_contents(AG_STR("[{\"parts\":[{\"functionResponse\":{\"response\":{}}},"
+	    "{\"function_response\":{\"parts\":[]}}]}]")), UNK, "what a function returned beside its text");
 }
 
 int

@@ -29,6 +29,7 @@ answer_of(enum reported how)
 
 	a.usage.provider_cost_nusd = -1;
 	a.has_usage = how != ABSENT;
+	a.reported_bytes = a.has_usage ? a.content_bytes : 0;
 	if (how == REPORTED) {
 		a.usage.input_fresh = 60;
 		a.usage.cache_read = 40;
@@ -336,6 +337,48 @@ a_search_is_paid_by_the_call_although_usage_does_not_tell(void)
 	price.p[AG_PI_SEARCH] = -1;
 }
 
+static void
+a_report_of_the_start_is_not_one_of_the_whole(void)
+{
+	struct ag_answer a = answer_of(REPORTED);
+	struct ag_settle_out o;
+
+	a.has_done = true;
+	a.usage.output_total = 1;
+	a.content_bytes = 800;
+	a.reported_bytes = 0;
+	o = settle(AG_OUT_ANSWERED, &a, &price, 0);
+	ok(o.charged_nusd == 100 + (400 + 64) * 2 && o.usage.source == AG_USAGE_PARTIAL,
+	    "figures of before the first word say nothing of the words");
+	a.reported_bytes = 800;
+	o = settle(AG_OUT_ANSWERED, &a, &price, 0);
+	ok(o.charged_nusd == 100 + 2 && o.usage.source == AG_USAGE_REPORTED, "those of the end do, however few");
+	o = settle(AG_OUT_CLIENT_LEFT_DURING, &a, &price, 0);
+	is_i64(o.charged_nusd, 100 + 2, "for who left before the last byte of it too");
+}
+
+static void
+what_is_paid_by_the_piece_is_paid_although_nobody_waited(void)
+{
+	static const enum ag_outcome paid[] = { AG_OUT_CLIENT_LEFT_BEFORE, AG_OUT_CLIENT_LEFT_DURING,
+		AG_OUT_UPSTREAM_BROKE_DURING, AG_OUT_TIMEOUT_STREAM };
+	struct ag_answer a = answer_of(ABSENT);
+	struct ag_cat_price by_piece = price;
+	struct ag_settle_in in = { .answer = &a, .price = &by_piece, .held = held, .est_units = 3, .est_input = 900,
+		.est_output = 500, .request_text_bytes = 1000 };
+	struct ag_settle_out o;
+
+	by_piece.p[AG_PI_UNIT] = 700000;
+	for (size_t i = 0; i < AG_ARRAY_LEN(paid); i++) {
+		in.outcome = paid[i];
+		ag_settle(&in, &o);
+		ok(o.charged_nusd == 2100 && o.usage.units == 3, "three pieces and no tokens, outcome %d", paid[i]);
+	}
+	in.outcome = AG_OUT_UPSTREAM_5XX;
+	ag_settle(&in, &o);
+	ok(o.charged_nusd == 0 && o.usage.units == 0, "none of what failed");
+}
+
 int
 main(void)
 {
@@ -353,5 +396,7 @@ main(void)
 	silence_that_was_waited_for_is_work_that_was_done();
 	figures_that_came_early_do_not_hide_what_came_later();
 	a_search_is_paid_by_the_call_although_usage_does_not_tell();
+	a_report_of_the_start_is_not_one_of_the_whole();
+	what_is_paid_by_the_piece_is_paid_although_nobody_waited();
 	return done();
 }

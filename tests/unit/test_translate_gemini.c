@@ -213,6 +213,35 @@ its_clients_are_answered(void)
 	ag_buf_fini(&t.out);
 }
 
+static void
+embeddings_are_told_in_batches(void)
+{
+	const struct ag_exchange *x = &ag_exchange_gemini_embed;
+	struct ag_exchange_in in = { .body = AG_STR("{\"model\":\"m\",\"input\":[\"a\",\"b\"],\"dimensions\":8,\"encoding_format\":\"float\"}"),
+		.model = AG_STR("gemini-embedding-001"), .family = ag_provider_find(AG_STR("google")) };
+	struct ag_answer a = { .usage.provider_cost_nusd = -1 };
+	struct ag_err err = { "" };
+	struct ag_buf out;
+
+	ag_buf_init(&out, 1 << 20);
+	is_i64(x->build(&in, &out, &err), 0, "texts are taken");
+	ag_buf_putc(&out, '\0');
+	matches(out.p, "{'requests':[{'model':'models/gemini-embedding-001','content':{'parts':[{'text':'a'}]},'outputDimensionality':8},"
+	    "{'model':'models/gemini-embedding-001','content':{'parts':[{'text':'b'}]},'outputDimensionality':8}]}", "one request each");
+	ag_buf_reset(&out);
+	is_i64(x->answer(&in, AG_STR("{\"embeddings\":[{\"values\":[0.5,-1]},{\"values\":[0.25,2]}]}"), &a, &out), 0, "vectors are read");
+	ag_buf_putc(&out, '\0');
+	matches(out.p, "{'object':'list','data':[{'object':'embedding','index':0,'embedding':[0.5,-1]},{'object':'embedding','index':1,"
+	    "'embedding':[0.25,2]}],'model':'gemini-embedding-001','usage':{'prompt_tokens':0,'total_tokens':0}}", "and told as OpenAI's");
+	ok(!a.has_usage, "what it cost was not told");
+	ag_buf_reset(&out);
+	ok(x->answer(&in, AG_STR("{}"), &a, &out) < 0, "an answer without vectors is none");
+	in.body = AG_STR("{\"input\":[[1,2]]}");
+	ag_buf_reset(&out);
+	ok(x->build(&in, &out, &err) < 0 && strstr(err.text, "input: tokens"), "tokens are refused by name");
+	ag_buf_fini(&out);
+}
+
 int
 main(void)
 {
@@ -221,5 +250,6 @@ main(void)
 	what_it_has_no_place_for_is_refused_by_name();
 	a_generate_request_becomes_a_chat();
 	its_clients_are_answered();
+	embeddings_are_told_in_batches();
 	return done();
 }
