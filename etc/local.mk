@@ -1,2 +1,2 @@
 # A sample: the package puts it in place, make install never overwrites a configuration.
-dist_pkgdata_DATA += etc/aigated.conf
+dist_pkgdata_DATA += etc/aigated.conf etc/tenants.example.yaml

@@ -2,8 +2,8 @@
 # and runtests.
 
 BUILD_PACKAGES="gcc make autoconf automake pkg-config libc6-dev libevent-dev libjson-c-dev
-	libpq-dev libcurl4-openssl-dev libssl-dev"
-RUN_PACKAGES="postgresql curl ca-certificates util-linux procps python3 python3-venv"
+	libpq-dev libcurl4-openssl-dev libssl-dev libyaml-dev"
+RUN_PACKAGES="libyaml-0-2 postgresql curl ca-certificates util-linux procps python3 python3-venv"
 TEST_PACKAGES="nodejs npm clang libclang-rt-14-dev openssl mandoc"
 
 is_installed() {

@@ -12,6 +12,7 @@ src_base_libbase_a_SOURCES = \
 	src/base/json_weight.c src/base/json_weight.h \
 	src/base/list.h \
 	src/base/log.c src/base/log.h \
+	src/base/mask.h \
 	src/base/money.c src/base/money.h \
 	src/base/num.c src/base/num.h \
 	src/base/pattern.c src/base/pattern.h \

@@ -91,5 +91,8 @@ ag_auth_need_org(struct ag_call *c)
 	if (PQntuples(res) > 1)
 		return ag_call_invalid(c, "x-aigate-organisation: is required, there are several");
 	c->actor.org_id = ag_pg_i64(res, 0, 0);
+	/* It was only read: handlers begin as for a key, some with a transaction of their own. */
+	ag_pg_rollback(c->ctl->pg);
+	c->in_txn = false;
 	return 0;
 }

@@ -36,6 +36,8 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/meters.c src/control/meters.h \
 	src/control/metrics.c src/control/metrics.h \
 	src/control/models.c \
+	src/control/openapi.c src/control/openapi.h \
+	src/control/openapi_ops.h src/control/openapi_schemas.h \
 	src/control/org_settings.c \
 	src/control/organisation.c \
 	src/control/people.c src/control/people.h \

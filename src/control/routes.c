@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "control/handlers.h"
+#include "control/openapi.h"
 
 #define NONE AG_SCOPE_NONE
 
@@ -153,7 +154,10 @@ static const struct ag_route routes[] = {
 
 	{ "GET", "/v1/audit-logs", ag_audit_list, AG_SCOPE_AUDIT_LOGS_LIST, 0 },
 
+	{ "GET", "/v1/openapi.json", ag_openapi_get, NONE, AG_ROUTE_SIGNED },
+
 	{ "POST", "/v1/operator/bootstrap", ag_operator_bootstrap, NONE, AG_ROUTE_OPERATOR },
+	{ "GET", "/v1/operator/routes", ag_operator_routes, NONE, AG_ROUTE_OPERATOR },
 	{ "GET", "/v1/operator/status", ag_operator_status, NONE, AG_ROUTE_OPERATOR },
 	{ "POST", "/v1/operator/reload", ag_operator_reload, NONE, AG_ROUTE_OPERATOR },
 };
@@ -170,6 +174,12 @@ static const struct {
 	{ NULL, "/v1/mcp-integrations/*", "MCP integrations" },
 	{ NULL, "/v1/mcp-servers/*", "MCP servers" },
 };
+
+const struct ag_route *
+ag_route_at(size_t i)
+{
+	return i < AG_ARRAY_LEN(routes) ? &routes[i] : NULL;
+}
 
 /* One segment of path, without the slash before it; empty at the end. */
 static struct ag_str

@@ -17,6 +17,8 @@ struct ag_route {
 	unsigned flags;         /* AG_ROUTE_... */
 };
 
+const struct ag_route *ag_route_at(size_t i); /* NULL behind the last */
+
 enum ag_route_miss { AG_ROUTE_FOUND, AG_ROUTE_UNKNOWN, AG_ROUTE_WRONG_METHOD, AG_ROUTE_LATER };
 
 /* path without its query; fills args with the decoded segments.  AG_ROUTE_LATER: documented but

@@ -44,12 +44,3 @@ ag_new_key_make(struct ag_new_key *out)
 	ag_secret_mask(ag_str(out->text), out->mask);
 	return 0;
 }
-
-void
-ag_secret_mask(struct ag_str s, char out[AG_MASK_LEN])
-{
-	if (s.n < 12)
-		snprintf(out, AG_MASK_LEN, "*****");
-	else
-		snprintf(out, AG_MASK_LEN, "%.2s*****%.3s", s.p, s.p + s.n - 3);
-}

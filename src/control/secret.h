@@ -1,13 +1,13 @@
-/* secret.h - new API keys, and what may be shown of a secret. */
+/* secret.h - new API keys. */
 #ifndef AG_CONTROL_SECRET_H
 #define AG_CONTROL_SECRET_H
 
 #include "base/attr.h"
 #include "base/hash.h"
+#include "base/mask.h"
 #include "base/str.h"
 
 #define AG_NEW_KEY_LEN 47  /* "ag-", 43 characters of 62, NUL */
-#define AG_MASK_LEN    16
 
 struct ag_new_key {
 	char text[AG_NEW_KEY_LEN];
@@ -17,8 +17,5 @@ struct ag_new_key {
 
 /* 256 random bits.  The caller wipes it.  -errno. */
 int ag_new_key_make(struct ag_new_key *out) AG_MUST_CHECK;
-
-/* "ab*****xyz"; of short secrets the stars only. */
-void ag_secret_mask(struct ag_str secret, char out[AG_MASK_LEN]);
 
 #endif

@@ -283,6 +283,7 @@ static const struct route {
 	{ "/v1/models", GET, true, ag_reply_model },
 	{ "/v1/limits", GET, false, ag_reply_limits },
 	{ "/v1/usage", GET, false, serve_admin },
+	{ "/v1/openapi.json", GET, false, serve_admin },
 	{ "/healthz", GET, false, serve_healthz },
 	{ "/readyz", GET, false, serve_readyz },
 	{ "/v1/health", GET, false, serve_health },

@@ -1,6 +1,6 @@
 # The tree's own rules.  check-layers and check-headers are part of make check.
 AM_TESTS_ENVIRONMENT = CC='$(CC)'; export CC; \
-	AG_LIB_CFLAGS='$(EVENT_CFLAGS) $(JSONC_CFLAGS) $(PQ_CFLAGS) $(CURL_CFLAGS) $(SSL_CFLAGS)'; \
+	AG_LIB_CFLAGS='$(EVENT_CFLAGS) $(JSONC_CFLAGS) $(PQ_CFLAGS) $(CURL_CFLAGS) $(SSL_CFLAGS) $(YAML_CFLAGS)'; \
 	export AG_LIB_CFLAGS;
 TESTS += tests/lint/check_layers.sh tests/lint/check_headers.sh
 EXTRA_DIST += \

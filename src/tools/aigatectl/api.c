@@ -52,8 +52,8 @@ on_body(char *p, size_t size, size_t n, void *arg)
 	return b->failed ? 0 : size * n;
 }
 
-static enum ctl_exit
-socket_path(struct ctl *ctl, char *out, size_t cap)
+enum ctl_exit
+ctl_socket_path(struct ctl *ctl, char *out, size_t cap)
 {
 	const struct ag_conf *conf;
 	int n;
@@ -85,9 +85,43 @@ headers_of(const struct ctl *ctl)
 	return list;
 }
 
+/* Conditions of a call, and the version its answer is of. */
+struct condition {
+	const char *if_match;
+	char etag[CTL_ETAG_MAX];
+};
+
+static size_t
+on_header(char *p, size_t size, size_t n, void *arg)
+{
+	struct condition *cond = arg;
+	struct ag_str line = ag_str_n(p, size * n);
+
+	while (line.n > 0 && (line.p[line.n - 1] == '\r' || line.p[line.n - 1] == '\n'))
+		line.n--;
+	if (line.n > 5 && strncasecmp(line.p, "etag:", 5) == 0)
+		ag_str_copy(ag_str_trim(ag_str_skip(line, 5)), cond->etag, sizeof(cond->etag));
+	return size * n;
+}
+
+static void
+set_condition(CURL *curl, struct curl_slist **headers, struct condition *cond)
+{
+	char line[CTL_ETAG_MAX + 16];
+
+	if (!cond)
+		return;
+	if (cond->if_match && cond->if_match[0]) {
+		snprintf(line, sizeof(line), "if-match: %s", cond->if_match);
+		*headers = curl_slist_append(*headers, line);
+	}
+	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(curl, CURLOPT_HEADERDATA, cond);
+}
+
 static enum ctl_exit
 perform(struct ctl *ctl, const char *method, const char *path, struct json_object *body,
-        bool must_run, struct ag_buf *answer, long *out_status)
+        bool must_run, struct condition *cond, struct ag_buf *answer, long *out_status)
 {
 	enum ctl_exit result = CTL_OK;
 	struct curl_slist *headers;
@@ -95,7 +129,7 @@ perform(struct ctl *ctl, const char *method, const char *path, struct json_objec
 	CURLcode rc;
 	CURL *curl;
 
-	result = socket_path(ctl, where, sizeof(where));
+	result = ctl_socket_path(ctl, where, sizeof(where));
 	if (result != CTL_OK)
 		return result;
 	curl = curl_easy_init();
@@ -103,6 +137,7 @@ perform(struct ctl *ctl, const char *method, const char *path, struct json_objec
 	if (!curl || !headers)
 		abort();
 	snprintf(url, sizeof(url), "http://localhost%s", path);
+	set_condition(curl, &headers, cond);
 	curl_easy_setopt(curl, CURLOPT_URL, url);
 	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, where);
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
@@ -162,7 +197,7 @@ error_text(struct json_object *o)
 
 static enum ctl_exit
 call(struct ctl *ctl, const char *method, const char *path, struct json_object *body,
-     bool must_run, struct json_object **out_answer)
+     bool must_run, struct condition *cond, struct json_object **out_answer)
 {
 	enum ctl_exit result;
 	struct json_object *o;
@@ -170,7 +205,7 @@ call(struct ctl *ctl, const char *method, const char *path, struct json_object *
 	long status = 0;
 
 	ag_buf_init(&answer, ANSWER_MAX);
-	result = perform(ctl, method, path, body, must_run, &answer, &status);
+	result = perform(ctl, method, path, body, must_run, cond, &answer, &status);
 	if (result != CTL_OK) {
 		ag_buf_wipe(&answer);
 		return result;
@@ -193,7 +228,19 @@ enum ctl_exit
 ctl_api(struct ctl *ctl, const char *method, const char *path, struct json_object *body,
         struct json_object **out_answer)
 {
-	return call(ctl, method, path, body, true, out_answer);
+	return call(ctl, method, path, body, true, NULL, out_answer);
+}
+
+enum ctl_exit
+ctl_api_if(struct ctl *ctl, const char *method, const char *path, struct json_object *body,
+           const char *if_match, char out_etag[CTL_ETAG_MAX], struct json_object **out_answer)
+{
+	struct condition cond = { .if_match = if_match };
+	enum ctl_exit status = call(ctl, method, path, body, true, &cond, out_answer);
+
+	if (status == CTL_OK && out_etag)
+		memcpy(out_etag, cond.etag, sizeof(cond.etag));
+	return status;
 }
 
 /* The call only asks for it: a new time of loading tells that it is done. */
@@ -204,7 +251,7 @@ was_loaded(struct ctl *ctl, const char *before)
 
 	for (int tries = 0; tries < RELOAD_TRIES; tries++) {
 		struct json_object *now = NULL;
-		bool is_new = call(ctl, "GET", "/v1/operator/status", NULL, false, &now) == CTL_OK &&
+		bool is_new = call(ctl, "GET", "/v1/operator/status", NULL, false, NULL, &now) == CTL_OK &&
 		              json_object_get_boolean(ctl_json_at(now, "is_loaded")) &&
 		              strcmp(ctl_json_text(now, "loaded_at"), before) != 0;
 
@@ -224,9 +271,9 @@ ctl_reload(struct ctl *ctl)
 	/* With --database alone there may be no daemon, and no configuration to find it by. */
 	if (!ctl->socket && !ctl->conf && (ctl->database || access(ctl->conf_path, R_OK) < 0))
 		return;
-	if (call(ctl, "GET", "/v1/operator/status", NULL, false, &before) != CTL_OK)
+	if (call(ctl, "GET", "/v1/operator/status", NULL, false, NULL, &before) != CTL_OK)
 		return;
-	if (call(ctl, "POST", "/v1/operator/reload", NULL, false, NULL) != CTL_OK ||
+	if (call(ctl, "POST", "/v1/operator/reload", NULL, false, NULL, NULL) != CTL_OK ||
 	    !was_loaded(ctl, ctl_json_text(before, "loaded_at")))
 		ctl_say("the daemon did not take it over yet; it will as soon as it can");
 	json_object_put(before);

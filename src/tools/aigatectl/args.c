@@ -24,6 +24,8 @@ is_option(const char *arg, const char *name)
 {
 	size_t n = strlen(name);
 
+	if (n == 1)
+		return arg[0] == '-' && arg[1] == name[0] && arg[2] == '\0';
 	return arg[0] == '-' && arg[1] == '-' && strncmp(arg + 2, name, n) == 0 &&
 	       (arg[2 + n] == '\0' || arg[2 + n] == '=');
 }
@@ -32,6 +34,8 @@ is_option(const char *arg, const char *name)
 static int
 take_global(struct ctl *ctl, int argc, char **argv, int *i)
 {
+	static const char *const outputs[] = { [CTL_OUT_TABLE] = "table", [CTL_OUT_JSON] = "json",
+		[CTL_OUT_YAML] = "yaml" };
 	const char *arg = argv[*i], *value;
 	const struct {
 		const char *name, *letter;
@@ -58,12 +62,14 @@ take_global(struct ctl *ctl, int argc, char **argv, int *i)
 	value = option_value(argc, argv, i);
 	if (!value)
 		return -1;
-	if (strcmp(value, "json") != 0 && strcmp(value, "table") != 0) {
-		ctl_fail(CTL_USAGE, "output is table or json, not \"%s\"", value);
-		return -1;
+	for (size_t k = 0; k < AG_ARRAY_LEN(outputs); k++) {
+		if (strcmp(value, outputs[k]) == 0) {
+			ctl->output = (enum ctl_output)k;
+			return 1;
+		}
 	}
-	ctl->output = value[0] == 'j' ? CTL_OUT_JSON : CTL_OUT_TABLE;
-	return 1;
+	ctl_fail(CTL_USAGE, "output is table, json or yaml, not \"%s\"", value);
+	return -1;
 }
 
 int

@@ -170,7 +170,7 @@ ctl_bootstrap(struct ctl *ctl, int argc, char **argv)
 		status = key_insert(ctl->db, id, key);
 	if (status == CTL_OK)
 		status = ctl_db_exec(ctl->db, "COMMIT", "commit");
-	if (status == CTL_OK && ctl->output == CTL_OUT_JSON)
+	if (status == CTL_OK && ctl->output != CTL_OUT_TABLE)
 		printf("{\"organisation\": \"%s\", \"key\": \"%s\"}\n", slug, key);
 	else if (status == CTL_OK)
 		printf("organisation  %s\nadmin key     %s\n", slug, key);

@@ -25,9 +25,10 @@ enum ctl_exit {
 	CTL_USAGE = 2,       /* the command line makes no sense */
 	CTL_UNREACHABLE = 3, /* no answer from the daemon or the database */
 	CTL_BAD_FILE = 4,    /* configuration, SQL or price file missing or wrong */
+	CTL_DIFFERS = 5,     /* apply --dry-run: there is something to do */
 };
 
-enum ctl_output { CTL_OUT_TABLE, CTL_OUT_JSON };
+enum ctl_output { CTL_OUT_TABLE, CTL_OUT_JSON, CTL_OUT_YAML };
 
 struct ctl {
 	const char *conf_path;
@@ -66,9 +67,14 @@ enum ctl_exit ctl_args(struct ctl *ctl, int argc, char **argv, const struct ctl_
 /* Consumes global options at the front; the index of the first word, or < 0. */
 int ctl_args_global(struct ctl *ctl, int argc, char **argv);
 
+#define CTL_ETAG_MAX 64
 /* api.c: a call over the operators' socket.  body may be NULL; out_answer is the caller's. */
 enum ctl_exit ctl_api(struct ctl *ctl, const char *method, const char *path,
                       struct json_object *body, struct json_object **out_answer);
+enum ctl_exit ctl_socket_path(struct ctl *ctl, char *out, size_t cap);
+/* The same with conditions: if_match may be NULL; out_etag (may be NULL) becomes the answer's ETag, "" none. */
+enum ctl_exit ctl_api_if(struct ctl *ctl, const char *method, const char *path, struct json_object *body,
+                         const char *if_match, char out_etag[CTL_ETAG_MAX], struct json_object **out_answer);
 /* After a change of the database behind the daemon's back: asks it to look, if it runs. */
 void ctl_reload(struct ctl *ctl);
 /* Percent-encodes what stands between two slashes. */
@@ -106,7 +112,8 @@ struct ctl_column {
 struct json_object *ctl_json_at(struct json_object *o, const char *path); /* borrowed, or NULL */
 /* A member as text, "" when it is not there. */
 const char *ctl_json_text(struct json_object *o, const char *path);
-void ctl_print_json(struct json_object *o);
+/* As JSON or as YAML, as -o says; a result that was asked for as a table: JSON. */
+void ctl_print_tree(const struct ctl *ctl, struct json_object *o);
 /* An array of objects, or one object with a line a column. */
 void ctl_print_list(const struct ctl *ctl, struct json_object *answer, struct json_object *array,
                     const struct ctl_column *columns, unsigned n);
@@ -144,7 +151,19 @@ enum ctl_exit ctl_share_find(const struct ctl *ctl, const char *name, char *out,
 /* prices.c */
 enum ctl_exit ctl_prices_import_newer(struct ctl *ctl, bool is_dry_run);
 
+/* main.c: the table of commands, by number; NULL behind the last. */
+struct ctl_command {
+	const char *name; /* one word or two */
+	enum ctl_exit (*run)(struct ctl *ctl, int argc, char **argv);
+	const char *args;
+	const char *text;
+};
+const struct ctl_command *ctl_command_at(size_t i);
+
 /* commands */
+enum ctl_exit ctl_apply(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit ctl_export(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit ctl_completion(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_db_migrate(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_db_status(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_bootstrap(struct ctl *ctl, int argc, char **argv);

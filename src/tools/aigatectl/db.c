@@ -5,6 +5,8 @@
 #include "conf/conf.h"
 #include "tools/aigatectl/ctl.h"
 
+#include <json-c/json.h>
+
 enum ctl_exit
 ctl_db_open(struct ctl *ctl)
 {
@@ -105,13 +107,14 @@ enum ctl_exit
 ctl_db_print(struct ctl *ctl, const char *sql, int n, const char *const *values)
 {
 	enum ctl_exit status = ctl_db_open(ctl);
+	struct json_object *rows;
 	struct ag_buf b;
 	PGresult *res;
 
 	if (status != CTL_OK)
 		return status;
 	ag_buf_init(&b, 64u << 10);
-	if (ctl->output == CTL_OUT_JSON)
+	if (ctl->output != CTL_OUT_TABLE)
 		ag_buf_printf(&b, "SELECT coalesce(json_agg(row_to_json(t)), '[]') FROM (%s) t", sql);
 	else
 		ag_buf_puts(&b, sql);
@@ -121,7 +124,11 @@ ctl_db_print(struct ctl *ctl, const char *sql, int n, const char *const *values)
 	res = PQexecParams(ctl->db, b.p, n, NULL, values, NULL, NULL, 0);
 	ag_buf_fini(&b);
 	status = ctl_db_check(ctl->db, res, "read");
-	if (status == CTL_OK && ctl->output == CTL_OUT_JSON)
+	if (status == CTL_OK && ctl->output == CTL_OUT_YAML) {
+		rows = json_tokener_parse(PQgetvalue(res, 0, 0));
+		ctl_print_tree(ctl, rows);
+		json_object_put(rows);
+	} else if (status == CTL_OK && ctl->output == CTL_OUT_JSON)
 		puts(PQgetvalue(res, 0, 0));
 	else if (status == CTL_OK)
 		print_result(res);

@@ -392,11 +392,11 @@ tell(struct ctl *ctl, struct json_object *decision, struct json_object *rows)
 {
 	struct json_object *both, *meters = ctl_json_at(decision, "meters");
 
-	if (ctl->output == CTL_OUT_JSON) {
+	if (ctl->output != CTL_OUT_TABLE) {
 		both = json_object_new_object();
 		json_object_object_add(both, "decision", json_object_get(decision));
 		json_object_object_add(both, "ledger", json_object_get(rows));
-		ctl_print_json(both);
+		ctl_print_tree(ctl, both);
 		json_object_put(both);
 		return;
 	}

@@ -89,8 +89,8 @@ ctl_integration_create(struct ctl *ctl, int argc, char **argv)
 	}
 	if (status == CTL_OK)
 		status = ctl_api(ctl, "POST", "/v1/integrations", body, &answer);
-	if (status == CTL_OK && ctl->output == CTL_OUT_JSON)
-		ctl_print_json(answer);
+	if (status == CTL_OK && ctl->output != CTL_OUT_TABLE)
+		ctl_print_tree(ctl, answer);
 	else if (status == CTL_OK)
 		printf("integration %s\n", ctl_json_text(answer, "slug"));
 	json_object_put(body);

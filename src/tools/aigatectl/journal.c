@@ -262,7 +262,7 @@ ctl_journal_replay(struct ctl *ctl, int argc, char **argv)
 	rc = ag_replay(&opts, &report, &err);
 	if (rc == -EBUSY)
 		return ctl_fail(CTL_FAILED, "the journal is in use: the daemon stores it by itself");
-	if (ctl->output == CTL_OUT_JSON)
+	if (ctl->output != CTL_OUT_TABLE)
 		printf("{\"stored\": %" PRIu64 ", \"quarantined\": %" PRIu64 ", \"missing\": %" PRIu64
 		       ", \"bytes_before\": %" PRIu64 ", \"bytes_left\": %" PRIu64 "}\n", report.stored,
 		       report.quarantined, report.missing, report.bytes_before, report.bytes_after);

@@ -8,13 +8,7 @@
 #include <string.h>
 
 #include "conf/conf.h"
-
-struct ctl_command {
-	const char *name;
-	enum ctl_exit (*run)(struct ctl *ctl, int argc, char **argv);
-	const char *args;
-	const char *text;
-};
+#include "tools/aigatectl/noun.h"
 
 #define LIMIT_ARGS \
 	"[--budget USD | --budget-tokens N] [--period monthly|weekly] [--alert N] [--rpm N] ..."
@@ -74,6 +68,10 @@ static const struct ctl_command commands[] = {
 	{ "journal verify", ctl_journal_verify, "[--dir DIR]", "read all of it: damage and holes" },
 	{ "journal replay", ctl_journal_replay, "[--dir DIR]",
 	  "store it in PostgreSQL, the daemon being stopped" },
+	{ "apply", ctl_apply, "-f FILE [--dry-run] [--prune [--yes]]",
+	  "make what stands what a file says; again: nothing" },
+	{ "export", ctl_export, "", "what stands, as a file for apply; secrets left out" },
+	{ "completion", ctl_completion, "bash|zsh", "completion for a shell" },
 	{ "status", ctl_status, "", "whether daemon and database answer, and what they hold" },
 };
 
@@ -117,13 +115,29 @@ ctl_conf(struct ctl *ctl)
 static void
 print_help(FILE *out)
 {
-	fputs("usage: aigatectl [-c FILE] [-o table|json] [--socket PATH] [--database CONNINFO]\n"
+	size_t n = 0;
+
+	fputs("usage: aigatectl [-c FILE] [-o table|json|yaml] [--socket PATH] [--database CONNINFO]\n"
 	      "                 [--share-dir DIR] [--organisation NAME] COMMAND ...\n\n",
 	      out);
 	for (size_t i = 0; i < AG_ARRAY_LEN(commands); i++)
 		fprintf(out, "  %-19s %s\n  %-19s     %s\n", commands[i].name, commands[i].text, "",
 		        commands[i].args);
+	fputs("\nAll nouns, by their members as the API names them:\n\n", out);
+	for (const struct ctl_noun *noun; (noun = ctl_noun_at(n)) != NULL; n++) {
+		fprintf(out, "  %-19s ", noun->name);
+		for (unsigned verb = 1; verb <= CTL_VERB_DELETE; verb <<= 1)
+			if (noun->verbs & verb)
+				fprintf(out, " %s", ctl_verb_name((enum ctl_verb)verb));
+		fputc('\n', out);
+	}
 	fputs("\nSee aigatectl(8).\n", out);
+}
+
+const struct ctl_command *
+ctl_command_at(size_t i)
+{
+	return i < AG_ARRAY_LEN(commands) ? &commands[i] : NULL;
 }
 
 /* The command the words begin with, and how many of them are its name. */
@@ -149,6 +163,7 @@ static enum ctl_exit
 run(struct ctl *ctl, int argc, char **argv)
 {
 	const struct ctl_command *command;
+	enum ctl_exit status;
 	int at = ctl_args_global(ctl, argc, argv), words = 0;
 
 	if (at < 0)
@@ -163,6 +178,8 @@ run(struct ctl *ctl, int argc, char **argv)
 		return CTL_OK;
 	}
 	command = command_find(argc - at, argv + at, &words);
+	if (!command && ctl_noun_run(ctl, argc - at, argv + at, &status))
+		return status;
 	if (!command)
 		return ctl_fail(CTL_USAGE, "unknown command \"%s%s%s\"; try aigatectl help", argv[at],
 		                at + 1 < argc ? " " : "", at + 1 < argc ? argv[at + 1] : "");

@@ -311,7 +311,7 @@ ctl_db_status(struct ctl *ctl, int argc, char **argv)
 		status = load_state(ctl, &files, &applied);
 	if (status != CTL_OK)
 		return status;
-	if (ctl->output == CTL_OUT_JSON) {
+	if (ctl->output != CTL_OUT_TABLE) {
 		printf("[");
 		for (size_t i = 0; i < files.n; i++)
 			printf("%s\n {\"version\": %u, \"name\": \"%s\", \"applied_at\": %s%s%s}", i ? "," : "",

@@ -188,7 +188,7 @@ report(const struct ctl *ctl, const struct reprice *r)
 	ag_fmt_decimal(after, sizeof(after), r->after_nusd, 9);
 	delta[0] = '-';
 	ag_fmt_decimal(delta + (d < 0), sizeof(delta) - 1, d < 0 ? -d : d, 9);
-	if (ctl->output == CTL_OUT_JSON) {
+	if (ctl->output != CTL_OUT_TABLE) {
 		printf("{\"rows\": %llu, \"adjusted\": %llu, \"unexplained\": %llu, \"unpriced\": %llu,"
 		       " \"before_usd\": \"%s\", \"after_usd\": \"%s\", \"delta_usd\": \"%s\","
 		       " \"dry_run\": %s, \"run\": \"%s\"}\n",

@@ -72,11 +72,11 @@ ctl_status(struct ctl *ctl, int argc, char **argv)
 		return status;
 	status = ctl_api(ctl, "GET", "/v1/operator/status", NULL, &daemon);
 	db = read_counts(ctl, &counts);
-	if (ctl->output == CTL_OUT_JSON) {
+	if (ctl->output != CTL_OUT_TABLE) {
 		both = json_object_new_object();
 		json_object_object_add(both, "daemon", json_object_get(daemon));
 		json_object_object_add(both, "database", json_object_get(counts));
-		ctl_print_json(both);
+		ctl_print_tree(ctl, both);
 		json_object_put(both);
 	} else {
 		print_tables(ctl, daemon, counts);

@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/aigatectl/ctl.h"
+#include "tools/aigatectl/tree.h"
 
 #define CELL_MAX 4096
+#define TREE_MAX (256u << 20)
 
 void
 ctl_table_init(struct ctl_table *t, unsigned columns, const char *const *titles)
@@ -133,8 +134,19 @@ ctl_json_text(struct json_object *o, const char *path)
 }
 
 void
-ctl_print_json(struct json_object *o)
+ctl_print_tree(const struct ctl *ctl, struct json_object *o)
 {
+	struct ag_buf b;
+
+	if (ctl->output == CTL_OUT_YAML) {
+		ag_buf_init(&b, TREE_MAX);
+		ctl_yaml_put(&b, o);
+		fwrite(b.p, 1, b.failed ? 0 : b.n, stdout);
+		if (b.failed)
+			ctl_fail(CTL_FAILED, "the result is too long");
+		ag_buf_wipe(&b);
+		return;
+	}
 	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
 	                                           JSON_C_TO_STRING_NOSLASHESCAPE));
 }
@@ -178,8 +190,8 @@ ctl_print_list(const struct ctl *ctl, struct json_object *answer, struct json_ob
 	struct ctl_table t;
 	struct ag_buf b;
 
-	if (ctl->output == CTL_OUT_JSON) {
-		ctl_print_json(answer);
+	if (ctl->output != CTL_OUT_TABLE) {
+		ctl_print_tree(ctl, answer);
 		return;
 	}
 	assert(n <= AG_ARRAY_LEN(titles));
@@ -205,8 +217,8 @@ ctl_print_one(const struct ctl *ctl, struct json_object *object, const struct ct
 	size_t width = 0;
 	struct ag_buf b;
 
-	if (ctl->output == CTL_OUT_JSON) {
-		ctl_print_json(object);
+	if (ctl->output != CTL_OUT_TABLE) {
+		ctl_print_tree(ctl, object);
 		return;
 	}
 	for (unsigned c = 0; c < n; c++)
