@@ -10,6 +10,7 @@ src_base_libbase_a_SOURCES = \
 	src/base/fd.c src/base/fd.h \
 	src/base/hash.c src/base/hash.h \
 	src/base/list.h \
+	src/base/locked.c src/base/locked.h \
 	src/base/log.c src/base/log.h \
 	src/base/money.c src/base/money.h \
 	src/base/num.c src/base/num.h \

@@ -9,6 +9,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/configs.c \
 	src/control/configurations.c src/control/configurations.h \
 	src/control/control.c src/control/control.h \
+	src/control/credential.c src/control/credential.h \
 	src/control/custom_host.c src/control/custom_host.h \
 	src/control/deliver.c src/control/deliver.h \
 	src/control/family.c src/control/family.h \

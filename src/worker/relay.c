@@ -90,11 +90,18 @@ out_add_body(struct out *o, struct ag_str run)
 
 /* ---- the head ---------------------------------------------------------------------------- */
 
+/* What authenticated us. */
+static struct ag_str
+secret_of(const struct ag_req *r)
+{
+	return r->bearer ? r->bearer->token : r->dest->secret;
+}
+
 /* The place of our credential in what a provider says, NULL: it is not there. */
 static char *
 find_secret(const struct ag_req *r, struct ag_str s)
 {
-	struct ag_str secret = r->is_admin ? AG_STR_NONE : r->dest->secret;
+	struct ag_str secret = r->is_admin ? AG_STR_NONE : secret_of(r);
 
 	return secret.n < SECRET_MIN || s.n < secret.n ? NULL : memmem(s.p, s.n, secret.p, secret.n);
 }
@@ -216,6 +223,8 @@ ag_req_on_head(struct ag_req *r, const struct ag_http_head *head)
 	r->first_byte_us = ag_clock_mono_us();
 	r->rec.status = (uint16_t)head->status;
 	count_status(r, head->status);
+	if (head->status == 401 && r->bearer)
+		ag_token_refused(r->dest->token, r->bearer);
 	choose_relay(r, head);
 	r->rec.client_status = (uint16_t)status;
 	if (r->relay == AG_RELAY_TRANSLATE) {
@@ -490,8 +499,8 @@ mask_secret(struct ag_req *r, struct ag_str run)
 	char *at;
 
 	while ((at = find_secret(r, run))) {
-		memset(at, '*', r->dest->secret.n);
-		run = ag_str_skip(run, (size_t)(at - run.p) + r->dest->secret.n);
+		memset(at, '*', secret_of(r).n);
+		run = ag_str_skip(run, (size_t)(at - run.p) + secret_of(r).n);
 	}
 }
 

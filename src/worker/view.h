@@ -13,6 +13,7 @@
 #include "worker/worker.h"
 
 struct ag_origin;
+struct ag_token;
 
 /* What requests to one integration have in common. */
 struct ag_dest {
@@ -21,6 +22,7 @@ struct ag_dest {
 	struct ag_str host_header;  /* "api.openai.com" or "host:port" */
 	struct ag_str auth_line;    /* "authorization: Bearer ...\r\n", in locked memory; n 0: none */
 	struct ag_str secret;       /* the credential in it: never passed back to a client */
+	struct ag_token *token;     /* owned reference: where tokens come from instead; NULL: the credential is sent */
 	struct ag_str header_lines; /* configured headers, each with CRLF */
 	struct ag_str config;       /* `configurations`, JSON; in the catalogue */
 	bool is_ready;
