@@ -149,12 +149,12 @@ ag_configurations_fit(struct ag_call *c, const char *family, struct json_object 
 
 	if (!p || !p->base_url)
 		return 0;
+	if (p->oauth == ag_vertex_oauth && vertex_fits(c, conf) < 0)
+		return -1;
 	ag_buf_init(&b, 4096);
 	if (!custom_host)
 		rc = ag_provider_expand(p, p->base_url, ag_str(text), AG_STR_NONE, AG_STR_NONE, &b, &err);
 	ag_buf_fini(&b);
-	if (rc == 0 && p->oauth == ag_vertex_oauth)
-		return vertex_fits(c, conf);
 	if (rc < 0)
 		return ag_call_invalid(c, "%s for %s", err.text, family);
 	if (p->place == ag_azure_place && !json_object_object_get_ex(conf, "azure_deployment_config", NULL))
