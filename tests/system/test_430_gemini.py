@@ -82,9 +82,14 @@ def anthropic_client(gateway, **limits):
                                max_retries=0)
 
 
+_kept = []
+
+
 def gemini_client(gateway, **limits):
-    return genai.Client(api_key=str(gateway.key(**limits)), vertexai=False, http_options=types.HttpOptions(
-        base_url=gateway.url.removesuffix("/v1"), api_version="v1beta"))
+    """Kept: one that nobody names any more closes its connections, also under a call."""
+    _kept.append(genai.Client(api_key=str(gateway.key(**limits)), vertexai=False, http_options=types.HttpOptions(
+        base_url=gateway.url.removesuffix("/v1"), api_version="v1beta")))
+    return _kept[-1]
 
 
 # -- OpenAI's client, Google's provider ----------------------------------------------------------
@@ -145,7 +150,8 @@ def test_a_tool_turn_goes_there_and_back(three, mock):
     for chunk in client.chat.completions.create(model=f"@gemini/{FLASH}", stream=True, tools=TOOLS, messages=ASK):
         for call in (chunk.choices[0].delta.tool_calls or []) if chunk.choices else []:
             one = calls.setdefault(call.index, {"id": call.id, "type": "function", "function": {
-                "name": call.function.name, "arguments": ""}, **(call.model_extra or {})})
+                "name": call.function.name, "arguments": ""}})
+            one.update(call.model_extra or {})
             one["function"]["arguments"] += call.function.arguments or ""
     assert [json.loads(c["function"]["arguments"]) for c in calls.values()] == [{"city": "Oslo", "days": 2}, {}]
     answer = client.chat.completions.create(model=f"@gemini/{FLASH}", tools=TOOLS, messages=[
