@@ -38,12 +38,13 @@ grant select, insert, update, delete on aigate.organisation, aigate.app_user, ai
 	aigate.api_key, aigate.integration, aigate.integration_model, aigate.integration_workspace,
 	aigate.provider, aigate.meter, aigate.price, aigate.policy, aigate.policy_entity
 	to aigate_control;
+grant select, insert on aigate.audit_log, aigate.custom_log to aigate_control;
+grant select, insert, update on aigate.feedback, aigate.log_export to aigate_control;
 grant select, insert, update on aigate.config, aigate.config_version, aigate.guardrail to aigate_control;
 grant select, insert, delete on aigate.guardrail_default, aigate.guardrail_exclusion to aigate_control;
 grant select, insert, update, delete on aigate.workspace_user, aigate.invite,
 	aigate.secret_reference, aigate.secret_reference_workspace, aigate.integration_secret
 	to aigate_control;
-grant select, insert on aigate.audit_log to aigate_control;
 grant select, insert, update on aigate.alert, aigate.shadow_state to aigate_control;
 grant select on aigate.schema_migration, aigate.ledger, aigate.usage_hour, aigate.usage_day,
 	aigate.error_hour, aigate.latency_hour, aigate.metadata_hour, aigate.ledger_adjustment,
@@ -57,7 +58,7 @@ grant select on aigate.schema_migration, aigate.organisation, aigate.app_user, a
 	aigate.price, aigate.policy, aigate.policy_entity, aigate.audit_log, aigate.alert, aigate.shadow_state,
 	aigate.ledger, aigate.usage_hour, aigate.usage_day, aigate.error_hour, aigate.latency_hour,
 	aigate.metadata_hour, aigate.budget_state, aigate.ledger_position, aigate.ledger_quarantine,
-	aigate.ledger_gap, aigate.ledger_adjustment to aigate_ops;
+	aigate.ledger_gap, aigate.ledger_adjustment, aigate.custom_log, aigate.feedback to aigate_ops;
 grant select on aigate.workspace_user, aigate.secret_reference_workspace, aigate.integration_secret
 	to aigate_ops;
 grant select (id, uuid, organisation_id, slug, name, description, manager_type, auth_config, secret_path,
@@ -65,6 +66,9 @@ grant select (id, uuid, organisation_id, slug, name, description, manager_type, 
 	on aigate.secret_reference to aigate_ops;
 grant select (id, uuid, organisation_id, email, role, workspaces, key_scopes, status, invited_by_key_id,
 	user_id, created_at, expires_at, accepted_at, updated_at) on aigate.invite to aigate_ops;
+grant select (id, uuid, organisation_id, workspace_id, api_key_id, description, filters,
+	requested_data, format, status, total, total_records, bytes, error, started_at, finished_at,
+	created_at, updated_at) on aigate.log_export to aigate_ops;
 grant select (id, uuid, organisation_id, workspace_id, user_id, kind, name, description, key_mask,
 	scopes, metadata, config_id, allow_config_override, expires_at, usage_limits, rate_limits,
 	alert_emails, creation_mode, status, created_at, updated_at, former_expires_at, rotated_at)

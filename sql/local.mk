@@ -11,12 +11,10 @@ dist_sqlmigrations_DATA = \
 	sql/migrations/0007_enforcement.sql \
 	sql/migrations/0008_limits.sql \
 	sql/migrations/0009_rollups.sql \
-	sql/migrations/0010_reprice.sql
-	sql/migrations/0013_rules.sql
-	sql/migrations/0008_limits.sql
-	sql/migrations/0007_enforcement.sql
 	sql/migrations/0010_reprice.sql \
-	sql/migrations/0012_people.sql
+	sql/migrations/0011_analytics.sql \
+	sql/migrations/0012_people.sql \
+	sql/migrations/0013_rules.sql
 sqlviewsdir = $(pkgdatadir)/sql/views
 dist_sqlviews_DATA = \
 	sql/views/adjustment.sql \

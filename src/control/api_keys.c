@@ -5,11 +5,11 @@
 #include "control/field.h"
 #include "control/handlers.h"
 #include "control/keys.h"
+#include "control/rules.h"
 #include "control/limits.h"
 #include "control/meters.h"
 #include "control/people.h"
 #include "control/publish.h"
-#include "control/rules.h"
 #include "control/settings.h"
 #include "control/sql_people.h"
 
@@ -218,7 +218,7 @@ scope_for(const struct ag_kind *kind, enum ag_key_verb verb)
 
 int
 ag_key_find(struct ag_call *c, enum ag_key_verb verb, int64_t *out_id,
-    const struct ag_kind **out_kind, int64_t *out_workspace_id)
+    const struct ag_kind **out_kind)
 {
 	AG_AUTO(ag_pgres) PGresult *res = NULL;
 	struct ag_pg_args a = { 0 };
@@ -241,8 +241,6 @@ ag_key_find(struct ag_call *c, enum ag_key_verb verb, int64_t *out_id,
 		return -1;
 	*out_id = ag_pg_i64(res, 0, 0);
 	*out_kind = kind;
-	if (out_workspace_id)
-		*out_workspace_id = ag_pg_i64(res, 0, 2);
 	return 0;
 }
 
@@ -503,18 +501,26 @@ apply_to_standing(struct ag_call *c, struct key_body *b, const struct ag_kind *k
 	return ag_key_check_role(c, b->scopes, "scopes", role);
 }
 
+static int64_t
+workspace_of(struct json_object *key)
+{
+	struct json_object *v;
+
+	return json_object_object_get_ex(key, "_workspace_id", &v) ? json_object_get_int64(v) : 0;
+}
+
 void
 ag_api_key_update(struct ag_call *c)
 {
 	struct json_object *before = NULL, *after = NULL;
 	struct key_body b = { 0 };
 	const struct ag_kind *kind;
-	int64_t id, workspace_id;
+	int64_t id;
 
-	if (ag_key_find(c, AG_KEY_TO_UPDATE, &id, &kind, &workspace_id) == 0 && key_body_read(c, &b, kind) == 0 &&
+	if (ag_key_find(c, AG_KEY_TO_UPDATE, &id, &kind) == 0 && key_body_read(c, &b, kind) == 0 &&
 	    ag_key_read(c, id, &before) == 0 && ag_call_match(c, before) == 0 &&
 	    apply_to_standing(c, &b, kind, before) == 0 && update_row(c, &b, id) == 0 &&
-	    ag_rules_of_key(c, id, workspace_id) == 0 && ag_key_read(c, id, &after) == 0 &&
+	    ag_rules_of_key(c, id, workspace_of(before)) == 0 && ag_key_read(c, id, &after) == 0 &&
 	    ag_call_audit(c, "update", "api_key", uuid_of(before), before, after) == 0 &&
 	    ag_publish_key(c, id) == 0 && ag_call_commit(c) == 0) {
 		ag_call_tag(c, after);
@@ -534,7 +540,7 @@ ag_api_key_delete(struct ag_call *c)
 	PGresult *res = NULL;
 	int64_t id;
 
-	if (ag_key_find(c, AG_KEY_TO_DELETE, &id, &kind, NULL) < 0 || ag_key_read(c, id, &before) < 0)
+	if (ag_key_find(c, AG_KEY_TO_DELETE, &id, &kind) < 0 || ag_key_read(c, id, &before) < 0)
 		return;
 	if (ag_call_match(c, before) < 0) {
 		json_object_put(before);

@@ -23,6 +23,23 @@ ag_call_ok(struct ag_call *c, struct json_object *answer)
 	c->answer = answer ? answer : json_object_new_object();
 }
 
+void
+ag_call_ok_file(struct ag_call *c, const struct ag_call_file *file)
+{
+	ag_call_ok(c, NULL);
+	c->file = *file;
+}
+
+void
+ag_call_defer(struct ag_call *c)
+{
+	assert(c->status == 0);
+	c->is_deferred = true;
+	if (c->in_txn)
+		ag_pg_rollback(c->ctl->pg);
+	c->in_txn = false;
+}
+
 static const char *
 error_type(int status)
 {
@@ -224,36 +241,6 @@ ag_call_commit(struct ag_call *c)
 		return ag_call_fail(c, 500, "AB04", "stored, but not in force yet: %s", err.text);
 	}
 	return 0;
-}
-
-int
-ag_call_audit(struct ag_call *c, const char *action, const char *object_kind,
-    const char *object_uuid, struct json_object *before, struct json_object *after)
-{
-	struct ag_pg_args a = { 0 };
-	PGresult *res;
-
-	if (c->actor.org_id)
-		ag_pg_arg_i64(&a, c->actor.org_id);
-	else
-		ag_pg_arg_text(&a, NULL);
-	ag_pg_arg_text(&a, c->actor.is_operator ? "operator" : c->actor.person_id ? "user" : "api_key");
-	if (c->actor.key_id || c->actor.person_id)
-		ag_pg_arg_i64(&a, c->actor.key_id ? c->actor.key_id : c->actor.person_id);
-	else
-		ag_pg_arg_text(&a, NULL);
-	ag_pg_arg_text(&a, action);
-	ag_pg_arg_text(&a, object_kind);
-	ag_pg_arg_text(&a, object_uuid);
-	ag_pg_arg_text(&a, c->method);
-	ag_pg_arg_text(&a, c->uri);
-	ag_pg_arg_text(&a, c->client_ip[0] ? c->client_ip : NULL);
-	ag_pg_arg_text(&a, c->trace_id);
-	ag_pg_arg_json(&a, before);
-	ag_pg_arg_json(&a, after);
-	res = ag_call_sql(c, SQL_AUDIT, &a);
-	PQclear(res);
-	return res ? 0 : -1;
 }
 
 static const char *

@@ -34,15 +34,26 @@ struct ag_actor {
 
 struct evkeyvalq;
 
+/* A file as the answer. */
+struct ag_call_file {
+	int fd;                        /* owned; -1 none */
+	int64_t bytes;
+	const char *type;              /* static: Content-Type */
+	char name[64];                 /* what a browser calls it */
+};
+
 struct ag_call {
 	struct ag_control *ctl;        /* borrowed */
 	struct evkeyvalq *query;       /* borrowed: server.c */
 	struct json_object *body;      /* owned; an object, or NULL */
+	struct json_object *list;      /* owned; the body where it is an array, see AG_ROUTE_LIST */
+	struct evkeyvalq *headers;     /* borrowed: libevent */
 	const char *method, *uri;      /* borrowed: libevent */
 	char arg[AG_CALL_ARGS_MAX][AG_SLUG_MAX + 1]; /* what stood for {} in the path */
 	char trace_id[96];
 	char client_ip[64];
 	char org_name[AG_SLUG_MAX + 1]; /* operators: x-aigate-organisation */
+	char base_url[288];            /* as the client reached us, without a slash at its end; "" unknown */
 	int64_t until_us;              /* monotonic: nobody waits longer than this */
 	char if_match[256];            /* as it came, "" none */
 	bool is_matched;               /* if_match was held against what is changed */
@@ -54,11 +65,19 @@ struct ag_call {
 	struct ag_plan plan;           /* what to publish once committed */
 	int status;                    /* 0: not answered yet */
 	struct json_object *answer;    /* owned */
+	struct ag_call_file file;      /* instead of answer when fd is not -1 */
+	bool is_deferred;              /* see ag_call_defer() */
 };
 
 /* ---- answers ---- */
 
 void ag_call_ok(struct ag_call *c, struct json_object *answer); /* takes it */
+void ag_call_ok_file(struct ag_call *c, const struct ag_call_file *file); /* takes its descriptor */
+/* The handler returns without an answer; somebody answers later and then calls ag_call_finish()
+ * (server.c), which sends the answer and frees the call.  The open transaction is undone now: one
+ * connection serves all.  Who waits must be able to stop: see ag_reader_drain(). */
+void ag_call_defer(struct ag_call *c);
+void ag_call_finish(struct ag_call *c);
 /* code "AB01"; the message names what is wrong with what.  Returns -1. */
 int ag_call_fail(struct ag_call *c, int status, const char *code, const char *fmt, ...)
     AG_PRINTF(4, 5);
@@ -86,7 +105,7 @@ int ag_call_json(struct ag_call *c, const char *sql, const struct ag_pg_args *ar
     struct json_object **out) AG_MUST_CHECK;
 /* Commits, then publishes c->plan.  < 0: answered. */
 int ag_call_commit(struct ag_call *c) AG_MUST_CHECK;
-/* Leaves a trace in the same transaction.  before and after may be NULL. */
+/* Leaves a trace in the same transaction (audit.c).  before and after may be NULL; both are masked. */
 int ag_call_audit(struct ag_call *c, const char *action, const char *object_kind,
     const char *object_uuid, struct json_object *before, struct json_object *after) AG_MUST_CHECK;
 

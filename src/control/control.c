@@ -12,10 +12,12 @@
 #include "base/title.h"
 #include "conf/conf.h"
 #include "control/alerts.h"
+#include "control/exports.h"
 #include "control/metrics.h"
 #include "control/pg.h"
 #include "control/policy_values.h"
 #include "control/publish.h"
+#include "control/reader.h"
 #include "control/secret_maps.h"
 #include "control/server.h"
 #include "control/shadow.h"
@@ -31,6 +33,8 @@
 #define SWEEPS_IDLE_MAX 12 /* what is left is held by long requests, or was no slot at all */
 #define FORMERS_TICKS 600  /* slots of ended secrets wait that long: nobody is hurried by them */
 #define LINGER_US      (100 * AG_US_PER_MS)
+#define REPORTS        2   /* made at the same time */
+#define REPORT_US      (20 * AG_US_PER_SEC)
 
 static const int watched_signals[] = { SIGTERM, SIGQUIT, SIGINT, SIGHUP, SIGUSR1 };
 #define SIGNALS AG_ARRAY_LEN(watched_signals)
@@ -169,6 +173,7 @@ role_on_tick(evutil_socket_t fd, short what, void *arg)
 	ag_shadow_tick(&r->ctl);
 	ag_alerts_tick(r->ctl.alerts);
 	ag_secrets_tick(&r->ctl);
+	ag_exports_tick(r->ctl.exports);
 	ag_metrics_tick(r->ctl.metrics);
 }
 
@@ -178,6 +183,8 @@ drain(struct role *r)
 	if (r->ctl.is_draining)
 		return;
 	ag_server_drain(&r->ctl);
+	ag_reader_drain(r->ctl.reports);
+	ag_exports_drain(r->ctl.exports);
 	arm(r->linger, LINGER_US);
 }
 
@@ -265,7 +272,10 @@ role_start(struct role *r, struct ag_err *err)
 	ctl->keys = ag_keytab_writer_new(ctl->ctx->shm, &repaired);
 	ctl->throttle = ag_throttle_new();
 	ctl->alerts = ctl->base ? ag_alerts_new(ctl) : NULL;
-	if (!ctl->base || !ctl->pg || !ctl->keys || !ctl->alerts || !ctl->throttle)
+	ctl->reports = ctl->base ? ag_reader_new(ctl, REPORTS, REPORT_US) : NULL;
+	ctl->exports = ctl->base ? ag_exports_new(ctl) : NULL;
+	if (!ctl->base || !ctl->pg || !ctl->keys || !ctl->alerts || !ctl->throttle || !ctl->reports ||
+	    !ctl->exports)
 		return ag_err_set(err, -ENOMEM, "could not start: out of memory");
 	ctl->metrics = ag_metrics_start(ctl, ctl->ctx->metrics_fd);
 	if (!ctl->metrics)
@@ -290,6 +300,11 @@ role_stop(struct role *r)
 {
 	struct event *events[] = { r->ctl.tick, r->ctl.loader, r->linger, r->life };
 
+	/* Calls that wait for a report are answered before their connections go. */
+	if (r->ctl.reports)
+		ag_reader_drain(r->ctl.reports);
+	if (r->ctl.exports)
+		ag_exports_drain(r->ctl.exports);
 	ag_server_stop(&r->ctl);
 	for (size_t i = 0; i < AG_ARRAY_LEN(events); i++)
 		if (events[i])
@@ -299,6 +314,8 @@ role_stop(struct role *r)
 			event_free(r->signal[i]);
 	ag_alerts_free(r->ctl.alerts);
 	ag_throttle_free(r->ctl.throttle);
+	ag_exports_free(r->ctl.exports);
+	ag_reader_free(r->ctl.reports);
 	ag_metrics_free(r->ctl.metrics);
 	ag_pg_free(r->ctl.pg);
 	if (r->ctl.keys)

@@ -15,10 +15,12 @@ struct event;
 struct event_base;
 struct evhttp;
 struct ag_alerts;
+struct ag_exports;
 struct ag_keytab_writer;
 struct ag_metrics;
 struct ag_pg;
 struct ag_throttle;
+struct ag_reader;
 
 struct ag_control {
 	struct ag_role_ctx *ctx;          /* borrowed */
@@ -27,6 +29,8 @@ struct ag_control {
 	struct ag_keytab_writer *keys;    /* owned */
 	struct ag_alerts *alerts;         /* owned */
 	struct ag_throttle *throttle;     /* owned */
+	struct ag_reader *reports;        /* owned: what takes long to read, beside pg */
+	struct ag_exports *exports;       /* owned */
 	struct ag_metrics *metrics;       /* owned */
 	struct evhttp *workers;           /* owned: requests forwarded by workers */
 	struct evhttp *operators;         /* owned: aigatectl */

@@ -4,8 +4,8 @@
 #include "provider/provider.h"
 
 /* Documented, with a protocol or an authentication of their own that is not spoken yet. */
-static const char *const later[] = { "azure-ai", "bedrock",
-	"sagemaker", "cohere", "databricks", "modal", "cortex", "predibase", "triton", "ai21",
+static const char *const later[] = { "azure-ai",
+	"sagemaker", "databricks", "modal", "cortex", "predibase", "triton", "ai21",
 	"reka-ai", "palm", "oracle", "bytez", "nomic", "pinecone", "segmind", "stability-ai",
 	"recraft-ai", "qdrant", "milvus", "replicate", "meshy", "tripo3d", "portkey", "lepton",
 	"bedrock-mantle", "claude-platform-aws", "fal-ai", "byteplus", "scenario-ai",

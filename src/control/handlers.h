@@ -89,6 +89,28 @@ void ag_rate_policy_delete(struct ag_call *c);
 void ag_policy_value_list(struct ag_call *c);
 void ag_policy_value_reset(struct ag_call *c);
 
+void ag_analytics_graph(struct ag_call *c);
+void ag_analytics_group(struct ag_call *c);
+void ag_analytics_metadata(struct ag_call *c);
+void ag_analytics_cache(struct ag_call *c);
+
+void ag_log_create(struct ag_call *c);
+void ag_log_get(struct ag_call *c);
+void ag_export_create(struct ag_call *c);
+void ag_export_list(struct ag_call *c);
+void ag_export_fields(struct ag_call *c);
+void ag_export_get(struct ag_call *c);
+void ag_export_update(struct ag_call *c);
+void ag_export_start(struct ag_call *c);
+void ag_export_cancel(struct ag_call *c);
+void ag_export_download(struct ag_call *c);
+void ag_export_file(struct ag_call *c);
+
+void ag_feedback_create(struct ag_call *c);
+void ag_feedback_update(struct ag_call *c);
+
+void ag_audit_list(struct ag_call *c);
+
 void ag_config_create(struct ag_call *c);
 void ag_config_list(struct ag_call *c);
 void ag_config_get(struct ag_call *c);
@@ -127,6 +149,7 @@ struct ag_integration_ref {
 	char uuid[AG_UUID_LEN];
 	char slug[AG_SLUG_MAX + 1];
 	char name[AG_SLUG_MAX + 1];
+	char family[64];
 };
 int ag_integration_find(struct ag_call *c, const char *name, enum ag_verb verb,
     struct ag_integration_ref *out) AG_MUST_CHECK;

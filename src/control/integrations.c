@@ -4,6 +4,7 @@
 
 #include "aigated/vault.h"
 #include "conf/conf.h"
+#include "control/aws_credential.h"
 #include "control/configurations.h"
 #include "control/credential.h"
 #include "control/custom_host.h"
@@ -66,6 +67,7 @@ ag_integration_find(struct ag_call *c, const char *name, enum ag_verb verb,
 	ag_str_copy(ag_pg_text(res, 0, 1), out->uuid, sizeof(out->uuid));
 	ag_str_copy(ag_pg_text(res, 0, 3), out->slug, sizeof(out->slug));
 	ag_str_copy(ag_pg_text(res, 0, 4), out->name, sizeof(out->name));
+	ag_str_copy(ag_pg_text(res, 0, 7), out->family, sizeof(out->family));
 	if (c->actor.workspace_id && out->workspace_id &&
 	    out->workspace_id != c->actor.workspace_id)
 		return ag_call_fail(c, 403, "AB03", "the integration belongs to another workspace");
@@ -173,7 +175,7 @@ check_configurations(struct ag_call *c, struct json_object *conf, const char **o
 
 		for (size_t i = 0; i < AG_ARRAY_LEN(known); i++)
 			is_known = is_known || strcmp(known[i], name) == 0;
-		if (!is_known && ag_configurations_knows(c, name, value, &rc)) {
+		if (!is_known && (ag_configurations_knows(c, name, value, &rc) || ag_aws_knows(c, name, value, &rc))) {
 			if (rc < 0)
 				return rc;
 			is_known = true;
@@ -205,10 +207,10 @@ check_configurations(struct ag_call *c, struct json_object *conf, const char **o
 
 /* ---- the credential ---- */
 
-/* Sealed for this integration alone; mask for people. */
+/* Sealed for this integration alone; mask of what is shown of it for people. */
 static int
-seal_key(struct ag_call *c, const char *uuid, const char *key, struct ag_buf *out_sealed,
-    char mask[AG_MASK_LEN])
+seal_key(struct ag_call *c, const char *uuid, const char *key, const char *shown,
+    struct ag_buf *out_sealed, char mask[AG_MASK_LEN])
 {
 	char aad[80];
 
@@ -219,7 +221,7 @@ seal_key(struct ag_call *c, const char *uuid, const char *key, struct ag_buf *ou
 	snprintf(aad, sizeof(aad), "integration:%s:key", uuid);
 	if (ag_vault_seal(c->ctl->ctx->master_key, ag_str(aad), ag_str(key), out_sealed) < 0)
 		return ag_call_fail(c, 500, "AB04", "the credential could not be sealed");
-	ag_secret_mask(ag_str(key), mask);
+	ag_secret_mask(ag_str(shown), mask);
 	return 0;
 }
 
@@ -241,7 +243,16 @@ struct integration_body {
 	bool has_description, wants_provider;
 	struct json_object *configurations; /* borrowed: body */
 	struct ag_secret_map *map;          /* borrowed; NULL: none is taken */
+	struct ag_aws_credential aws;       /* owned: body_fini() */
 };
+
+static void
+body_fini(struct integration_body *b)
+{
+	if (b->map)
+		ag_secret_map_fini(b->map);
+	ag_aws_credential_fini(&b->aws);
+}
 
 static int
 body_read(struct ag_call *c, struct integration_body *b)
@@ -271,6 +282,20 @@ body_read(struct ag_call *c, struct integration_body *b)
 	return 0;
 }
 
+/* What signs requests stands for the key. */
+static int
+take_aws(struct ag_call *c, struct integration_body *b, const char *family, bool is_new)
+{
+	struct ag_aws_body in = { .family = family, .configurations = b->configurations, .key = b->key,
+		.is_mapped = b->map && b->map->is_set, .is_new = is_new };
+
+	if (ag_aws_credential_take(c, &in, &b->aws) < 0)
+		return -1;
+	if (b->aws.is_set)
+		b->key = b->aws.text.p;
+	return 0;
+}
+
 static int
 check_family(struct ag_call *c, const char *member, struct integration_body *b)
 {
@@ -289,6 +314,8 @@ check_family(struct ag_call *c, const char *member, struct integration_body *b)
 	case AG_FAMILY_UNKNOWN:
 		return ag_call_invalid(c, "%s: \"%s\" is not a provider", member, id);
 	}
+	if (take_aws(c, b, b->family, true) < 0)
+		return -1;
 	if (needs.custom_host && !b->custom_host)
 		return ag_call_invalid(c, "custom_host: is required for %s", id);
 	if (needs.key && !b->custom_host && (!b->key || !*b->key) && !(b->map && b->map->is_set))
@@ -331,6 +358,12 @@ ag_slug_make(struct ag_call *c, const char *name, const char *otherwise, char ou
 	return 0;
 }
 
+static const char *
+shown_of(const struct integration_body *b)
+{
+	return b->aws.is_set && b->key == b->aws.text.p ? b->aws.id : b->key;
+}
+
 static int
 insert(struct ag_call *c, const struct integration_body *b, struct ag_integration_ref *ref)
 {
@@ -342,7 +375,7 @@ insert(struct ag_call *c, const struct integration_body *b, struct ag_integratio
 
 	ag_buf_init(&sealed, KEY_MAX_BYTES + AG_SEAL_OVERHEAD);
 	if (new_uuid(c, ref->uuid) == 0 &&
-	    (!has_key || seal_key(c, ref->uuid, b->key, &sealed, mask) == 0)) {
+	    (!has_key || seal_key(c, ref->uuid, b->key, shown_of(b), &sealed, mask) == 0)) {
 		ag_pg_arg_text(&a, ref->uuid);
 		ag_pg_arg_i64(&a, c->actor.org_id);
 		ag_pg_arg_i64(&a, ref->workspace_id);
@@ -376,9 +409,8 @@ read_detail(struct ag_call *c, int64_t id, struct json_object **out)
 }
 
 static void
-create(struct ag_call *c, struct ag_secret_map *map)
+create(struct ag_call *c, struct integration_body *b)
 {
-	struct integration_body b = { .map = map };
 	struct ag_integration_ref ref = { 0 };
 	struct ag_grant_wish wish = { .is_enabled = true };
 	struct json_object *after = NULL, *answer;
@@ -386,24 +418,24 @@ create(struct ag_call *c, struct ag_secret_map *map)
 	char made[AG_SLUG_MADE_LEN];
 
 	if (ag_field_text(c, c->body, "ai_provider_id", 64, &family) == AG_FIELD_BAD ||
-	    ag_credential_take(c, family, NULL) < 0 || body_read(c, &b) < 0 || check_family(c, "ai_provider_id", &b) < 0 ||
+	    ag_credential_take(c, family, NULL) < 0 || body_read(c, b) < 0 || check_family(c, "ai_provider_id", b) < 0 ||
 	    ag_field_text(c, c->body, "workspace_id", AG_SLUG_MAX, &workspace) == AG_FIELD_BAD ||
 	    ag_workspace_resolve(c, workspace, false, &ref.workspace_id) < 0 ||
 	    ag_call_need(c, ag_integration_scope(ref.workspace_id != 0, AG_VERB_CREATE)) < 0)
 		return;
-	if (!b.name) {
+	if (!b->name) {
 		ag_call_invalid(c, "name: is required");
 		return;
 	}
-	if (!b.slug && ag_slug_make(c, b.name, "integration", made) < 0)
+	if (!b->slug && ag_slug_make(c, b->name, "integration", made) < 0)
 		return;
-	ag_str_copy(ag_str(b.slug ? b.slug : made), ref.slug, sizeof(ref.slug));
-	ag_str_copy(ag_str(b.name), ref.name, sizeof(ref.name));
-	if (take_mapped_key(c, &b, ref.workspace_id) < 0)
+	ag_str_copy(ag_str(b->slug ? b->slug : made), ref.slug, sizeof(ref.slug));
+	ag_str_copy(ag_str(b->name), ref.name, sizeof(ref.name));
+	if (take_mapped_key(c, b, ref.workspace_id) < 0)
 		return;
-	wish.wants_provider = b.wants_provider;
-	wish.provider_slug = b.provider_slug;
-	if (insert(c, &b, &ref) == 0 && ag_secret_map_store(c, map, ref.id) == 0 && (ref.workspace_id == 0 ||
+	wish.wants_provider = b->wants_provider;
+	wish.provider_slug = b->provider_slug;
+	if (insert(c, b, &ref) == 0 && ag_secret_map_store(c, b->map, ref.id) == 0 && (ref.workspace_id == 0 ||
 	    ag_grant_apply(c, &ref, ref.workspace_id, &wish) == 0) &&
 	    read_detail(c, ref.id, &after) == 0 &&
 	    ag_call_audit(c, "create", "integration", ref.uuid, NULL, after) == 0 &&
@@ -422,9 +454,10 @@ void
 ag_integration_create(struct ag_call *c)
 {
 	struct ag_secret_map map = { 0 };
+	struct integration_body b = { .map = &map };
 
-	create(c, &map);
-	ag_secret_map_fini(&map);
+	create(c, &b);
+	body_fini(&b);
 }
 
 void
@@ -483,7 +516,7 @@ update_row(struct ag_call *c, const struct integration_body *b, const struct ag_
 	PGresult *res = NULL;
 
 	ag_buf_init(&sealed, KEY_MAX_BYTES + AG_SEAL_OVERHEAD);
-	if (!has_key || seal_key(c, ref->uuid, b->key, &sealed, mask) == 0) {
+	if (!has_key || seal_key(c, ref->uuid, b->key, shown_of(b), &sealed, mask) == 0) {
 		ag_pg_arg_i64(&a, ref->id);
 		ag_pg_arg_text(&a, b->name);
 		ag_pg_arg_bool(&a, b->has_description);
@@ -499,27 +532,17 @@ update_row(struct ag_call *c, const struct integration_body *b, const struct ag_
 	return res ? 0 : -1;
 }
 
-static int
-take_credential(struct ag_call *c, struct json_object *before)
-{
-	struct json_object *family = NULL;
-
-	json_object_object_get_ex(before, "ai_provider_id", &family);
-	return ag_credential_take(c, json_object_get_string(family), before);
-}
-
 static void
-update(struct ag_call *c, struct ag_secret_map *map)
+update(struct ag_call *c, struct integration_body *b)
 {
 	struct json_object *before = NULL, *after = NULL;
-	struct integration_body b = { .map = map };
 	struct ag_integration_ref ref;
 
 	if (ag_integration_find(c, c->arg[0], AG_VERB_UPDATE, &ref) == 0 &&
-	    read_detail(c, ref.id, &before) == 0 && take_credential(c, before) == 0 && body_read(c, &b) == 0 &&
-	    ag_call_match(c, before) == 0 &&
-	    take_mapped_key(c, &b, ref.workspace_id) == 0 && update_row(c, &b, &ref) == 0 &&
-	    ag_secret_map_store(c, map, ref.id) == 0 && read_detail(c, ref.id, &after) == 0 &&
+	    read_detail(c, ref.id, &before) == 0 && ag_credential_take(c, ref.family, before) == 0 && body_read(c, b) == 0 &&
+	    take_aws(c, b, ref.family, false) == 0 && ag_call_match(c, before) == 0 &&
+	    take_mapped_key(c, b, ref.workspace_id) == 0 && update_row(c, b, &ref) == 0 &&
+	    ag_secret_map_store(c, b->map, ref.id) == 0 && read_detail(c, ref.id, &after) == 0 &&
 	    ag_call_audit(c, "update", "integration", ref.uuid, before, after) == 0 &&
 	    ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0) {
 		ag_call_tag(c, after);
@@ -533,9 +556,10 @@ void
 ag_integration_update(struct ag_call *c)
 {
 	struct ag_secret_map map = { 0 };
+	struct integration_body b = { .map = &map };
 
-	update(c, &map);
-	ag_secret_map_fini(&map);
+	update(c, &b);
+	body_fini(&b);
 }
 
 static int

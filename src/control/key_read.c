@@ -112,7 +112,7 @@ ag_api_key_get(struct ag_call *c)
 	const struct ag_kind *kind;
 	int64_t id;
 
-	if (ag_key_find(c, AG_KEY_TO_READ, &id, &kind, NULL) < 0 || ag_key_read(c, id, &obj) < 0)
+	if (ag_key_find(c, AG_KEY_TO_READ, &id, &kind) < 0 || ag_key_read(c, id, &obj) < 0)
 		return;
 	meters = ag_meters_of(c, "key", obj);
 	if (!meters) {
@@ -151,6 +151,6 @@ ag_api_key_limits(struct ag_call *c)
 
 	if (c->actor.is_operator && name_to_id(c) < 0)
 		return;
-	if (ag_key_find(c, AG_KEY_TO_READ, &id, &kind, NULL) == 0)
+	if (ag_key_find(c, AG_KEY_TO_READ, &id, &kind) == 0)
 		ag_limits_of_key(c, id);
 }

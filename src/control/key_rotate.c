@@ -68,7 +68,7 @@ ag_api_key_rotate(struct ag_call *c)
 	char when[AG_ISO8601_LEN];
 	int64_t id, period_us = 0;
 
-	if (ag_key_find(c, AG_KEY_TO_ROTATE, &id, &kind, NULL) < 0 || read_period(c, &period_us) < 0)
+	if (ag_key_find(c, AG_KEY_TO_ROTATE, &id, &kind) < 0 || read_period(c, &period_us) < 0)
 		return;
 	if (ag_new_key_make(&key) < 0) {
 		ag_call_fail(c, 500, "AB04", "no random numbers");
@@ -101,7 +101,7 @@ ag_api_key_forget(struct ag_call *c)
 	PGresult *res = NULL;
 	int64_t id;
 
-	if (ag_key_find(c, AG_KEY_TO_ROTATE, &id, &kind, NULL) < 0 || ag_key_read(c, id, &before) < 0)
+	if (ag_key_find(c, AG_KEY_TO_ROTATE, &id, &kind) < 0 || ag_key_read(c, id, &before) < 0)
 		return;
 	ag_pg_arg_i64(&a, id);
 	if (ag_call_match(c, before) == 0 && (res = ag_call_sql(c, SQL_KEY_FORGET, &a)) != NULL) {

@@ -18,10 +18,9 @@ extern const struct ag_kind ag_kinds[AG_KINDS];
 
 enum ag_key_verb { AG_KEY_TO_READ, AG_KEY_TO_UPDATE, AG_KEY_TO_DELETE, AG_KEY_TO_ROTATE };
 
-/* The key the path names, when the caller may do this to it.  out_workspace_id: 0 of an organisation's
- * key; NULL: nobody asks. */
+/* The key the path names, when the caller may do this to it. */
 int ag_key_find(struct ag_call *c, enum ag_key_verb verb, int64_t *out_id,
-    const struct ag_kind **out_kind, int64_t *out_workspace_id) AG_MUST_CHECK;
+    const struct ag_kind **out_kind) AG_MUST_CHECK;
 /* As the API shows it, members for us ("_id", "_version") and all. */
 int ag_key_read(struct ag_call *c, int64_t id, struct json_object **out) AG_MUST_CHECK;
 

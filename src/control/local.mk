@@ -1,8 +1,11 @@
 noinst_LIBRARIES += src/control/libcontrol.a
 src_control_libcontrol_a_SOURCES = \
 	src/control/alerts.c src/control/alerts.h \
+	src/control/analytics.c src/control/analytics.h \
 	src/control/api_keys.c \
+	src/control/audit.c \
 	src/control/auth.c src/control/auth.h \
+	src/control/aws_credential.c src/control/aws_credential.h \
 	src/control/call.c src/control/call.h \
 	src/control/catalog_read.c \
 	src/control/command.c src/control/command.h \
@@ -12,9 +15,14 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/credential.c src/control/credential.h \
 	src/control/custom_host.c src/control/custom_host.h \
 	src/control/deliver.c src/control/deliver.h \
+	src/control/export_file.c src/control/export_job.c src/control/export_query.c \
+	src/control/exports.c src/control/exports.h \
 	src/control/family.c src/control/family.h \
+	src/control/feedback.c \
 	src/control/field.c src/control/field.h \
 	src/control/grants.c \
+	src/control/graphs.c \
+	src/control/groups.c \
 	src/control/guardrails.c \
 	src/control/handlers.h \
 	src/control/integrations.c \
@@ -24,6 +32,8 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/limits.c src/control/limits.h \
 	src/control/load.c \
 	src/control/members.c \
+	src/control/logs.c \
+	src/control/mask.c src/control/mask.h \
 	src/control/meters.c src/control/meters.h \
 	src/control/metrics.c src/control/metrics.h \
 	src/control/models.c \
@@ -39,6 +49,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/providers.c src/control/providers.h \
 	src/control/publish.c src/control/publish.h \
 	src/control/roles.c src/control/roles.h \
+	src/control/reader.c src/control/reader.h \
 	src/control/routes.c src/control/routes.h \
 	src/control/rule_defaults.c src/control/rules.h \
 	src/control/rules_load.c src/control/rules_load.h \
@@ -57,6 +68,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/usage.c \
 	src/control/users.c \
 	src/control/sql.h src/control/sql_providers.h \
+	src/control/sql.h src/control/sql_analytics.h src/control/sql_audit.h src/control/sql_logs.h \
 	src/control/shadow.c src/control/shadow.h src/control/sql_shadow.h \
 	src/control/sql.h src/control/sql_providers.h \
 	src/control/usage.c \

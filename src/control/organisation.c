@@ -95,7 +95,7 @@ ag_operator_bootstrap(struct ag_call *c)
 {
 	const char *name = NULL, *why = ag_control_why_not(c->ctl);
 	char org_uuid[AG_UUID_LEN], key_uuid[AG_UUID_LEN];
-	struct json_object *answer;
+	struct json_object *answer, *after;
 	struct ag_new_key key;
 	int64_t id;
 
@@ -113,8 +113,11 @@ ag_operator_bootstrap(struct ag_call *c)
 		ag_call_fail(c, 500, "AB04", "no random numbers");
 		return;
 	}
+	after = json_object_new_object();
+	json_object_object_add(after, "name", json_object_new_string(name));
+	json_object_object_add(after, "key", json_object_new_string(key.mask));
 	if (insert_org(c, name, org_uuid) == 0 && insert_key(c, &key, &id, key_uuid) == 0 &&
-	    ag_call_audit(c, "create", "organisation", org_uuid, NULL, NULL) == 0 &&
+	    ag_call_audit(c, "create", "organisation", org_uuid, NULL, after) == 0 &&
 	    ag_publish_catalog(c) == 0 && ag_publish_key(c, id) == 0 && ag_call_commit(c) == 0) {
 		answer = json_object_new_object();
 		json_object_object_add(answer, "organisation_id", json_object_new_string(org_uuid));
@@ -123,6 +126,7 @@ ag_operator_bootstrap(struct ag_call *c)
 		json_object_object_add(answer, "object", json_object_new_string("api-key"));
 		ag_call_ok(c, answer);
 	}
+	json_object_put(after);
 	ag_mem_wipe(&key, sizeof(key));
 }
 

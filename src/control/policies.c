@@ -170,12 +170,25 @@ insert(struct ag_call *c, const char *kind, int64_t workspace_id, const struct p
 	return 0;
 }
 
+/* As it stands in this transaction, for the audit log. */
+static int
+read_stored(struct ag_call *c, const char *kind, const char *uuid, struct json_object **out)
+{
+	struct ag_pg_args a = { 0 };
+
+	ag_pg_arg_i64(&a, c->actor.org_id);
+	ag_pg_arg_i64(&a, 0);
+	ag_pg_arg_text(&a, kind);
+	ag_pg_arg_text(&a, uuid);
+	return ag_call_json(c, SQL_POLICY_GET, &a, out);
+}
+
 static void
 create(struct ag_call *c, const char *kind)
 {
 	const char *workspace = NULL;
 	struct policy_body b = { 0 };
-	struct json_object *answer;
+	struct json_object *answer, *after = NULL;
 	char uuid[AG_UUID_LEN];
 	int64_t workspace_id;
 
@@ -184,9 +197,14 @@ create(struct ag_call *c, const char *kind)
 	    ag_field_text(c, c->body, "workspace_id", AG_SLUG_MAX, &workspace) == AG_FIELD_BAD ||
 	    ag_workspace_resolve(c, workspace, true, &workspace_id) < 0 ||
 	    need_room(c, workspace_id) < 0 || insert(c, kind, workspace_id, &b, uuid) < 0 ||
-	    ag_call_audit(c, "create", "policy", uuid, NULL, c->body) < 0 ||
-	    ag_publish_catalog(c) < 0 || ag_call_commit(c) < 0)
+	    read_stored(c, kind, uuid, &after) < 0)
 		return;
+	if (ag_call_audit(c, "create", "policy", uuid, NULL, after) < 0 || ag_publish_catalog(c) < 0 ||
+	    ag_call_commit(c) < 0) {
+		json_object_put(after);
+		return;
+	}
+	json_object_put(after);
 	answer = json_object_new_object();
 	json_object_object_add(answer, "id", json_object_new_string(uuid));
 	json_object_object_add(answer, "object", json_object_new_string(
@@ -396,7 +414,7 @@ reset_value(struct ag_call *c, struct json_object *now)
 		return -1;
 	if (!value)
 		return 0;
-	if (ag_policy_values_reset(c, json_object_get_int64(member(now, "_id")), value, NULL, &n) < 0)
+	if (ag_policy_values_reset(c, json_object_get_int64(member(now, "_id")), value, NULL, NULL, &n) < 0)
 		return -1;
 	return n > 0 ? 0 : ag_call_not_found(c, "value", value);
 }
@@ -422,7 +440,7 @@ read_def(struct ag_call *c, int64_t id, struct ag_meter_def *out)
 static void
 update_usage(struct ag_call *c, const char *kind)
 {
-	struct json_object *now = NULL;
+	struct json_object *now = NULL, *after = NULL;
 	struct ag_meter_def def;
 	int64_t id;
 
@@ -432,26 +450,30 @@ update_usage(struct ag_call *c, const char *kind)
 	if (ag_call_match(c, now) == 0 && ag_alerts_before_policy_edit(c, id) == 0 &&
 	    update_row(c, kind, now) == 0 &&
 	    read_def(c, id, &def) == 0 && reset_value(c, now) == 0 &&
+	    read_stored(c, kind, json_object_get_string(member(now, "id")), &after) == 0 &&
 	    ag_call_audit(c, "update", "policy", json_object_get_string(member(now, "id")), now,
-	    c->body) == 0 && ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0) {
+	    after) == 0 && ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0) {
 		ag_alerts_policy_edited(c->ctl->alerts, &def);
 		ag_call_ok(c, NULL);
 	}
 	json_object_put(now);
+	json_object_put(after);
 }
 
 static void
 update(struct ag_call *c, const char *kind)
 {
-	struct json_object *now = NULL;
+	struct json_object *now = NULL, *after = NULL;
 
 	if (ag_policy_find(c, kind, &now) < 0)
 		return;
 	if (ag_call_match(c, now) == 0 && update_row(c, kind, now) == 0 &&
+	    read_stored(c, kind, json_object_get_string(member(now, "id")), &after) == 0 &&
 	    ag_call_audit(c, "update", "policy", json_object_get_string(member(now, "id")), now,
-	    c->body) == 0 && ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0)
+	    after) == 0 && ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0)
 		ag_call_ok(c, NULL);
 	json_object_put(now);
+	json_object_put(after);
 }
 
 static void

@@ -434,7 +434,7 @@ ag_policy_value_list(struct ag_call *c)
 
 int
 ag_policy_values_reset(struct ag_call *c, int64_t policy_id, const char *value_key, const char *uuid,
-    int *out_n)
+    struct json_object *list, int *out_n)
 {
 	AG_AUTO(ag_pgres) PGresult *res = NULL;
 	struct ag_pg_args a = { 0 };
@@ -449,6 +449,13 @@ ag_policy_values_reset(struct ag_call *c, int64_t policy_id, const char *value_k
 		struct ag_meter_def def;
 
 		ag_policy_value_def(res, i, &def);
+		if (list) {
+			struct json_object *one = json_object_new_object();
+
+			json_object_object_add(one, "value_key", json_object_new_string(PQgetvalue(res, i, 2)));
+			json_object_object_add(one, "resets", json_object_new_int64(ag_pg_i64(res, i, 1)));
+			json_object_array_add(list, one);
+		}
 		def.name = AG_STR_NONE; /* it has one; and the plan outlives the result */
 		if (ag_plan_meter(&c->plan, c->ctl, &def, &ix, &err) < 0)
 			return ag_call_fail(c, 503, "AB04", "%s", err.text);
@@ -460,16 +467,20 @@ ag_policy_values_reset(struct ag_call *c, int64_t policy_id, const char *value_k
 void
 ag_policy_value_reset(struct ag_call *c)
 {
-	struct json_object *policy = NULL;
+	struct json_object *policy = NULL, *after = json_object_new_array();
 	int n = 0;
 
-	if (ag_policy_values_note(c) < 0 || ag_policy_find(c, "usage", &policy) < 0)
+	/* What was before is a reset less of what is after. */
+	if (ag_policy_values_note(c) < 0 || ag_policy_find(c, "usage", &policy) < 0) {
+		json_object_put(after);
 		return;
-	if (ag_policy_values_reset(c, json_object_get_int64(member(policy, "_id")), NULL, c->arg[1],
+	}
+	if (ag_policy_values_reset(c, json_object_get_int64(member(policy, "_id")), NULL, c->arg[1], after,
 	    &n) == 0 && n == 0)
 		ag_call_not_found(c, "policy entity", c->arg[1]);
 	if (ag_call_audit(c, "reset", "policy_entity",
-	    json_object_get_string(member(policy, "id")), NULL, NULL) == 0 && ag_call_commit(c) == 0)
+	    json_object_get_string(member(policy, "id")), policy, after) == 0 && ag_call_commit(c) == 0)
 		ag_call_ok(c, NULL);
 	json_object_put(policy);
+	json_object_put(after);
 }

@@ -23,8 +23,9 @@ int ag_policy_values_map(struct ag_call *c, struct json_object *policy,
     struct json_object **out) AG_MUST_CHECK;
 
 /* In the open transaction: begins the usage of values anew, by name or by uuid; into c->plan.
- * *out_n: how many there were. */
+ * list: an array that gets their names and how often they were reset, or NULL.  *out_n: how many
+ * there were. */
 int ag_policy_values_reset(struct ag_call *c, int64_t policy_id, const char *value_key,
-    const char *uuid, int *out_n) AG_MUST_CHECK;
+    const char *uuid, struct json_object *list, int *out_n) AG_MUST_CHECK;
 
 #endif

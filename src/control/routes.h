@@ -4,16 +4,18 @@
 
 #include "control/call.h"
 
+/* What is special about a route; most have none of it. */
+#define AG_ROUTE_OPERATOR 1u /* on the operators' socket alone */
+#define AG_ROUTE_LIST     2u /* takes an array for a body too */
+#define AG_ROUTE_SIGNED   4u /* no key: address or body carry what proves it, the handler checks */
+
 struct ag_route {
 	const char *method;
 	const char *path;       /* {} stands for one segment */
 	void (*answer)(struct ag_call *c);
 	enum ag_scope scope;    /* AG_SCOPE_NONE: the handler decides */
-	bool is_for_operators;
+	unsigned flags;         /* AG_ROUTE_... */
 };
-
-/* Needs no key: what is in the body is proof enough. */
-bool ag_route_is_open(const struct ag_route *route);
 
 enum ag_route_miss { AG_ROUTE_FOUND, AG_ROUTE_UNKNOWN, AG_ROUTE_WRONG_METHOD, AG_ROUTE_LATER };
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -20,6 +21,7 @@
 #include "control/throttle.h"
 #include "shm/counters.h"
 
+#define FILE_S  3600 /* a client may take its time; libevent counts the whole answer as one silence */
 
 static const char *
 method_name(struct evhttp_request *http)
@@ -68,9 +70,16 @@ name_trace(struct ag_call *c, struct evhttp_request *http)
 	    r[13], r[14], r[15]);
 }
 
-/* The body as an object; none at all is fine. */
+/* A call with what libevent gave it, until it is answered. */
+struct waiting {
+	struct ag_call call;
+	struct evhttp_request *http;   /* borrowed: libevent frees it with the answer */
+	struct evkeyvalq params;
+};
+
+/* The body as an object, where the route says so an array; none at all is fine. */
 static int
-read_body(struct ag_call *c, struct evhttp_request *http)
+read_body(struct ag_call *c, struct evhttp_request *http, bool may_be_list)
 {
 	struct evbuffer *in = evhttp_request_get_input_buffer(http);
 	size_t n = evbuffer_get_length(in);
@@ -100,20 +109,22 @@ read_body(struct ag_call *c, struct evhttp_request *http)
 		return -1;
 	}
 	json_tokener_free(tok);
+	if (may_be_list && json_object_is_type(c->body, json_type_array)) {
+		c->list = c->body;
+		c->body = NULL;
+		return 0;
+	}
 	if (!json_object_is_type(c->body, json_type_object))
 		return ag_call_invalid(c, "the body must be a JSON object");
 	return 0;
 }
 
-static const struct ag_route *
-find_route(struct ag_call *c, const char *path)
+static void
+explain_miss(struct ag_call *c, enum ag_route_miss miss, const char *what, const char *path)
 {
-	const struct ag_route *route = NULL;
-	const char *what = NULL;
-
-	switch (ag_route_find(c->method, path, c->arg, &route, &what)) {
+	switch (miss) {
 	case AG_ROUTE_FOUND:
-		return route;
+		break;
 	case AG_ROUTE_UNKNOWN:
 		ag_call_fail(c, 404, "AB08", "there is no %s %.200s", c->method, path);
 		break;
@@ -124,7 +135,6 @@ find_route(struct ag_call *c, const char *path)
 		ag_call_fail(c, 501, "AB04", "not implemented by this gateway: %s", what);
 		break;
 	}
-	return NULL;
 }
 
 /* A caller's own pace: a key's, or, where none is needed, an address's. */
@@ -151,14 +161,11 @@ keep_pace(struct ag_call *c)
 }
 
 static int
-authenticate(struct ag_call *c, struct evhttp_request *http, const char *path, bool from_operator)
+authenticate(struct ag_call *c, struct evhttp_request *http, const struct ag_route *route, bool from_operator)
 {
-	const struct ag_route *route;
-	const char *what;
-
 	if (from_operator)
 		return ag_auth_operator(c, http);
-	if (ag_route_find(c->method, path, c->arg, &route, &what) == AG_ROUTE_FOUND && ag_route_is_open(route))
+	if (route && (route->flags & AG_ROUTE_SIGNED))
 		return keep_pace(c);
 	return ag_auth_key(c, http) < 0 ? -1 : keep_pace(c);
 }
@@ -167,32 +174,36 @@ static void
 serve(struct ag_call *c, struct evhttp_request *http, bool from_operator)
 {
 	char path[1024];
-	const char *why = ag_control_why_not(c->ctl);
-	const struct ag_route *route;
+	const char *why = ag_control_why_not(c->ctl), *what = NULL;
+	const struct ag_route *route = NULL;
+	enum ag_route_miss miss;
 	size_t n;
 
 	ag_str_copy(ag_str(evhttp_uri_get_path(evhttp_request_get_evhttp_uri(http))), path,
 	    sizeof(path));
 	for (n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
 		path[n - 1] = '\0';
-	if (authenticate(c, http, path, from_operator) < 0)
+	miss = ag_route_find(c->method, path, c->arg, &route, &what);
+	/* Who has no key learns nothing about what there is. */
+	if (authenticate(c, http, route, from_operator) < 0)
 		return;
-	route = find_route(c, path);
-	if (!route)
+	if (!route) {
+		explain_miss(c, miss, what, path);
 		return;
-	if (route->is_for_operators && !from_operator) {
+	}
+	if ((route->flags & AG_ROUTE_OPERATOR) && !from_operator) {
 		ag_call_fail(c, 404, "AB08", "there is no %s %.200s", c->method, path);
 		return;
 	}
-	if (why && !route->is_for_operators) {
+	if (why && !(route->flags & AG_ROUTE_OPERATOR)) {
 		ag_call_fail(c, 503, "AB04", "%s", why);
 		return;
 	}
 	if (route->scope != AG_SCOPE_NONE && ag_call_need(c, route->scope) < 0)
 		return;
-	if (read_body(c, http) < 0)
+	if (read_body(c, http, route->flags & AG_ROUTE_LIST) < 0)
 		return;
-	if (!route->is_for_operators && !ag_route_is_open(route) && ag_auth_need_org(c) < 0)
+	if (!(route->flags & (AG_ROUTE_OPERATOR | AG_ROUTE_SIGNED)) && ag_auth_need_org(c) < 0)
 		return;
 	route->answer(c);
 }
@@ -217,6 +228,28 @@ reason(int status)
 	}
 }
 
+/* From the file as it is sent: its length does not matter to us. */
+static bool
+put_file(struct ag_call *c, struct evhttp_connection *conn, struct evkeyvalq *headers,
+    struct evbuffer *out)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "attachment; filename=\"%s\"", c->file.name);
+	evhttp_add_header(headers, "Content-Disposition", text);
+	snprintf(text, sizeof(text), "%lld", (long long)c->file.bytes);
+	evhttp_add_header(headers, "Content-Length", text);
+	evhttp_add_header(headers, "Connection", "close");
+	evhttp_connection_set_timeout(conn, FILE_S);
+	if (c->file.bytes == 0) {
+		close(c->file.fd);
+		return true;
+	}
+	/* By sendfile; without it the whole file would be mapped. */
+	evbuffer_set_flags(out, EVBUFFER_FLAG_DRAINS_TO_FD);
+	return evbuffer_add_file(out, c->file.fd, 0, c->file.bytes) == 0;
+}
+
 static void
 send_answer(struct ag_call *c, struct evhttp_request *http)
 {
@@ -225,8 +258,9 @@ send_answer(struct ag_call *c, struct evhttp_request *http)
 	char seconds[16];
 	const char *text = json_object_to_json_string_ext(c->answer,
 	    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	bool is_file = c->file.fd >= 0;
 
-	evhttp_add_header(headers, "Content-Type", "application/json");
+	evhttp_add_header(headers, "Content-Type", is_file ? c->file.type : "application/json");
 	evhttp_add_header(headers, "x-portkey-trace-id", c->trace_id);
 	evhttp_add_header(headers, "Cache-Control", "no-store");
 	if (c->etag[0] && c->status == 200)
@@ -235,10 +269,14 @@ send_answer(struct ag_call *c, struct evhttp_request *http)
 		snprintf(seconds, sizeof(seconds), "%u", c->retry_after_s);
 		evhttp_add_header(headers, "Retry-After", seconds);
 	}
-	if (c->ctl->is_draining)
+	if (c->ctl->is_draining && !is_file)
 		evhttp_add_header(headers, "Connection", "close");
-	if (out && text)
+	if (is_file && out && !put_file(c, evhttp_request_get_connection(http), headers, out)) {
+		close(c->file.fd);
+		c->status = 500;
+	} else if (!is_file && out && text) {
 		evbuffer_add(out, text, strlen(text));
+	}
 	evhttp_send_reply(http, c->status, reason(c->status), out);
 	if (out)
 		evbuffer_free(out);
@@ -283,45 +321,84 @@ read_if_match(struct ag_call *c, struct evhttp_request *http)
 		ag_call_invalid(c, "If-Match: must have less than %zu bytes", sizeof(c->if_match));
 }
 
+void
+ag_call_finish(struct ag_call *c)
+{
+	struct waiting *w = AG_CONTAINER_OF(c, struct waiting, call);
+
+	if (c->status == 0)
+		ag_call_fail(c, 500, "AB04", "internal error, trace %s", c->trace_id);
+	if (c->in_txn)
+		ag_pg_rollback(c->ctl->pg);
+	if (c->status != 200)
+		ag_plan_abandon(&c->plan, c->ctl);
+	ag_plan_fini(&c->plan);
+	if (c->status >= 500)
+		ag_count(AG_CNT_admin_errors);
+	/* A query may hold the signature of an address. */
+	ag_debug("admin %s %.*s status=%d trace=%s", c->method, (int)strcspn(c->uri, "?"), c->uri, c->status,
+	    c->trace_id);
+	send_answer(c, w->http);
+	wipe_keys(c->body);
+	wipe_keys(c->list);
+	wipe_keys(c->answer);
+	evhttp_clear_headers(&w->params);
+	json_object_put(c->body);
+	json_object_put(c->list);
+	json_object_put(c->answer);
+	free(w);
+}
+
+/* Where the client found us, for the addresses we give it.  The worker tells: see build_admin_head(). */
+static void
+name_base(struct ag_call *c, struct evhttp_request *http)
+{
+	char host[256] = "", scheme[8] = "";
+
+	copy_header(http, "x-aigate-host", host, sizeof(host));
+	copy_header(http, "x-aigate-scheme", scheme, sizeof(scheme));
+	/* Who ends TLS before us says so. */
+	if (strcmp(scheme, "https") != 0)
+		copy_header(http, "x-forwarded-proto", scheme, sizeof(scheme));
+	if (host[0])
+		snprintf(c->base_url, sizeof(c->base_url), "%s://%s",
+		    strcmp(scheme, "https") == 0 ? "https" : "http", host);
+}
+
 static void
 on_request(struct evhttp_request *http, struct ag_control *ctl, bool from_operator)
 {
-	struct ag_call c = { .ctl = ctl, .method = method_name(http),
-		.uri = evhttp_request_get_uri(http), .until_us = ag_clock_mono_us() + ctl->ctx->conf->admin_timeout };
+	struct waiting *w = calloc(1, sizeof(*w));
 	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(http));
-	struct evkeyvalq params = { 0 };
 	char runtime[32] = "";
+	struct ag_call *c;
 
 	ag_count(AG_CNT_admin_requests);
-	ag_plan_init(&c.plan);
-	name_trace(&c, http);
-	copy_header(http, "x-aigate-client-ip", c.client_ip, sizeof(c.client_ip));
-	copy_header(http, "x-aigate-organisation", c.org_name, sizeof(c.org_name));
+	if (!w) {
+		evhttp_send_error(http, 503, NULL);
+		return;
+	}
+	c = &w->call;
+	w->http = http;
+	*c = (struct ag_call){ .ctl = ctl, .method = method_name(http), .file.fd = -1,
+		.uri = evhttp_request_get_uri(http), .query = &w->params,
+		.headers = evhttp_request_get_input_headers(http),
+		.until_us = ag_clock_mono_us() + ctl->ctx->conf->admin_timeout };
+	ag_plan_init(&c->plan);
+	name_trace(c, http);
+	name_base(c, http);
+	copy_header(http, "x-aigate-client-ip", c->client_ip, sizeof(c->client_ip));
+	copy_header(http, "x-aigate-organisation", c->org_name, sizeof(c->org_name));
 	copy_header(http, "x-portkey-runtime", runtime, sizeof(runtime));
-	c.from_python = strcmp(runtime, "CPython") == 0;
-	TAILQ_INIT(&params);
-	if (query && evhttp_parse_query_str(query, &params) < 0)
-		ag_call_invalid(&c, "the query cannot be read");
-	c.query = &params;
-	read_if_match(&c, http);
-	if (c.status == 0)
-		serve(&c, http, from_operator);
-	if (c.status == 0)
-		ag_call_fail(&c, 500, "AB04", "internal error, trace %s", c.trace_id);
-	if (c.in_txn)
-		ag_pg_rollback(ctl->pg);
-	if (c.status != 200)
-		ag_plan_abandon(&c.plan, ctl);
-	ag_plan_fini(&c.plan);
-	if (c.status >= 500)
-		ag_count(AG_CNT_admin_errors);
-	ag_debug("admin %s %s status=%d trace=%s", c.method, c.uri, c.status, c.trace_id);
-	send_answer(&c, http);
-	wipe_keys(c.body);
-	wipe_keys(c.answer);
-	evhttp_clear_headers(&params);
-	json_object_put(c.body);
-	json_object_put(c.answer);
+	c->from_python = strcmp(runtime, "CPython") == 0;
+	TAILQ_INIT(&w->params);
+	if (query && evhttp_parse_query_str(query, &w->params) < 0)
+		ag_call_invalid(c, "the query cannot be read");
+	read_if_match(c, http);
+	if (c->status == 0)
+		serve(c, http, from_operator);
+	if (!c->is_deferred)
+		ag_call_finish(c);
 }
 
 static void

@@ -20,11 +20,6 @@
 
 /* ---- all ---- */
 
-#define SQL_AUDIT                                                                            \
-	"insert into aigate.audit_log (organisation_id, actor_kind, actor_id, action, object_kind," \
-	" object_uuid, method, uri, client_ip, request_id, before, after)"                       \
-	" values ($1, $2, $3, $4, $5, $6::uuid, $7, $8, $9, $10, $11::jsonb, $12::jsonb)"
-
 /* Actor of an operator: by slug or uuid; the only one when $1 is null. */
 #define SQL_ORG_FIND                                                                         \
 	"select id from aigate.organisation where status = 'active'"                             \

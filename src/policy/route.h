@@ -19,7 +19,7 @@ struct ag_route_in {
 	struct ag_str model;     /* as the client wrote it */
 	enum ag_endpoint endpoint;
 	int64_t now_us;          /* wall */
-	struct ag_arena *arena;  /* for prices of integrations that multiply them */
+	struct ag_arena *arena;  /* not NULL: for prices of integrations that multiply them */
 };
 
 struct ag_target {

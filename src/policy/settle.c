@@ -86,6 +86,10 @@ estimate(const struct ag_settle_in *in, enum basis basis, struct ag_usage *u)
 	case BASIS_PROMPT:
 	case BASIS_RECEIVED:
 		u->source = AG_USAGE_ESTIMATED;
+		/* Made as asked, whoever waits for it. */
+		u->units = in->est_units;
+		if (u->units > 0)
+			break;
 		u->input_fresh = min_u64(in->request_text_bytes / BYTES_PER_TOKEN + 16, in->est_input);
 		u->output_total = basis == BASIS_PROMPT ? margin
 		    : in->answer->content_bytes / BYTES_PER_TOKEN + margin;

@@ -24,6 +24,7 @@ struct ag_settle_in {
 	bool is_capped;                   /* but of a whole answer no more than that is charged */
 	bool charges_hold;                /* of unknown usage all that is held is charged */
 	uint64_t est_input, est_output;   /* bounds used for the hold */
+	uint64_t est_units;               /* pictures, characters, seconds asked for, where they are paid; else 0 */
 	uint64_t request_text_bytes;      /* what the input estimate is made from */
 	int64_t waited_us;                /* since it was sent */
 	bool is_own_timeout;              /* the client chose how long it waits: giving up is leaving */

@@ -2,6 +2,8 @@ noinst_LIBRARIES += src/provider/libprovider.a
 src_provider_libprovider_a_SOURCES = \
 	src/provider/anthropic.c \
 	src/provider/azure.c \
+	src/provider/bedrock.c \
+	src/provider/cohere.c \
 	src/provider/figure.c src/provider/figure.h \
 	src/provider/gemini.c \
 	src/provider/jwt.c src/provider/jwt.h \

@@ -62,7 +62,7 @@ on_event(const struct ag_provider *p, struct ag_str name, struct ag_str data, st
 	if ((word.n > 10 && ag_str_eq(ag_str_skip(word, word.n - 10), AG_STR(".completed"))) ||
 	    (word.n > 5 && ag_str_eq(ag_str_skip(word, word.n - 5), AG_STR(".done")))) {
 		a->has_done = true;
-		a->usage.units++;
+		a->usage.units += ag_str_starts(word, AG_STR("image_"));
 	}
 	return false;
 }

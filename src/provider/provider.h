@@ -50,7 +50,7 @@ enum ag_oauth {
 #define AG_PF_NO_SCHEMA     (1u << 12) /* response_format json_schema: json_object instead */
 #define AG_PF_NO_EFFORT     (1u << 13) /* reasoning_effort */
 #define AG_PF_NO_TOOLS      (1u << 14)
-#define AG_PF_RANDOM_SEED   (1u << 16) /* its name for seed; and no user */
+#define AG_PF_RANDOM_SEED   (1u << 16) /* Mistral: its name for seed, its ids of calls, nothing it does not know */
 #define AG_PF_REASONING_BACK (1u << 15) /* wants reasoning_content of earlier turns again */
 
 /* What an answer told about itself; grows while a stream passes. */
@@ -93,6 +93,8 @@ extern const struct ag_wire ag_wire_responses;
 extern const struct ag_wire ag_wire_media;     /* images, speech, transcripts: usage or units */
 extern const struct ag_wire ag_wire_anthropic; /* messages, count_tokens */
 extern const struct ag_wire ag_wire_gemini;    /* generateContent, countTokens */
+extern const struct ag_wire ag_wire_converse;  /* Bedrock's converse */
+extern const struct ag_wire ag_wire_cohere;    /* chat, embed, rerank of v2 */
 
 /* One endpoint a family serves, native.  In the paths, as in a family's base URL, {model} is the model
  * as one path segment, percent-encoded; {rest} the client's path behind /v1 with its query; any other
@@ -117,6 +119,8 @@ struct ag_sign_in {
 	struct ag_str config;     /* `configurations`, JSON */
 };
 
+#define AG_HIDDEN_MAX 2u /* parts of one credential */
+
 struct ag_provider {
 	const char *name;      /* as in ai_provider_id */
 	const char *base_url;  /* may hold {name} of `configurations`; NULL: custom_host required */
@@ -136,7 +140,11 @@ struct ag_provider {
 	/* In the body of messages, in which the model has no place: the version that is spoken.  NULL: as
 	 * Anthropic itself has it. */
 	const char *anthropic_version;
-	/* Header lines, each with CRLF, appended; with AG_AUTH_SIGN. */
+	/* With AG_AUTH_SIGN: is the credential one to sign with?  Otherwise it is sent as a bearer. */
+	bool (*is_signing)(struct ag_str secret);
+	/* The parts of such a credential that must not pass back to a client; how many. */
+	unsigned (*hide)(struct ag_str secret, struct ag_str out[AG_HIDDEN_MAX]);
+	/* Header lines, each with CRLF, appended. */
 	int (*sign)(const struct ag_sign_in *in, struct ag_buf *out, struct ag_err *err);
 };
 
@@ -175,5 +183,12 @@ extern const struct ag_provider_path ag_vertex_paths[]; /* of Google's own model
 int ag_vertex_place(struct ag_str config, struct ag_str name, struct ag_str model, struct ag_buf *out);
 const struct ag_provider_path *ag_vertex_paths_of(struct ag_str model);
 enum ag_oauth ag_vertex_oauth(struct ag_str config);
+
+/* ---- bedrock.c ---- */
+int ag_bedrock_place(struct ag_str config, struct ag_str name, struct ag_str model, struct ag_buf *out);
+struct ag_str ag_bedrock_priced_as(struct ag_str config, struct ag_str model);
+bool ag_bedrock_is_signing(struct ag_str secret);
+unsigned ag_bedrock_hide(struct ag_str secret, struct ag_str out[AG_HIDDEN_MAX]);
+int ag_bedrock_sign(const struct ag_sign_in *in, struct ag_buf *out, struct ag_err *err);
 
 #endif

@@ -49,6 +49,13 @@ static const struct ag_provider_path anthropic_paths[] = {
 	END
 };
 
+static const struct ag_provider_path cohere_paths[] = {
+	{ AG_EP_COHERE_CHAT, "/v2/chat", NULL, &ag_wire_cohere },
+	{ AG_EP_COHERE_EMBED, "/v2/embed", NULL, &ag_wire_cohere },
+	{ AG_EP_COHERE_RERANK, "/v2/rerank", NULL, &ag_wire_cohere },
+	{ AG_EP_PROXY, "/v1{rest}", NULL, &ag_wire_cohere }, END
+};
+
 #define AZURE(name) "/deployments/{deployment}" name "?api-version={api_version}"
 static const struct ag_provider_path azure_paths[] = {
 	{ AG_EP_CHAT, AZURE("/chat/completions"), NULL, &ag_wire_openai },
@@ -61,6 +68,10 @@ static const struct ag_provider_path azure_paths[] = {
 	{ AG_EP_TRANSLATION, AZURE("/audio/translations"), NULL, &ag_wire_media },
 	END
 };
+
+static const struct ag_provider_path bedrock_paths[] = {
+	{ AG_EP_CONVERSE, "/model/{model}/converse", "/model/{model}/converse-stream", &ag_wire_converse },
+	{ AG_EP_PROXY, "{rest}", NULL, &ag_wire_converse }, END };
 
 /* What most of those who resemble OpenAI do not take. */
 #define PLAIN (AG_PF_NO_DEVELOPER | AG_PF_NO_STORE)
@@ -90,6 +101,10 @@ static const struct ag_provider providers[] = {
 	{ .name = "vertex-ai", .base_url = "https://{vertex_host}", .auth = AG_AUTH_BEARER,
 	  .flags = AG_PF_INCLUDE_USAGE | PLAIN, .paths = ag_vertex_paths, .paths_of = ag_vertex_paths_of,
 	  .place = ag_vertex_place, .oauth = ag_vertex_oauth, .anthropic_version = "vertex-2023-10-16" },
+	{ .name = "bedrock", .base_url = "https://bedrock-runtime.{aws_region}.{aws_domain}", .auth = AG_AUTH_SIGN,
+	  .paths = bedrock_paths, .place = ag_bedrock_place, .priced_as = ag_bedrock_priced_as,
+	  .is_signing = ag_bedrock_is_signing, .hide = ag_bedrock_hide, .sign = ag_bedrock_sign },
+	{ .name = "cohere", .base_url = "https://api.cohere.com", .auth = AG_AUTH_BEARER, .paths = cohere_paths },
 	COMPATIBLE("groq", "https://api.groq.com/openai/v1", AG_PF_MAX_COMPLETION | AG_PF_NO_STORE |
 	    AG_PF_NO_LOGPROBS | AG_PF_NO_N),
 	COMPATIBLE("x-ai", "https://api.x.ai/v1", AG_PF_REASONING_OUTSIDE | AG_PF_MAX_COMPLETION | AG_PF_NO_STORE),
@@ -235,6 +250,9 @@ ag_provider_serve(const struct ag_provider *p, enum ag_endpoint ep, struct ag_st
 	const struct ag_provider_path *paths = p->paths_of ? p->paths_of(model) : p->paths;
 	const struct ag_provider_path *path = find_path(paths, ep);
 
+	/* A prompt is a conversation of one turn; no conversation is a prompt. */
+	if (!path && ep == AG_EP_COMPLETION)
+		ep = AG_EP_CHAT;
 	if (path || kind_of(ep) == 0)
 		return path;
 	for (path = paths; path->endpoint != AG_EP_NONE; path++)

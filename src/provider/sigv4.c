@@ -106,9 +106,11 @@ put_line(struct ag_buf *b, const char *name, struct ag_str value)
 static const char *
 signed_headers(const struct ag_sigv4_in *in)
 {
-	return in->session_token.n > 0
-	    ? "content-type;host;x-amz-content-sha256;x-amz-date;x-amz-security-token"
-	    : "content-type;host;x-amz-content-sha256;x-amz-date";
+	static const char with[] = "content-type;host;x-amz-content-sha256;x-amz-date;x-amz-security-token";
+	static const char without[] = "content-type;host;x-amz-content-sha256;x-amz-date";
+	const char *names = in->session_token.n > 0 ? with : without;
+
+	return in->content_type.n > 0 ? names : names + sizeof("content-type;") - 1;
 }
 
 static int
@@ -124,7 +126,8 @@ hash_canonical(const struct ag_sigv4_in *in, const char *amz_date, uint8_t out[A
 	ag_buf_putc(&b, '\n');
 	rc = put_sorted_query(&b, in->query);
 	ag_buf_putc(&b, '\n');
-	put_line(&b, "content-type:", in->content_type);
+	if (in->content_type.n > 0)
+		put_line(&b, "content-type:", in->content_type);
 	put_line(&b, "host:", in->host);
 	ag_buf_puts(&b, "x-amz-content-sha256:");
 	ag_buf_put_hex(&b, in->body_hash, AG_SHA256_LEN);

@@ -25,7 +25,7 @@ struct ag_sigv4_in {
 	struct ag_str method, host;  /* host as sent in the Host header */
 	struct ag_str path;          /* as sent, without the query */
 	struct ag_str query;         /* as sent, already encoded; parts in any order */
-	struct ag_str content_type;
+	struct ag_str content_type;  /* n 0: none is sent */
 	uint8_t body_hash[AG_SHA256_LEN];
 	int64_t wall_s;
 };

@@ -32,6 +32,11 @@ struct ag_claude {
 /* model: with whatever a platform puts before or behind it. */
 struct ag_claude ag_claude_of(struct ag_str model, uint32_t model_flags);
 
+/* Puts `thinking` for an effort in OpenAI's words.  *out_effort: what output_config is to hold, n 0: nothing.
+ * is_forced: a tool must be called.  true: it thinks, as far as the request says so. */
+bool ag_claude_put_thinking(const struct ag_claude *c, struct ag_str effort, uint64_t limit, bool is_forced,
+    struct ag_buf *b, struct ag_str *out_effort);
+
 /* Adds "anthropic_version", leaves out model and stream: as platforms that carry the protocol have it. */
 int ag_anthropic_build_as(const struct ag_build_in *in, const char *version, struct ag_buf *out,
     struct ag_err *err) AG_MUST_CHECK;

@@ -3,9 +3,9 @@
 
 #include "aigated/catalog.h"
 #include "translate/anthropic.h"
+#include "translate/chat.h"
 #include "translate/json_out.h"
 #include "translate/openai.h"
-#include "translate/tree.h"
 
 #define BUDGET_MIN 1024 /* of thinking; the API takes no less */
 
@@ -213,18 +213,6 @@ put_result(struct build *s, struct json_object *m, size_t at)
 	return rc;
 }
 
-static bool
-is_role(struct json_object *m, const char *role)
-{
-	return ag_tree_is(m, "role", role);
-}
-
-static bool
-is_system(struct json_object *m)
-{
-	return is_role(m, "system") || is_role(m, "developer");
-}
-
 /* Those at the front; the others stand in the user's turn that follows. */
 static int
 put_system(struct build *s, struct json_object *messages, bool wants_json, size_t *out_n)
@@ -232,7 +220,7 @@ put_system(struct build *s, struct json_object *messages, bool wants_json, size_
 	size_t n = 0, total = ag_tree_len(messages);
 	int rc = 0;
 
-	while (n < total && is_system(json_object_array_get_idx(messages, n)))
+	while (n < total && ag_chat_is_system(json_object_array_get_idx(messages, n)))
 		n++;
 	*out_n = n;
 	if (n == 0 && !wants_json)
@@ -257,9 +245,9 @@ put_messages(struct build *s, struct json_object *messages, size_t from)
 	ag_jo_open(s->b, "messages", '[');
 	for (size_t i = from; i < total && rc == 0; i++) {
 		struct json_object *m = json_object_array_get_idx(messages, i);
-		bool is_assistant = is_role(m, "assistant");
+		bool is_assistant = ag_chat_is_role(m, "assistant");
 
-		if (!is_assistant && !is_role(m, "user") && !is_role(m, "tool") && !is_system(m))
+		if (!is_assistant && !ag_chat_is_role(m, "user") && !ag_chat_is_role(m, "tool") && !ag_chat_is_system(m))
 			return ag_err_set(s->err, -EINVAL, "messages[%zu].role: not supported by %s", i, s->in->family->name);
 		if (is_open && is_assistant != was_assistant) {
 			ag_buf_puts(s->b, "]}");
@@ -272,7 +260,7 @@ put_messages(struct build *s, struct json_object *messages, size_t from)
 			is_open = true;
 			was_assistant = is_assistant;
 		}
-		rc = is_assistant ? put_assistant(s, m, i) : is_role(m, "tool") ? put_result(s, m, i)
+		rc = is_assistant ? put_assistant(s, m, i) : ag_chat_is_role(m, "tool") ? put_result(s, m, i)
 		    : put_content(s, m, i);
 	}
 	if (is_open)
@@ -365,46 +353,45 @@ put_tool_choice(struct build *s, struct json_object *choice, const char *type)
 
 /* ---- thinking, sampling, format ---- */
 
-/* What output_config is to hold; n 0: nothing. */
 static struct ag_str
-effort_word(const struct build *s, struct ag_str effort)
+effort_word(const struct ag_claude *c, struct ag_str effort)
 {
 	if (ag_str_eq(effort, AG_STR("minimal")) || ag_str_eq(effort, AG_STR("none")))
 		return AG_STR("low");
-	if (ag_str_eq(effort, AG_STR("xhigh")) && !s->claude.has_xhigh)
+	if (ag_str_eq(effort, AG_STR("xhigh")) && !c->has_xhigh)
 		return AG_STR("max");
 	return effort;
 }
 
-/* true: it thinks, as far as the request says so. */
-static bool
-put_thinking(struct build *s, struct ag_str effort, bool is_forced, struct ag_str *out_effort)
+bool
+ag_claude_put_thinking(const struct ag_claude *c, struct ag_str effort, uint64_t limit, bool is_forced,
+    struct ag_buf *b, struct ag_str *out_effort)
 {
 	uint64_t budget;
 
 	*out_effort = AG_STR_NONE;
-	if (effort.n == 0 || s->claude.thinking == AG_THINKING_NONE)
+	if (effort.n == 0 || c->thinking == AG_THINKING_NONE)
 		return false;
-	if (s->claude.thinking == AG_THINKING_ADAPTIVE) {
-		*out_effort = effort_word(s, effort);
-		if (!s->claude.is_always_thinking && (is_forced || ag_str_eq(effort, AG_STR("none")))) {
-			ag_jo_raw(s->b, "thinking", AG_STR("{\"type\":\"disabled\"}"));
+	if (c->thinking == AG_THINKING_ADAPTIVE) {
+		*out_effort = effort_word(c, effort);
+		if (!c->is_always_thinking && (is_forced || ag_str_eq(effort, AG_STR("none")))) {
+			ag_jo_raw(b, "thinking", AG_STR("{\"type\":\"disabled\"}"));
 			return false;
 		}
-		ag_jo_raw(s->b, "thinking", AG_STR("{\"type\":\"adaptive\",\"display\":\"summarized\"}"));
+		ag_jo_raw(b, "thinking", AG_STR("{\"type\":\"adaptive\",\"display\":\"summarized\"}"));
 		return true;
 	}
 	budget = ag_str_eq(effort, AG_STR("minimal")) ? 1024 : ag_str_eq(effort, AG_STR("low")) ? 2048
 	    : ag_str_eq(effort, AG_STR("medium")) ? 8192 : 16384;
 	/* It counts to the limit, which is paid for and stays: half of it at most is for thinking. */
-	if (budget > s->in->limit / 2)
-		budget = s->in->limit / 2;
+	if (budget > limit / 2)
+		budget = limit / 2;
 	if (is_forced || ag_str_eq(effort, AG_STR("none")) || budget < BUDGET_MIN)
 		return false;
-	ag_jo_open(s->b, "thinking", '{');
-	ag_jo_str(s->b, "type", AG_STR("enabled"));
-	ag_jo_u64(s->b, "budget_tokens", budget);
-	ag_jo_close(s->b, '}');
+	ag_jo_open(b, "thinking", '{');
+	ag_jo_str(b, "type", AG_STR("enabled"));
+	ag_jo_u64(b, "budget_tokens", budget);
+	ag_jo_close(b, '}');
 	return true;
 }
 
@@ -541,7 +528,8 @@ put_body(struct build *s)
 	}
 	if (rc < 0)
 		return rc;
-	is_thinking = put_thinking(s, ag_tree_str(chat, "reasoning_effort"), is_forced, &effort);
+	is_thinking = ag_claude_put_thinking(&s->claude, ag_tree_str(chat, "reasoning_effort"), s->in->limit, is_forced,
+	    s->b, &effort);
 	put_sampling(s, is_thinking);
 	put_rest(s);
 	return put_format(s, effort);

@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "translate/anthropic.h"
-#include "translate/tree.h"
+#include "translate/chat.h"
 
 struct parse {
 	struct json_object *messages; /* of the chat, borrowed */
@@ -23,20 +23,6 @@ put_part_text(struct json_object *parts, struct ag_str text, struct json_object 
 	ag_tree_push(parts, part);
 }
 
-static void
-put_data_url(struct json_object *obj, const char *key, struct ag_str type, struct ag_str data)
-{
-	struct ag_buf b;
-
-	ag_buf_init(&b, (size_t)64 << 20);
-	ag_buf_puts(&b, "data:");
-	ag_buf_put_str(&b, type);
-	ag_buf_puts(&b, ";base64,");
-	ag_buf_put_str(&b, data);
-	ag_tree_put_str(obj, key, ag_buf_str(&b));
-	ag_buf_fini(&b);
-}
-
 static int
 put_part_image(struct parse *p, struct json_object *parts, struct json_object *block, size_t at)
 {
@@ -50,7 +36,7 @@ put_part_image(struct parse *p, struct json_object *parts, struct json_object *b
 	if (ag_tree_is(source, "type", "url"))
 		ag_tree_put_str(url, "url", ag_tree_str(source, "url"));
 	else
-		put_data_url(url, "url", ag_tree_str(source, "media_type"), ag_tree_str(source, "data"));
+		ag_chat_put_data_url(url, "url", ag_tree_str(source, "media_type"), ag_tree_str(source, "data"));
 	ag_tree_put(part, "image_url", url);
 	ag_tree_push(parts, part);
 	return 0;
@@ -71,7 +57,7 @@ put_part_document(struct parse *p, struct json_object *parts, struct json_object
 		    "text here", at);
 	part = ag_tree_new();
 	file = ag_tree_new();
-	put_data_url(file, "file_data", ag_tree_str(source, "media_type"), ag_tree_str(source, "data"));
+	ag_chat_put_data_url(file, "file_data", ag_tree_str(source, "media_type"), ag_tree_str(source, "data"));
 	ag_tree_put_str(file, "filename", title.n > 0 ? title : AG_STR("document.pdf"));
 	ag_tree_put_str(part, "type", AG_STR("file"));
 	ag_tree_put(part, "file", file);
@@ -92,30 +78,6 @@ put_part(struct parse *p, struct json_object *parts, struct json_object *block, 
 		return put_part_document(p, parts, block, at);
 	return ag_err_set(p->err, -EINVAL, "messages[%zu].content: a block of type \"%.40s\" is not supported by "
 	    "this provider", at, ag_tree_str(block, "type").p ? ag_tree_str(block, "type").p : "");
-}
-
-/* One part that is nothing but text stands as text. */
-static void
-put_content(struct json_object *message, struct json_object *parts)
-{
-	struct json_object *only = ag_tree_len(parts) == 1 ? json_object_array_get_idx(parts, 0) : NULL;
-
-	if (only && ag_tree_is(only, "type", "text") && !ag_tree_get(only, "cache_control")) {
-		ag_tree_share(message, "content", ag_tree_get(only, "text"));
-		json_object_put(parts);
-	} else {
-		ag_tree_put(message, "content", parts);
-	}
-}
-
-static void
-push_message(struct parse *p, const char *role, struct json_object *parts)
-{
-	struct json_object *m = ag_tree_new();
-
-	ag_tree_put_str(m, "role", ag_str(role));
-	put_content(m, parts);
-	ag_tree_push(p->messages, m);
 }
 
 /* ---- tool results ---- */
@@ -168,9 +130,9 @@ parse_user(struct parse *p, struct json_object *content, size_t at)
 		    : put_part(p, parts, block, at);
 	}
 	if (ag_tree_len(images) > 0)
-		push_message(p, "user", json_object_get(images));
+		ag_chat_push(p->messages, "user", json_object_get(images));
 	if (ag_tree_len(parts) > 0)
-		push_message(p, "user", json_object_get(parts));
+		ag_chat_push(p->messages, "user", json_object_get(parts));
 	json_object_put(images);
 	json_object_put(parts);
 	return rc;
@@ -186,8 +148,7 @@ push_call(struct json_object *calls, struct json_object *block)
 	ag_tree_put_str(call, "id", ag_tree_str(block, "id"));
 	ag_tree_put_str(call, "type", AG_STR("function"));
 	ag_tree_put_str(fn, "name", ag_tree_str(block, "name"));
-	ag_tree_put_str(fn, "arguments", input ? ag_str(json_object_to_json_string_ext(input,
-	    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)) : AG_STR("{}"));
+	ag_tree_put_str(fn, "arguments", ag_chat_arguments(input));
 	ag_tree_put(call, "function", fn);
 	ag_tree_push(calls, call);
 }
@@ -219,7 +180,7 @@ parse_assistant(struct parse *p, struct json_object *content, size_t at)
 	if (ag_tree_len(thoughts) > 0)
 		ag_tree_share(m, "thinking_blocks", thoughts);
 	if (ag_tree_len(parts) > 0)
-		put_content(m, json_object_get(parts));
+		ag_chat_put_content(m, json_object_get(parts));
 	else
 		json_object_object_add(m, "content", NULL);
 	if (ag_tree_len(calls) > 0)
@@ -253,7 +214,7 @@ parse_message(struct parse *p, struct json_object *m, size_t at)
 	} else if (ag_tree_is(m, "role", "user")) {
 		rc = parse_user(p, blocks, at);
 	} else {
-		push_message(p, "system", json_object_get(blocks));
+		ag_chat_push(p->messages, "system", json_object_get(blocks));
 		rc = 0;
 	}
 	json_object_put(blocks);
@@ -272,7 +233,7 @@ parse_messages(struct parse *p, struct json_object *body)
 		struct json_object *parts = ag_tree_new_array();
 
 		put_part_text(parts, ag_tree_text(system), NULL);
-		push_message(p, "system", parts);
+		ag_chat_push(p->messages, "system", parts);
 	} else if (system) {
 		struct json_object *parts = ag_tree_new_array();
 
@@ -281,7 +242,7 @@ parse_messages(struct parse *p, struct json_object *body)
 
 			put_part_text(parts, ag_tree_str(block, "text"), block);
 		}
-		push_message(p, "system", parts);
+		ag_chat_push(p->messages, "system", parts);
 	}
 	for (size_t i = 0; i < ag_tree_len(messages) && rc == 0; i++)
 		rc = parse_message(p, json_object_array_get_idx(messages, i), i);
@@ -455,12 +416,5 @@ ag_anthropic_parse(struct ag_str text, struct ag_str path_model, bool path_strea
 	parse_format(body, chat);
 	parse_rest(body, chat);
 	json_object_put(body);
-	if (ag_tree_is_short() && rc == 0)
-		rc = ag_err_set(err, -ENOMEM, "out of memory");
-	if (rc < 0) {
-		json_object_put(chat);
-		return rc;
-	}
-	*out_chat = chat;
-	return 0;
+	return ag_chat_done(chat, rc, out_chat, err);
 }

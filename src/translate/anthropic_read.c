@@ -2,8 +2,8 @@
 #include <errno.h>
 
 #include "translate/anthropic.h"
+#include "translate/chat.h"
 #include "translate/openai.h"
-#include "translate/tree.h"
 
 enum block { BLOCK_NONE, BLOCK_TEXT, BLOCK_THINKING, BLOCK_TOOL };
 
@@ -87,8 +87,7 @@ close_block(struct state *s, struct json_object *input, const struct ag_piece_si
 	if (!is_tool)
 		return 0;
 	if (!s->has_args)
-		rc = put_args(s, input ? ag_str(json_object_to_json_string_ext(input, JSON_C_TO_STRING_PLAIN |
-		    JSON_C_TO_STRING_NOSLASHESCAPE)) : AG_STR("{}"), sink);
+		rc = put_args(s, ag_chat_arguments(input), sink);
 	return rc < 0 ? rc : ag_piece_put(sink, &p);
 }
 

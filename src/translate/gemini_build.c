@@ -2,10 +2,10 @@
 #include <errno.h>
 
 #include "aigated/catalog.h"
+#include "translate/chat.h"
 #include "translate/gemini.h"
 #include "translate/json_out.h"
 #include "translate/openai.h"
-#include "translate/tree.h"
 
 #define STOPS_MAX 5u
 
@@ -215,18 +215,6 @@ put_result(struct build *s, struct json_object *m, size_t at)
 
 /* ---- contents ---------------------------------------------------------------------------- */
 
-static bool
-is_role(struct json_object *m, const char *role)
-{
-	return ag_tree_is(m, "role", role);
-}
-
-static bool
-is_system(struct json_object *m)
-{
-	return is_role(m, "system") || is_role(m, "developer");
-}
-
 /* All of them: there is no system turn in the middle of a conversation. */
 static int
 put_system(struct build *s)
@@ -235,13 +223,13 @@ put_system(struct build *s)
 	int rc = 0;
 
 	for (size_t i = 0; i < ag_tree_len(s->messages); i++)
-		any |= is_system(json_object_array_get_idx(s->messages, i));
+		any |= ag_chat_is_system(json_object_array_get_idx(s->messages, i));
 	if (!any)
 		return 0;
 	ag_jo_open(s->b, "systemInstruction", '{');
 	ag_jo_open(s->b, "parts", '[');
 	for (size_t i = 0; i < ag_tree_len(s->messages) && rc == 0; i++)
-		if (is_system(json_object_array_get_idx(s->messages, i)))
+		if (ag_chat_is_system(json_object_array_get_idx(s->messages, i)))
 			rc = put_content(s, json_object_array_get_idx(s->messages, i), i);
 	ag_buf_puts(s->b, "]}");
 	return rc;
@@ -253,7 +241,7 @@ put_turn(struct build *s, struct json_object *m, size_t at)
 	struct json_object *calls = ag_tree_array(m, "tool_calls");
 	int rc;
 
-	if (is_role(m, "tool"))
+	if (ag_chat_is_role(m, "tool"))
 		return put_result(s, m, at);
 	rc = put_content(s, m, at);
 	for (size_t i = 0; i < ag_tree_len(calls) && rc == 0; i++)
@@ -279,11 +267,11 @@ put_contents(struct build *s)
 	ag_jo_open(s->b, "contents", '[');
 	for (size_t i = 0; i < ag_tree_len(s->messages) && rc == 0; i++) {
 		struct json_object *m = json_object_array_get_idx(s->messages, i);
-		bool is_model = is_role(m, "assistant");
+		bool is_model = ag_chat_is_role(m, "assistant");
 
-		if (is_system(m))
+		if (ag_chat_is_system(m))
 			continue;
-		if (!is_model && !is_role(m, "user") && !is_role(m, "tool"))
+		if (!is_model && !ag_chat_is_role(m, "user") && !ag_chat_is_role(m, "tool"))
 			return ag_err_set(s->err, -EINVAL, "messages[%zu].role: not supported by %s", i, s->in->family->name);
 		if (!is_open && is_model) {
 			open_turn(s, false);

@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "translate/chat.h"
 #include "translate/gemini.h"
-#include "translate/tree.h"
 
 #define CALLS_MAX  256u
 #define SCHEMA_DEPTH 32
@@ -26,20 +26,6 @@ struct parse {
 };
 
 static void
-put_data_url(struct json_object *obj, const char *key, struct ag_str type, struct ag_str data)
-{
-	struct ag_buf b;
-
-	ag_buf_init(&b, (size_t)64 << 20);
-	ag_buf_puts(&b, "data:");
-	ag_buf_put_str(&b, type);
-	ag_buf_puts(&b, ";base64,");
-	ag_buf_put_str(&b, data);
-	ag_tree_put_str(obj, key, ag_buf_str(&b));
-	ag_buf_fini(&b);
-}
-
-static void
 push_part(struct json_object *parts, const char *type, const char *key, struct json_object *value)
 {
 	struct json_object *part = ag_tree_new();
@@ -56,7 +42,7 @@ put_inline(struct parse *p, struct json_object *parts, struct json_object *blob,
 	struct json_object *o = ag_tree_new();
 
 	if (ag_str_starts(type, AG_STR("image/"))) {
-		put_data_url(o, "url", type, data);
+		ag_chat_put_data_url(o, "url", type, data);
 		push_part(parts, "image_url", "image_url", o);
 		return 0;
 	}
@@ -68,7 +54,7 @@ put_inline(struct parse *p, struct json_object *parts, struct json_object *blob,
 		return 0;
 	}
 	if (ag_str_eq(type, AG_STR("application/pdf"))) {
-		put_data_url(o, "file_data", type, data);
+		ag_chat_put_data_url(o, "file_data", type, data);
 		ag_tree_put_str(o, "filename", AG_STR("document.pdf"));
 		push_part(parts, "file", "file", o);
 		return 0;
@@ -113,30 +99,6 @@ put_part(struct parse *p, struct json_object *parts, struct json_object *part, s
 	return ag_err_set(p->err, -EINVAL, "contents[%zu].parts: an empty part", at);
 }
 
-/* Texts alone, joined, where nothing else is among them. */
-static void
-put_content(struct json_object *message, struct json_object *parts)
-{
-	struct json_object *only = ag_tree_len(parts) == 1 ? json_object_array_get_idx(parts, 0) : NULL;
-
-	if (only && ag_tree_is(only, "type", "text")) {
-		ag_tree_share(message, "content", ag_tree_get(only, "text"));
-		json_object_put(parts);
-	} else {
-		ag_tree_put(message, "content", parts);
-	}
-}
-
-static void
-push_message(struct parse *p, const char *role, struct json_object *parts)
-{
-	struct json_object *m = ag_tree_new();
-
-	ag_tree_put_str(m, "role", ag_str(role));
-	put_content(m, parts);
-	ag_tree_push(p->messages, m);
-}
-
 /* ---- turns ------------------------------------------------------------------------------- */
 
 static int
@@ -161,8 +123,7 @@ push_call(struct parse *p, struct json_object *calls, struct json_object *part, 
 	ag_tree_put_str(one, "id", ag_str(c->id));
 	ag_tree_put_str(one, "type", AG_STR("function"));
 	ag_tree_put_str(fn, "name", c->name);
-	ag_tree_put_str(fn, "arguments", args ? ag_str(json_object_to_json_string_ext(args, JSON_C_TO_STRING_PLAIN |
-	    JSON_C_TO_STRING_NOSLASHESCAPE)) : AG_STR("{}"));
+	ag_tree_put_str(fn, "arguments", ag_chat_arguments(args));
 	ag_tree_put(one, "function", fn);
 	if (proof.n > 0) {
 		struct json_object *extra = ag_tree_new(), *google = ag_tree_new();
@@ -197,7 +158,7 @@ parse_model(struct parse *p, struct json_object *from, size_t at)
 	if (thoughts.n > 0)
 		ag_tree_put_str(m, "reasoning_content", ag_buf_str(&thoughts));
 	if (ag_tree_len(parts) > 0)
-		put_content(m, json_object_get(parts));
+		ag_chat_put_content(m, json_object_get(parts));
 	else
 		json_object_object_add(m, "content", NULL);
 	if (ag_tree_len(calls) > 0)
@@ -238,8 +199,7 @@ push_result(struct parse *p, struct json_object *from, size_t at)
 	if (json_object_is_type(output, json_type_string) && json_object_object_length(response) == 1)
 		ag_tree_share(m, "content", output);
 	else
-		ag_tree_put_str(m, "content", response ? ag_str(json_object_to_json_string_ext(response,
-		    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)) : AG_STR("{}"));
+		ag_tree_put_str(m, "content", ag_chat_arguments(response));
 	ag_tree_push(p->messages, m);
 	return 0;
 }
@@ -257,7 +217,7 @@ parse_user(struct parse *p, struct json_object *from, size_t at)
 		    : put_part(p, parts, part, at);
 	}
 	if (rc == 0 && ag_tree_len(parts) > 0)
-		push_message(p, "user", json_object_get(parts));
+		ag_chat_push(p->messages, "user", json_object_get(parts));
 	json_object_put(parts);
 	return rc;
 }
@@ -275,7 +235,7 @@ parse_contents(struct parse *p, struct json_object *body)
 
 		for (size_t i = 0; i < ag_tree_len(from) && rc == 0; i++)
 			rc = put_part(p, parts, json_object_array_get_idx(from, i), 0);
-		push_message(p, "system", parts);
+		ag_chat_push(p->messages, "system", parts);
 	}
 	for (size_t i = 0; i < ag_tree_len(contents) && rc == 0; i++) {
 		struct json_object *one = json_object_array_get_idx(contents, i), *parts = ag_tree_array(one, "parts");
@@ -515,12 +475,5 @@ ag_gemini_parse(struct ag_str text, struct ag_str path_model, bool path_stream, 
 		rc = parse_config(body, chat, err);
 	parse_tool_config(body, chat);
 	json_object_put(body);
-	if (ag_tree_is_short() && rc == 0)
-		rc = ag_err_set(err, -ENOMEM, "out of memory");
-	if (rc < 0) {
-		json_object_put(chat);
-		return rc;
-	}
-	*out_chat = chat;
-	return 0;
+	return ag_chat_done(chat, rc, out_chat, err);
 }

@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "translate/chat.h"
 #include "translate/gemini.h"
 #include "translate/json_out.h"
 #include "translate/openai.h"
-#include "translate/tree.h"
 
 #define CANDIDATES_MAX 8u
 
@@ -78,8 +78,7 @@ on_call(struct state *s, uint32_t ci, struct json_object *part, const struct ag_
 		rc = ag_piece_put(sink, &p);
 	}
 	p.kind = AG_PIECE_TOOL_ARGS;
-	p.text = args ? ag_str(json_object_to_json_string_ext(args, JSON_C_TO_STRING_PLAIN |
-	    JSON_C_TO_STRING_NOSLASHESCAPE)) : AG_STR("{}");
+	p.text = ag_chat_arguments(args);
 	if (rc == 0)
 		rc = ag_piece_put(sink, &p);
 	p.kind = AG_PIECE_TOOL_END;

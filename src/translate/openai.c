@@ -4,8 +4,11 @@
 
 #include <errno.h>
 
+#include "base/hash.h"
+#include "translate/chat.h"
 #include "translate/json_out.h"
-#include "translate/tree.h"
+
+#define MISTRAL_ID 9u
 
 bool
 ag_openai_split_data_url(struct ag_str url, struct ag_str *out_type, struct ag_str *out_data)
@@ -90,14 +93,7 @@ parse(struct ag_str body, struct ag_str path_model, bool path_stream, struct jso
 	if (rc == 0 && limit && !ag_tree_get(chat, "max_completion_tokens"))
 		ag_tree_share(chat, "max_completion_tokens", limit);
 	json_object_object_del(chat, "max_tokens");
-	if (ag_tree_is_short() && rc == 0)
-		rc = ag_err_set(err, -ENOMEM, "out of memory");
-	if (rc < 0) {
-		json_object_put(chat);
-		return rc;
-	}
-	*out_chat = chat;
-	return 0;
+	return ag_chat_done(chat, rc, out_chat, err);
 }
 
 /* ---- build ---- */
@@ -189,6 +185,55 @@ put_content(struct json_object *content, struct ag_buf *b)
 	ag_jo_close(b, ']');
 }
 
+/* Mistral takes ids of nine letters and digits alone; others are made such by what they are, so that a
+ * call and its result still meet. */
+static void
+put_call_id(const char *key, struct ag_str id, struct ag_buf *b)
+{
+	static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	uint64_t h = ag_fnv1a(id);
+	bool is_own = id.n == MISTRAL_ID;
+	char made[MISTRAL_ID];
+
+	for (size_t i = 0; i < id.n && is_own; i++)
+		is_own = id.p[i] != '\0' && strchr(digits, id.p[i]);
+	for (size_t i = 0; i < sizeof(made); i++, h /= 62)
+		made[i] = digits[h % 62];
+	ag_jo_str(b, key, is_own ? id : ag_str_n(made, sizeof(made)));
+}
+
+static void
+put_mistral_calls(struct json_object *calls, struct ag_buf *b)
+{
+	ag_jo_open(b, "tool_calls", '[');
+	for (size_t i = 0; i < ag_tree_len(calls); i++) {
+		struct json_object *call = json_object_array_get_idx(calls, i);
+
+		ag_jo_open(b, NULL, '{');
+		put_call_id("id", ag_tree_str(call, "id"), b);
+		ag_jo_str(b, "type", AG_STR("function"));
+		ag_jo_tree(b, "function", ag_tree_get(call, "function"));
+		ag_jo_close(b, '}');
+	}
+	ag_jo_close(b, ']');
+}
+
+/* A member it does not know is an error there.  false: it is written as others have it. */
+static bool
+put_mistral_member(const char *name, struct json_object *value, struct ag_buf *b)
+{
+	static const char *const known[] = { "role", "content", "prefix" };
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(known); i++)
+		if (strcmp(name, known[i]) == 0)
+			return false;
+	if (strcmp(name, "tool_calls") == 0)
+		put_mistral_calls(json_object_is_type(value, json_type_array) ? value : NULL, b);
+	else if (strcmp(name, "tool_call_id") == 0)
+		put_call_id(name, ag_tree_text(value), b);
+	return true;
+}
+
 static void
 put_message(const struct ag_build_in *in, struct json_object *m, struct ag_buf *b)
 {
@@ -198,6 +243,8 @@ put_message(const struct ag_build_in *in, struct json_object *m, struct ag_buf *
 	json_object_object_foreach(m, name, value) {
 		if (strcmp(name, "thinking_blocks") == 0 || strcmp(name, "cache_control") == 0 ||
 		    (strcmp(name, "reasoning_content") == 0 && !(in->family->flags & AG_PF_REASONING_BACK)))
+			continue;
+		if ((in->family->flags & AG_PF_RANDOM_SEED) && put_mistral_member(name, value, b))
 			continue;
 		if (strcmp(name, "role") == 0 && is_developer)
 			ag_jo_str(b, "role", AG_STR("system"));
@@ -290,6 +337,15 @@ ag_openai_error_of(int status, struct ag_client_error *e)
 	e->code = e->status == 400 ? AG_STR_NONE : AG_STR("upstream_error");
 }
 
+/* What some say of a request they cannot read: [{"loc": ["body", "top_p"], "msg": ...}]. */
+static struct ag_str
+first_detail(struct json_object *o)
+{
+	struct json_object *list = ag_tree_array(o, "detail");
+
+	return ag_tree_len(list) > 0 ? ag_tree_str(json_object_array_get_idx(list, 0), "msg") : AG_STR_NONE;
+}
+
 static void
 read_error(int status, struct ag_str body, struct ag_buf *mem, struct ag_client_error *out)
 {
@@ -308,6 +364,8 @@ read_error(int status, struct ag_str body, struct ag_buf *mem, struct ag_client_
 			message = ag_tree_str(o, "error");
 		if (!message.p)
 			message = ag_tree_str(o, "detail");
+		if (!message.p)
+			message = first_detail(o);
 	}
 	if (message.n == 0)
 		ag_buf_printf(mem, "The provider answered with status %d", status);

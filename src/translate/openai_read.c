@@ -27,6 +27,7 @@ struct state {
 	struct choice *choice; /* owned */
 	uint32_t n_choices;
 	bool has_started, has_ended;
+	bool has_failed;       /* a choice ended in an error */
 };
 
 static void
@@ -331,7 +332,8 @@ on_choices(struct state *s, struct json_object *choices, bool is_whole, const st
 		if (rc == 0 && logprobs)
 			rc = put_text(sink, AG_PIECE_LOGPROBS, (uint32_t)ix,
 			    ag_str(json_object_to_json_string_ext(logprobs, JSON_C_TO_STRING_PLAIN)));
-		if (rc == 0 && (word.n > 0 || is_whole))
+		s->has_failed = s->has_failed || ag_str_eq(word, AG_STR("error"));
+		if (rc == 0 && !s->has_failed && (word.n > 0 || is_whole))
 			rc = on_finish(c, (uint32_t)ix, word.n > 0 ? word : AG_STR("stop"), sink);
 	}
 	return rc;
@@ -375,6 +377,10 @@ on_error(struct state *s, struct json_object *o, struct ag_answer *a, const stru
 	s->has_ended = true;
 	if (p.id.n == 0)
 		p.id = AG_STR("server_error");
+	if (s->has_failed && p.text.n == 0) {
+		p.name = AG_STR("upstream_error");
+		p.text = AG_STR("the provider gave up");
+	}
 	return ag_piece_put(sink, &p);
 }
 
@@ -399,6 +405,8 @@ read_event(void *state, const struct ag_provider *p, const struct ag_stream_even
 		rc = on_start(s, o, sink);
 		if (rc == 0)
 			rc = on_choices(s, ag_tree_array(o, "choices"), false, sink);
+		if (rc == 0 && s->has_failed)
+			rc = on_error(s, o, a, sink);
 	}
 	json_object_put(o);
 	return rc;
@@ -434,7 +442,7 @@ read_body(void *state, const struct ag_provider *p, struct ag_str body, struct a
 		if (rc == 0)
 			rc = on_choices(s, ag_tree_array(o, "choices"), true, sink);
 		if (rc == 0)
-			rc = on_end(s, a, sink);
+			rc = s->has_failed ? on_error(s, o, a, sink) : on_end(s, a, sink);
 	}
 	json_object_put(o);
 	return rc;

@@ -5,10 +5,16 @@ static const struct ag_protocol *const protocols[] = {
 	&ag_protocol_openai,
 	&ag_protocol_anthropic,
 	&ag_protocol_gemini,
+	&ag_protocol_converse,
+	&ag_protocol_responses,
+	&ag_protocol_cohere,
+	&ag_protocol_completion,
 };
 
 /* Ends with NULL: an exchange more is a row more. */
 static const struct ag_exchange *const exchanges[] = {
+	&ag_exchange_cohere_embed,
+	&ag_exchange_cohere_rerank,
 	NULL,
 };
 

@@ -114,13 +114,14 @@ extern const struct ag_protocol ag_protocol_anthropic; /* messages */
 extern const struct ag_protocol ag_protocol_gemini;    /* generateContent */
 extern const struct ag_protocol ag_protocol_converse;  /* Bedrock's converse */
 extern const struct ag_protocol ag_protocol_cohere;    /* chat v2 */
+extern const struct ag_protocol ag_protocol_completion; /* legacy completions: clients' end */
 
 /* The protocol of an endpoint; NULL: it is none of a conversation, or not spoken. */
 const struct ag_protocol *ag_protocol_of(enum ag_endpoint ep);
 
 /* Whole bodies that are no conversation (embeddings, rankings): one row, one file for each pair. */
 struct ag_exchange_in {
-	struct ag_str body;        /* the client's */
+	struct ag_str body;        /* the client's; of an answer too */
 	struct ag_str model;       /* the name the provider knows it by */
 	const struct ag_provider *family;
 };
@@ -133,6 +134,8 @@ struct ag_exchange {
 	    struct ag_buf *out);
 	void (*read_error)(int status, struct ag_str body, struct ag_buf *mem, struct ag_client_error *out);
 };
+
+extern const struct ag_exchange ag_exchange_cohere_embed, ag_exchange_cohere_rerank;
 
 const struct ag_exchange *ag_exchange_of(enum ag_endpoint from, enum ag_endpoint to);
 

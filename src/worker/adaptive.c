@@ -3,8 +3,8 @@
  *
  * Strict and shadow hold the worst case.  Adaptive holds what most answers to this key by this model
  * took, and more as the answer grows, in steps that double.  One that cuts what it cannot pay for
- * needs to see the output as it comes: without a stream, or with thoughts that nobody sees, it
- * holds the worst case too. */
+ * needs to see the output as it comes: without a stream, of what is no text, or with thoughts that
+ * nobody sees, it holds the worst case too. */
 #include "limit/learned.h"
 #include "policy/settle.h"
 #include "shm/counters.h"
@@ -72,7 +72,7 @@ ag_req_set_amounts(struct ag_req *r)
 static bool
 is_seen(const struct ag_req *r)
 {
-	return r->is_stream && r->target.price && !(r->target.price->flags & AG_MF_REASONING);
+	return r->is_stream && !r->est.is_fixed && r->target.price && !(r->target.price->flags & AG_MF_REASONING);
 }
 
 struct ag_ask
@@ -88,7 +88,7 @@ ag_req_ask(const struct ag_req *r, uint32_t meter_ix)
 	if (is_mode(m, AG_ENFORCE_ADAPTIVE) && (!does_cut(m) || is_seen(r))) {
 		ask.is_adaptive = true;
 		ask.amount = ask.least = ag_amount_of(unit, &r->adaptive.amounts);
-	} else if (is_mode(m, AG_ENFORCE_SHADOW) && least < r->est.output) {
+	} else if (is_mode(m, AG_ENFORCE_SHADOW) && !r->est.is_fixed && least < r->est.output) {
 		fitted = ag_req_amounts_for(r, least);
 		ask.least = ag_amount_of(unit, &fitted);
 	}

@@ -240,6 +240,7 @@ ag_client_accept(struct ag_worker *w, int fd, bool is_tls, const char *peer)
 	}
 	c->magic = AG_CLIENT_MAGIC;
 	c->w = w;
+	c->is_tls = is_tls;
 	ag_list_init(&c->defer);
 	(void)ag_str_copy(ag_str(peer), c->peer, sizeof(c->peer));
 	ag_buf_init(&c->in, w->conf->max_head + w->conf->max_body + 65536);

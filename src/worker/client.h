@@ -33,6 +33,7 @@ struct ag_client {
 	struct ag_chunk_dec chunk;
 	bool is_chunked;
 	bool is_paused;
+	bool is_tls;
 	size_t unread;             /* what the peer had not taken when the timer was set */
 	bool is_body_left;         /* the body was not waited for: the answer is the last */
 	uint32_t n_requests;

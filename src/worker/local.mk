@@ -7,6 +7,7 @@ src_worker_libworker_a_SOURCES = \
 	src/worker/edit.c \
 	src/worker/endpoints.c \
 	src/worker/explain.c \
+	src/worker/form.c src/worker/form.h \
 	src/worker/media.c \
 	src/worker/models.c \
 	src/worker/policies.c \

@@ -5,6 +5,7 @@
 
 #include "base/num.h"
 #include "provider/figure.h"
+#include "worker/form.h"
 #include "worker/request.h"
 
 #define IMAGE_TOKENS_OUT  16384u /* the dearest picture of any spoken model, in its own tokens */
@@ -13,10 +14,11 @@
 #define BYTES_A_SECOND    4000u  /* of usual ones: where nobody told */
 #define SPEECH_TOKENS_A_CHARACTER 4u
 
-enum { M_MODEL, M_N, M_QUALITY, M_SIZE, M_STREAM, M_INPUT, M_FILE, M_FIELDS };
+enum { M_MODEL, M_N, M_QUALITY, M_SIZE, M_STREAM, M_INPUT, M_FILE, M_URL, M_FILE_URL, M_FILE_ID, M_FIELDS };
 static const struct ag_str names[M_FIELDS] = {
 	[M_MODEL] = { "model", 5 }, [M_N] = { "n", 1 }, [M_QUALITY] = { "quality", 7 }, [M_SIZE] = { "size", 4 },
 	[M_STREAM] = { "stream", 6 }, [M_INPUT] = { "input", 5 }, [M_FILE] = { "file", 4 },
+	[M_URL] = { "url", 3 }, [M_FILE_URL] = { "file_url", 8 }, [M_FILE_ID] = { "file_id", 7 },
 };
 
 /* Values as text, wherever they stood. */
@@ -24,6 +26,7 @@ struct form {
 	struct ag_str v[M_FIELDS];
 	size_t model_off;    /* of a form: where the model's name stands in the body */
 	bool is_form;
+	bool has_file;       /* the sound itself, not where it is */
 };
 
 static enum ag_verdict
@@ -38,55 +41,26 @@ bad(struct ag_req *r, struct ag_str *out_detail, const char *why, const char *fi
 
 /* ---- a form (RFC 7578) ---- */
 
-static struct ag_str
-boundary_of(const struct ag_http_head *head)
-{
-	struct ag_str type = ag_http_header_get(head, AG_STR("content-type"));
-	const char *at = type.n > 0 ? memmem(type.p, type.n, "boundary=", 9) : NULL;
-	struct ag_str b = at ? ag_str_skip(type, (size_t)(at - type.p) + 9) : AG_STR_NONE;
-	const char *end;
-
-	if (b.n > 1 && b.p[0] == '"') {
-		b = ag_str_skip(b, 1);
-		end = memchr(b.p, '"', b.n);
-	} else {
-		end = b.n > 0 ? memchr(b.p, ';', b.n) : NULL;
-	}
-	if (end)
-		b.n = (size_t)(end - b.p);
-	b = ag_str_trim(b);
-	return b.n > 0 && b.n <= 70 ? b : AG_STR_NONE;
-}
-
-/* name="..." of a part's head; n 0: none. */
-static struct ag_str
-part_name(struct ag_str part_head)
-{
-	const char *at = memmem(part_head.p, part_head.n, " name=\"", 7);
-	struct ag_str name = at ? ag_str_skip(part_head, (size_t)(at - part_head.p) + 7) : AG_STR_NONE;
-	const char *end = name.n > 0 ? memchr(name.p, '"', name.n) : NULL;
-
-	return end ? ag_str_n(name.p, (size_t)(end - name.p)) : AG_STR_NONE;
-}
-
 static int
-take_part(struct ag_str body, struct ag_str part, struct form *out)
+take_part(struct ag_str body, struct ag_str text, struct form *out)
 {
-	const char *gap = memmem(part.p, part.n, "\r\n\r\n", 4);
-	struct ag_str name, value;
+	const char *gap = memmem(text.p, text.n, "\r\n\r\n", 4);
+	struct ag_form_part part;
+	struct ag_str value;
 
-	if (!gap)
+	if (!gap || ag_form_part_read(ag_str_n(text.p, (size_t)(gap - text.p)), &part) < 0)
 		return -EINVAL;
-	name = part_name(ag_str_n(part.p, (size_t)(gap - part.p)));
-	value = ag_str_skip(part, (size_t)(gap - part.p) + 4);
+	value = ag_str_skip(text, (size_t)(gap - text.p) + 4);
 	for (int i = 0; i < M_FIELDS; i++) {
-		if (!ag_str_ieq(name, names[i]))
+		if (!ag_str_ieq(part.name, names[i]))
 			continue;
 		if (out->v[i].p)
 			return -EEXIST; /* which of two would count nobody knows */
 		out->v[i] = value;
 		if (i == M_MODEL)
 			out->model_off = (size_t)(value.p - body.p);
+		if (i == M_FILE)
+			out->has_file = part.is_file;
 	}
 	return 0;
 }
@@ -159,6 +133,12 @@ characters(struct ag_str s)
 	return n;
 }
 
+static bool
+is_heard(const struct ag_req *r)
+{
+	return r->endpoint == AG_EP_TRANSCRIPTION || r->endpoint == AG_EP_TRANSLATION;
+}
+
 /* What units the request may use at most, in r->media. */
 static enum ag_verdict
 take_form(struct ag_req *r, const struct form *f, struct ag_str *out_detail)
@@ -166,10 +146,16 @@ take_form(struct ag_req *r, const struct form *f, struct ag_str *out_detail)
 	struct ag_str model = f->v[M_MODEL];
 	uint64_t n = 1;
 
+	for (size_t i = 0; i < model.n; i++)
+		if ((unsigned char)model.p[i] < 0x20)
+			return bad(r, out_detail, "not a model's name", "model");
 	if (model.n == 0 || model.n > 255 || memchr(model.p, '\\', model.n))
 		return bad(r, out_detail, "a model's name is required", "model");
 	if (f->v[M_N].n > 0 && (ag_parse_u64(f->v[M_N], 128, &n) < 0 || n == 0))
 		return bad(r, out_detail, "not a number from 1 to 128", "n");
+	/* How long a sound is that nobody here has seen nobody here can say. */
+	if (is_heard(r) && (!f->has_file || f->v[M_URL].p || f->v[M_FILE_URL].p || f->v[M_FILE_ID].p))
+		return bad(r, out_detail, "a file in a form is required, and no address of one", "file");
 	r->requested_model = ag_arena_dup(&r->arena, model);
 	r->is_stream = ag_str_eq(f->v[M_STREAM], AG_STR("true"));
 	r->media.model_off = f->model_off;
@@ -185,7 +171,7 @@ take_form(struct ag_req *r, const struct form *f, struct ag_str *out_detail)
 enum ag_verdict
 ag_media_scan(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail)
 {
-	struct ag_str boundary = boundary_of(head);
+	struct ag_str boundary = ag_form_boundary(ag_http_header_get(head, AG_STR("content-type")));
 	struct ag_json_fault fault = { .why = "not well-formed", .field = -1 };
 	struct form f = { .v = { { NULL, 0 } } };
 	int rc;
@@ -223,28 +209,39 @@ is_image(const struct ag_req *r)
 	return r->endpoint == AG_EP_IMAGE || r->endpoint == AG_EP_IMAGE_EDIT || r->endpoint == AG_EP_IMAGE_VARIATION;
 }
 
-/* The price of one picture stands under its quality and size; a model paid by tokens has its own. */
+static const struct ag_cat_price *
+find_priced(const struct ag_req *r, const struct ag_cat_price *own, const char *attributes)
+{
+	const struct ag_catalog *cat = ag_view_catalog(r->view);
+	struct ag_str model = own ? ag_catalog_text(cat, own->model) : r->target.model;
+	char name[400];
+	int n = snprintf(name, sizeof(name), "%.*s@%s", AG_STR_ARG(model), attributes);
+
+	return n < 0 || (size_t)n >= sizeof(name) ? NULL : ag_catalog_price(cat, ag_str(r->target.family->name),
+	    ag_str_n(name, (size_t)n), r->rec.received_at_us);
+}
+
+/* The price of one picture stands under its quality and size; a model paid by tokens has its own, and so
+ * has one whose price was agreed. */
 static void
 find_image_price(struct ag_req *r)
 {
-	const struct ag_catalog *cat = ag_view_catalog(r->view);
 	struct ag_str size = pixels_of(r->media.size) > 0 ? r->media.size : AG_STR("1024x1024");
 	struct ag_str quality = r->media.quality.n > 0 ? r->media.quality : AG_STR("standard");
 	const struct ag_cat_price *own = r->target.price, *p;
-	char name[400];
+	char attributes[300];
 
-	if (own && own->unit == AG_PU_NONE)
+	r->media.pixels = pixels_of(size);
+	if (own && (own->unit == AG_PU_NONE || own->family.len == 0))
 		return;
-	snprintf(name, sizeof(name), "%.*s@quality=%.*s;size=%.*s", AG_STR_ARG(r->target.model), AG_STR_ARG(quality),
-	    AG_STR_ARG(size));
-	p = ag_catalog_price(cat, ag_str(r->target.family->name), ag_str(name), r->rec.received_at_us);
+	snprintf(attributes, sizeof(attributes), "quality=%.*s;size=%.*s", AG_STR_ARG(quality), AG_STR_ARG(size));
+	p = find_priced(r, own, attributes);
 	if (!p) {
-		snprintf(name, sizeof(name), "%.*s@size=%.*s", AG_STR_ARG(r->target.model), AG_STR_ARG(size));
-		p = ag_catalog_price(cat, ag_str(r->target.family->name), ag_str(name), r->rec.received_at_us);
+		snprintf(attributes, sizeof(attributes), "size=%.*s", AG_STR_ARG(size));
+		p = find_priced(r, own, attributes);
 	}
 	if (p)
-		r->target.price = p;
-	r->media.pixels = pixels_of(size);
+		r->target.price = ag_route_price(&r->arena, r->target.integration, p, &r->target.price_ppm);
 }
 
 /* Units of its price that the request may use at most; of speech and files. */
@@ -281,7 +278,7 @@ ag_media_estimate(struct ag_req *r)
 		find_image_price(r);
 	p = r->target.price;
 	r->est = (struct ag_estimate){ .input = r->body_len - r->media.file_bytes,
-		.text_bytes = r->body_len - r->media.file_bytes, .choices = 1 };
+		.text_bytes = r->body_len - r->media.file_bytes, .choices = 1, .is_fixed = true };
 	if (is_image(r)) {
 		if (r->endpoint != AG_EP_IMAGE)
 			r->est.input = 16 * 49152; /* the pictures given, of which there are 16 at most */
@@ -321,32 +318,53 @@ ag_media_edit(struct ag_req *r)
 
 /* ---- settlement ---- */
 
-void
-ag_media_settle(struct ag_req *r)
+static bool
+has_token_price(const struct ag_cat_price *p)
 {
-	struct ag_usage *u = &r->answer.usage;
-	uint64_t told = u->units;
+	return p->p[AG_PI_IN] > 0 || p->p[AG_PI_OUT] > 0 || p->p[AG_PI_AUDIO_OUT] > 0 || p->p[AG_PI_IMAGE_OUT] > 0;
+}
+
+/* Units of the price, told: those that the answer counts, 0 it does not.  0: it is not paid by them. */
+static uint64_t
+units_of(const struct ag_req *r, uint64_t told)
+{
 	uint32_t unit = r->target.price ? r->target.price->unit : AG_PU_NONE;
 
-	if (r->answer.has_usage) {
+	switch ((enum ag_price_unit)unit) {
+	case AG_PU_IMAGE:
+		return told > 0 ? told : r->media.images;
+	case AG_PU_PIXEL:
+		return (told > 0 ? told : r->media.images) * r->media.pixels;
+	case AG_PU_SECOND:
+		if (r->endpoint == AG_EP_SPEECH)
+			return r->media.characters / 12 + 1;
+		return told > 0 ? told : r->media.file_bytes / BYTES_A_SECOND + 1;
+	case AG_PU_CHARACTER:
+		return r->media.characters;
+	case AG_PU_NONE:
+	case AG_PU_OTHER:
+	case AG_PU_SEARCH:
+		break;
+	}
+	return 0;
+}
+
+uint64_t
+ag_media_settle(struct ag_req *r, bool is_whole)
+{
+	struct ag_usage *u = &r->answer.usage;
+	uint64_t told = u->units, units = units_of(r, is_whole ? told : 0);
+
+	if (r->answer.has_usage && (units == 0 || has_token_price(r->target.price))) {
 		if (is_image(r) && u->output_image == 0)
 			u->output_image = u->output_total - u->reasoning;
-		if (unit == AG_PU_SECOND || is_image(r))
-			u->units = 0; /* paid by tokens */
-		return;
+		u->units = 0; /* paid by tokens */
+		return 0;
 	}
-	if (unit == AG_PU_IMAGE)
-		u->units = told > 0 ? told : r->media.images;
-	else if (unit == AG_PU_PIXEL)
-		u->units = (told > 0 ? told : r->media.images) * r->media.pixels;
-	else if (unit == AG_PU_SECOND && r->endpoint == AG_EP_SPEECH)
-		u->units = r->media.characters / 12 + 1;
-	else if (unit == AG_PU_SECOND)
-		u->units = told > 0 ? told : r->media.file_bytes / BYTES_A_SECOND + 1;
-	else if (unit == AG_PU_CHARACTER)
-		u->units = r->media.characters;
-	else
-		return;
-	r->answer.has_usage = u->units > 0;
+	if (units == 0)
+		return 0;
+	r->answer.has_usage = is_whole;
+	u->units = units;
 	u->provider_cost_nusd = -1;
+	return units;
 }

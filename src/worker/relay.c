@@ -90,20 +90,31 @@ out_add_body(struct out *o, struct ag_str run)
 
 /* ---- the head ---------------------------------------------------------------------------- */
 
-/* What authenticated us. */
+/* The parts of what authenticated us, below AG_HIDDEN_MAX; n 0: there is no such part. */
 static struct ag_str
-secret_of(const struct ag_req *r)
+hidden_of(const struct ag_req *r, size_t i)
 {
-	return r->bearer ? r->bearer->token : r->dest->secret;
+	if (r->is_admin)
+		return AG_STR_NONE;
+	if (r->bearer)
+		return i == 0 ? r->bearer->token : AG_STR_NONE;
+	return r->dest->hidden[i];
 }
 
-/* The place of our credential in what a provider says, NULL: it is not there. */
 static char *
-find_secret(const struct ag_req *r, struct ag_str s)
+find_secret(struct ag_str secret, struct ag_str s)
 {
-	struct ag_str secret = r->is_admin ? AG_STR_NONE : secret_of(r);
-
 	return secret.n < SECRET_MIN || s.n < secret.n ? NULL : memmem(s.p, s.n, secret.p, secret.n);
+}
+
+/* Is our credential, or a part of it, in what a provider says? */
+static bool
+holds_secret(const struct ag_req *r, struct ag_str s)
+{
+	for (size_t i = 0; i < AG_HIDDEN_MAX; i++)
+		if (find_secret(hidden_of(r, i), s))
+			return true;
+	return false;
 }
 
 /* Ours stand in for the provider's where we have limits of that kind. */
@@ -138,12 +149,12 @@ put_headers(const struct ag_req *r, const struct ag_http_head *head, struct ag_b
 {
 	const struct ag_http_header *first = head->header, *last = first + head->n_headers - 1;
 	bool has_secret = head->n_headers > 0 &&
-	    find_secret(r, ag_str_n(first->name.p, (size_t)(last->value.p + last->value.n - first->name.p)));
+	    holds_secret(r, ag_str_n(first->name.p, (size_t)(last->value.p + last->value.n - first->name.p)));
 
 	for (size_t i = 0; i < head->n_headers; i++) {
 		const struct ag_http_header *hdr = &head->header[i];
 
-		if (!is_dropped(head, r, hdr) && !(has_secret && find_secret(r, hdr->value)))
+		if (!is_dropped(head, r, hdr) && !(has_secret && holds_secret(r, hdr->value)))
 			ag_http_header_put(b, hdr);
 	}
 }
@@ -496,11 +507,14 @@ collect(struct ag_req *r, const struct ag_str *runs, size_t n_runs)
 static void
 mask_secret(struct ag_req *r, struct ag_str run)
 {
-	char *at;
+	for (size_t i = 0; i < AG_HIDDEN_MAX; i++) {
+		struct ag_str secret = hidden_of(r, i), rest = run;
+		char *at;
 
-	while ((at = find_secret(r, run))) {
-		memset(at, '*', secret_of(r).n);
-		run = ag_str_skip(run, (size_t)(at - run.p) + secret_of(r).n);
+		while ((at = find_secret(secret, rest))) {
+			memset(at, '*', secret.n);
+			rest = ag_str_skip(rest, (size_t)(at - rest.p) + secret.n);
+		}
 	}
 }
 
@@ -727,7 +741,7 @@ ag_req_on_client_gone(struct ag_req *r)
 bool
 ag_relay_is_dropped(const struct ag_req *r, const struct ag_http_head *head, size_t header)
 {
-	return is_dropped(head, r, &head->header[header]) || find_secret(r, head->header[header].value) != NULL;
+	return is_dropped(head, r, &head->header[header]) || holds_secret(r, head->header[header].value);
 }
 
 void

@@ -89,6 +89,7 @@ ag_req_free(struct ag_req *r)
 	ag_bearer_unref(r->bearer);
 	ag_view_unref(r->view);
 	ag_mem_wipe(&r->key, sizeof(r->key));
+	ag_req_wipe_head(r);
 	r->magic = 0;
 	if (w->head_of == r)
 		w->head_of = NULL;
@@ -321,6 +322,22 @@ route_matches(const struct route *route, struct ag_str path)
 	if (!ag_str_starts(path, want))
 		return false;
 	return path.n == want.n || (route->is_prefix && path.p[want.n] == '/');
+}
+
+bool
+ag_req_is_own_path(struct ag_str path)
+{
+	while (path.n > 1 && path.p[path.n - 1] == '/')
+		path.n--;
+	for (size_t i = 0; i < AG_ARRAY_LEN(routes); i++) {
+		struct ag_str want = ag_str(routes[i].path);
+
+		if (routes[i].methods == PASSED || path.n < want.n || !ag_str_ieq(ag_str_n(path.p, want.n), want))
+			continue;
+		if (path.n == want.n || (routes[i].is_prefix && path.p[want.n] == '/'))
+			return true;
+	}
+	return false;
 }
 
 /* What is asked of a path it does not take: OPTIONS is told, the rest refused; both name what the

@@ -107,6 +107,7 @@ struct ag_req {
 	struct ag_dest *dest;
 	enum ag_endpoint endpoint;     /* what the client called */
 	struct ag_str path;            /* behind the base of the provider's address */
+	struct ag_str kept_head;       /* of a request that goes out piece by piece; arena, wiped */
 	bool is_stream, wants_usage;   /* the client asked for a stream; for its usage chunk */
 	bool is_passed;                /* method and path as the client's: passed.c */
 	bool is_raw_body;              /* content type as the client's */
@@ -333,10 +334,13 @@ ag_endpoint_is_media(enum ag_endpoint ep)
 enum ag_verdict ag_media_scan(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail);
 enum ag_verdict ag_media_estimate(struct ag_req *r);
 void ag_media_edit(struct ag_req *r);
-/* Completes what a whole 2xx answer told of its usage. */
-void ag_media_settle(struct ag_req *r);
+/* Completes what an answer told of its usage; returns the units it is to be charged for when that is not
+ * all, 0: it is paid by tokens. */
+uint64_t ag_media_settle(struct ag_req *r, bool is_whole);
 
 /* ---- passed.c: paths that go to a provider as they are ---- */
+/* Whether it is, but for its letters' case and a slash behind it, a path with a route of its own: request.c. */
+bool ag_req_is_own_path(struct ag_str path);
 bool ag_passed_is_named(const struct ag_http_head *head); /* a provider by header */
 enum ag_verdict ag_passed_scan(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail);
 enum ag_verdict ag_passed_estimate(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail);
@@ -379,6 +383,7 @@ void ag_edit_model(struct ag_req *r);
 void ag_req_send(struct ag_req *r);
 /* The connection is open (or was kept): out with it. */
 void ag_req_write(struct ag_req *r);
+void ag_req_wipe_head(struct ag_req *r);
 
 /* The strings of the ledger record as they stand now. */
 void ag_req_strings(const struct ag_req *r, const struct ag_catalog *cat,

@@ -139,6 +139,13 @@ is_of_protocol(struct ag_str name)
 	return ag_str_ieq(name, AG_STR("accept"));
 }
 
+/* What a signature brings is not for a client to say as well. */
+static bool
+is_of_signature(const struct ag_req *r, struct ag_str name)
+{
+	return r->target.family->sign && name.n > 6 && ag_str_ieq(ag_str_n(name.p, 6), AG_STR("x-amz-"));
+}
+
 static void
 put_default_header(struct ag_req *r, const struct ag_http_head *head, struct ag_buf *b)
 {
@@ -195,6 +202,7 @@ build_provider_head(struct ag_req *r, const struct ag_http_head *head, struct ag
 	ag_buf_put_str(b, r->dest->header_lines);
 	for (size_t i = 0; i < head->n_headers; i++)
 		if (!is_withheld(head, &head->header[i]) && !(r->xl && is_of_protocol(head->header[i].name)) &&
+		    !is_of_signature(r, head->header[i].name) &&
 		    !is_configured(r->dest->header_lines, head->header[i].name))
 			ag_http_header_put(b, &head->header[i]);
 	if (r->target.family->header)
@@ -202,7 +210,7 @@ build_provider_head(struct ag_req *r, const struct ag_http_head *head, struct ag
 }
 
 /* control sees the request as it came, but for what belongs to the connection, with the client's
- * address added by us alone. */
+ * address, how it came and the name it used added by us alone. */
 static void
 build_admin_head(struct ag_req *r, const struct ag_http_head *head, struct ag_buf *b)
 {
@@ -218,10 +226,15 @@ build_admin_head(struct ag_req *r, const struct ag_http_head *head, struct ag_bu
 	ag_buf_put_u64(b, r->body_len);
 	ag_buf_put(b, "\r\n", 2);
 	put_line(b, AG_STR("x-aigate-client-ip"), ag_str(r->client->peer));
+	put_line(b, AG_STR("x-aigate-scheme"), r->client->is_tls ? AG_STR("https") : AG_STR("http"));
+	if (head->host.n > 0)
+		put_line(b, AG_STR("x-aigate-host"), head->host);
 	for (size_t i = 0; i < head->n_headers; i++) {
 		const struct ag_http_header *hdr = &head->header[i];
 
-		if (!dropped[hdr->id] && !ag_http_is_hop_by_hop(head, hdr))
+		if (!dropped[hdr->id] && !ag_http_is_hop_by_hop(head, hdr) &&
+		    !ag_str_ieq(hdr->name, AG_STR("x-aigate-host")) &&
+		    !ag_str_ieq(hdr->name, AG_STR("x-aigate-scheme")))
 			ag_http_header_put(b, hdr);
 	}
 }
@@ -257,6 +270,15 @@ gather(struct ag_req *r, struct ag_str head, struct iovec iov[PIECES_MAX])
 	return n;
 }
 
+/* It may be signed, with a session's token in it. */
+void
+ag_req_wipe_head(struct ag_req *r)
+{
+	if (r->kept_head.n > 0)
+		ag_mem_wipe((void *)(uintptr_t)r->kept_head.p, r->kept_head.n);
+	r->kept_head = AG_STR_NONE;
+}
+
 /* What goes out piece by piece outlives this turn: head and pieces move to the arena. */
 static struct iovec *
 keep_pieces(struct ag_req *r, const struct iovec *iov, int n)
@@ -267,6 +289,8 @@ keep_pieces(struct ag_req *r, const struct iovec *iov, int n)
 	if (!kept || !head.p)
 		return NULL;
 	memcpy(kept, iov, sizeof(*iov) * (size_t)n);
+	ag_req_wipe_head(r);
+	r->kept_head = head;
 	kept[0].iov_base = (void *)(uintptr_t)head.p;
 	return kept;
 }
@@ -278,6 +302,7 @@ ag_req_write(struct ag_req *r)
 	struct ag_http_head *head = ag_req_head(r);
 	struct iovec pieces[PIECES_MAX], *iov = pieces;
 	size_t total = 0;
+	bool is_signed;
 	int n, rc;
 
 	ag_buf_reset(&w->scratch);
@@ -286,7 +311,8 @@ ag_req_write(struct ag_req *r)
 	else
 		build_provider_head(r, head, &w->scratch);
 	n = gather(r, ag_buf_str(&w->scratch), pieces);
-	if (!r->is_admin && r->target.family->sign) {
+	is_signed = !r->is_admin && r->target.family->sign && r->dest->auth_line.n == 0 && r->dest->secret.n > 0;
+	if (is_signed) {
 		/* Two pieces stand before the body: the head, which grows by this, and its end. */
 		if (sign(r, head, pieces + 2, n - 2) < 0) {
 			ag_req_on_upstream_failed(r, AG_OUT_CONNECT_FAILED, "the request could not be signed");
@@ -312,8 +338,8 @@ ag_req_write(struct ag_req *r)
 		ag_count(AG_CNT_attempt_total);
 	ag_req_goto(r, AG_REQ_SEND);
 	rc = ag_upstream_send(r->up, iov, n);
-	if (r->is_admin)
-		ag_mem_wipe(w->scratch.p, w->scratch.n); /* the caller's key */
+	if (r->is_admin || is_signed)
+		ag_mem_wipe(w->scratch.p, w->scratch.n); /* the caller's key; a signature, a session's token */
 	if (rc < 0)
 		ag_req_on_upstream_failed(r, AG_OUT_UPSTREAM_BROKE_BEFORE, strerror(-rc));
 }

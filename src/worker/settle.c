@@ -18,6 +18,15 @@ span_us(int64_t from_us, int64_t to_us)
 	return from_us == 0 || d < 0 ? 0 : d > UINT32_MAX ? UINT32_MAX : (uint32_t)d;
 }
 
+/* Whether the answer counts the searches that the provider made for it. */
+static bool
+tells_searches(const struct ag_req *r)
+{
+	enum ag_endpoint ep = r->target.path->endpoint;
+
+	return r->answer.has_usage && (ep == AG_EP_MESSAGES || ep == AG_EP_RESPONSES || ep == AG_EP_GENERATE);
+}
+
 static void
 price_attempt(struct ag_req *r, enum ag_outcome outcome, int64_t now_us, struct ag_settle_out *out)
 {
@@ -34,17 +43,19 @@ price_attempt(struct ag_req *r, enum ag_outcome outcome, int64_t now_us, struct 
 		.request_text_bytes = r->est.text_bytes,
 		.waited_us = now_us - r->sent_us,
 		.is_own_timeout = outcome == AG_OUT_TIMEOUT_FIRST_BYTE && r->timeout_us > 0,
-		.searches = r->searches,
+		.searches = tells_searches(r) ? 0 : r->searches,
 	};
 
-	if (ag_endpoint_is_media(r->endpoint) && outcome == AG_OUT_ANSWERED)
-		ag_media_settle(r);
+	if (ag_endpoint_is_media(r->endpoint))
+		in.est_units = ag_media_settle(r, outcome == AG_OUT_ANSWERED);
 	/* A name without a price does not bill at nothing when the model that served has one; a flat
 	 * price is what was held, and stays. */
-	if (!in.price && r->answer.model[0] != '\0' && r->w->conf->unpriced_model != AG_UNPRICED_FLAT)
+	if (!in.price && r->answer.model[0] != '\0' && r->w->conf->unpriced_model != AG_UNPRICED_FLAT) {
 		in.price = ag_route_price(&r->arena, r->target.integration,
 		    ag_catalog_price(ag_view_catalog(r->view), ag_str(r->target.family->name),
 		        ag_str(r->answer.model), r->rec.received_at_us), &r->rec.price_ppm);
+		r->rec.price_id = in.price ? in.price->id : 0;
+	}
 	ag_settle(&in, out);
 }
 
@@ -94,6 +105,16 @@ count_settled(const struct ag_req *r, const struct ag_settle_out *out)
 		ag_count(AG_CNT_usage_unknown);
 }
 
+/* What the provider refused or failed at it does not bill, however the rest of its answer went. */
+static enum ag_outcome
+outcome_of(const struct ag_req *r, enum ag_outcome outcome)
+{
+	bool is_after_head = outcome == AG_OUT_TIMEOUT_STREAM || outcome == AG_OUT_CLIENT_LEFT_DURING ||
+	    outcome == AG_OUT_UPSTREAM_BROKE_DURING;
+
+	return is_after_head && r->rec.status >= 400 ? ag_relay_outcome(r->rec.status) : outcome;
+}
+
 void
 ag_req_settle(struct ag_req *r, enum ag_outcome outcome, int client_status)
 {
@@ -104,6 +125,7 @@ ag_req_settle(struct ag_req *r, enum ag_outcome outcome, int client_status)
 
 	if (!r->slot)
 		return;
+	outcome = outcome_of(r, outcome);
 	now_us = ag_clock_mono_us();
 	price_attempt(r, outcome, now_us, &out);
 	fill_record(r, outcome, now_us, &out);

@@ -124,7 +124,7 @@ fit(struct ag_req *r, int64_t now_us)
 	uint64_t choices = r->est.choices, allowed = UINT64_MAX;
 	uint64_t least = r->w->conf->fit_min_tokens;
 
-	if (r->est.limit <= 1)
+	if (r->est.limit <= 1 || r->est.is_fixed)
 		return false;
 	for (uint32_t i = 0; i < r->n_meters; i++) {
 		const struct ag_meter *m = ag_metertab_at(r->w->shm, r->meters[i]);

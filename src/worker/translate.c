@@ -229,7 +229,11 @@ ag_xlate_open(struct ag_req *r, const struct ag_http_head *head, struct ag_str *
 	x->is_strict = ag_str_ieq(strict, AG_STR("true"));
 	x->in.is_strict = !ag_str_ieq(strict, AG_STR("false"));
 	if (x->exchange) {
-		estimate_exchange(r);
+		v = r->endpoint > AG_EP_EMBEDDING ? ag_inbound_estimate(r, head, out_detail) : AG_ALLOW;
+		if (v != AG_ALLOW)
+			return v;
+		if (r->endpoint == AG_EP_EMBEDDING)
+			estimate_exchange(r);
 		rc = build(r, &err);
 	} else {
 		rc = open_chat(r, &err);

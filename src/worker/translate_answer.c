@@ -404,7 +404,7 @@ static void
 on_whole(struct ag_req *r, struct ag_str body)
 {
 	struct ag_xlate *x = r->xl;
-	struct ag_exchange_in in = { .model = r->target.model, .family = r->target.family };
+	struct ag_exchange_in in = { .body = ag_req_body(r), .model = r->target.model, .family = r->target.family };
 	int rc;
 
 	if (r->rec.status / 100 != 2) {

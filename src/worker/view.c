@@ -144,6 +144,7 @@ open_auth(struct ag_worker *w, struct ag_view *v, const struct ag_cat_integratio
 		[AG_AUTH_GOOG_API_KEY] = "x-goog-api-key: ", [AG_AUTH_SIGN] = "" };
 	enum ag_oauth oauth = family->oauth ? family->oauth(d->config) : AG_OAUTH_NONE;
 	const char *prefix;
+	bool is_signing;
 	struct ag_buf aad, plain;
 	size_t len;
 	char *at;
@@ -151,7 +152,6 @@ open_auth(struct ag_worker *w, struct ag_view *v, const struct ag_cat_integratio
 
 	if (family->auth == AG_AUTH_NONE || sealed.n == 0 || !w->ctx->master_key)
 		return 0;
-	prefix = prefixes[family->auth];
 	ag_buf_init(&aad, 256);
 	ag_buf_init(&plain, 8192);
 	uuid_aad(i->uuid, &aad);
@@ -160,6 +160,8 @@ open_auth(struct ag_worker *w, struct ag_view *v, const struct ag_cat_integratio
 		d->token = ag_token_source(w->tokens, oauth, ag_str_trim(ag_buf_str(&plain)), d->config);
 		rc = d->token ? 0 : -ENOMEM;
 	} else if (rc == 0) {
+		is_signing = family->is_signing && family->is_signing(ag_buf_str(&plain));
+		prefix = prefixes[family->auth == AG_AUTH_SIGN && !is_signing ? AG_AUTH_BEARER : family->auth];
 		len = strlen(prefix) + plain.n + 2;
 		at = secret_alloc(v, len);
 		if (at) {
@@ -167,9 +169,13 @@ open_auth(struct ag_worker *w, struct ag_view *v, const struct ag_cat_integratio
 			memcpy(at + strlen(prefix), plain.p, plain.n);
 			memcpy(at + len - 2, "\r\n", 2);
 			/* Where requests are signed the credential itself is never sent. */
-			if (family->auth != AG_AUTH_SIGN)
+			if (!is_signing)
 				d->auth_line = ag_str_n(at, len);
 			d->secret = ag_str_trim(ag_str_n(at + strlen(prefix), plain.n));
+			if (is_signing)
+				(void)family->hide(d->secret, d->hidden);
+			else
+				d->hidden[0] = d->secret;
 		} else {
 			rc = -ENOMEM;
 		}

@@ -21,7 +21,8 @@ struct ag_dest {
 	struct ag_str path_prefix;  /* of the base URL, no trailing slash; owned by the view */
 	struct ag_str host_header;  /* "api.openai.com" or "host:port" */
 	struct ag_str auth_line;    /* "authorization: Bearer ...\r\n", in locked memory; n 0: none */
-	struct ag_str secret;       /* the credential in it: never passed back to a client */
+	struct ag_str secret;       /* the credential, in locked memory */
+	struct ag_str hidden[AG_HIDDEN_MAX]; /* of it: never passed back to a client; n 0: none */
 	struct ag_token *token;     /* owned reference: where tokens come from instead; NULL: the credential is sent */
 	struct ag_str header_lines; /* configured headers, each with CRLF */
 	struct ag_str config;       /* `configurations`, JSON; in the catalogue */

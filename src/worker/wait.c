@@ -18,7 +18,7 @@ least_of(const struct ag_req *r, uint32_t meter)
 	struct ag_ask ask = ag_req_ask(r, meter);
 	struct ag_amounts a;
 
-	if (least >= r->est.output)
+	if (least >= r->est.output || r->est.is_fixed)
 		return ask.amount;
 	a = ag_req_amounts_for(r, least);
 	least = (uint64_t)ag_amount_of(ag_a32_get(&ag_metertab_at(r->w->shm, meter)->unit), &a);

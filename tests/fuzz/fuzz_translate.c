@@ -14,7 +14,7 @@
 
 /* The endpoints of all protocols that are spoken. */
 static const enum ag_endpoint endpoints[] = { AG_EP_CHAT, AG_EP_MESSAGES, AG_EP_GENERATE, AG_EP_RESPONSES,
-	AG_EP_CONVERSE, AG_EP_COHERE_CHAT };
+	AG_EP_CONVERSE, AG_EP_COHERE_CHAT, AG_EP_COMPLETION };
 
 struct side {
 	const struct ag_writer *w;

@@ -111,7 +111,7 @@ class Gateway:
             "run_dir": self._path("run"), "log_file": self._path("log"), "log_level": "info",
             "database": pg.conninfo(self.database),
             "master_key_file": self._path("master.key"), "journal_dir": self._path("journal"),
-            "journal_sync": "20ms", "flush_interval": "10ms", "shm_name": self.shm_name,
+            "export_dir": self._path("exports"), "journal_sync": "20ms", "flush_interval": "10ms", "shm_name": self.shm_name,
             "max_keys": "1024", "max_meters": "4096", "max_inflight": "256", "ring_size": "1m",
             "shutdown_timeout": "10s",
             "trusted_hosts": trust or "127.0.0.1",

@@ -221,6 +221,10 @@ class Postgres:
         """A statement that is no query; returns psql's output."""
         return self._psql(self._fill(statement, params), database)
 
+    def session(self, database="postgres"):
+        """A psql that stays: .run(statements), .close(); for locks and open transactions."""
+        return _Session([self._program("psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", self.conninfo(database)])
+
     def log_tail(self, n_bytes=4000):
         """The end of the server's log."""
         try:
@@ -285,6 +289,27 @@ class Postgres:
         if done.returncode != 0:
             raise PostgresError(f"{done.stderr.strip()}\nin: {text}")
         return done.stdout.rstrip("\n")
+
+
+class _Session:
+    def __init__(self, command):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, text=True)
+
+    def run(self, statements):
+        """Returns when they are done; what they printed."""
+        self.process.stdin.write(statements + "\n\\echo :done:\n")
+        self.process.stdin.flush()
+        lines = []
+        for line in self.process.stdout:
+            if line.strip() == ":done:":
+                return lines
+            lines.append(line.rstrip("\n"))
+        raise PostgresError("\n".join(lines))
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(20)
 
 
 class _Row:

@@ -143,6 +143,8 @@ def test_an_integration_may_multiply_list_prices(gateway):
     gateway.wait_flushed()
     half, = gateway.rows("select cost_nusd, price_ppm, held_nusd from aigate.ledger "
                          "where price_ppm is not null")
+    model = gateway.sql("select max(requested_model) from aigate.ledger").rpartition("/")[2]
+    assert gateway.get(f"/v1/limits?model=@mock/{model}", key).status == 200
     assert half[1] == 500000
     assert half[0] == (full[0] + 1) // 2 and half[2] == (full[2] + 1) // 2
 

@@ -69,6 +69,8 @@ ENDPOINTS = [
     *key_verbs("{org_key}", ORG), *key_verbs("{service_key}", SERVICE), *key_verbs("{user_key}", USER),
     *crud("/secret-references", "secret_references"),
     ("GET", "/usage", "completions.write", "logs.view"),
+    ("POST", "/logs", "completions.write", "logs.write"),
+    ("GET", "/logs/{id}", "completions.write", "logs.write", "logs.view"),
     ("GET", "/integrations", "organisation_integrations.list", "workspace_integrations.list"),
     *integration_verbs("{org_integration}", "organisation_integrations"),
     *integration_verbs("{own_integration}", "workspace_integrations"),
@@ -81,10 +83,12 @@ ENDPOINTS = [
     ("GET", "/policies/usage-limits/{id}/entities", "policies.read"),
     ("PUT", "/policies/usage-limits/{id}/entities/{id}/reset", "policies.update"),
 ]
-# Served, and not to be had by a scope: an invite's token is the right, operators have a socket of their own.
-WITHOUT_SCOPE = [("POST", "/v1/invites/accept"), ("*", "/v1/operator/")]
+# Served, and not to be had by a scope: an invite's token and a file's signature are the right, operators have
+# a socket of their own.
+WITHOUT_SCOPE = [("POST", "/v1/invites/accept"), ("GET", "/v1/logs/exports/{}/file"), ("*", "/v1/operator/")]
 # Creating an integration: whose it is decides, and that stands in the body; see the test of its own.
-BY_BODY = [("POST", "/v1/integrations")]
+# The same of a guardrail, by its row; tests of guardrails look at that.
+BY_BODY = [("POST", "/v1/integrations"), *[(m, "/v1/guardrails") for m in ("GET", "POST", "PUT", "DELETE")]]
 
 
 def routes():

@@ -198,9 +198,12 @@ def test_user_keys_have_a_config_of_their_own(gateway, mock):
                   {"defaults": {"user_api_key_config": slug}})
     gateway.sql("INSERT INTO aigate.app_user (organisation_id, email) SELECT id, 'a@b.c' FROM aigate.organisation")
     user = gateway.sql("SELECT uuid::text FROM aigate.app_user")
+    user = user if isinstance(user, str) else user[0]
+    gateway.admin("POST", f"/admin/workspaces/{workspace['slug']}/users",
+                  {"users": [{"id": user, "role": "admin"}]})
     made = gateway.admin("POST", "/api-keys/workspace/user", {
         "name": "u", "scopes": ["completions.write"], "workspace_id": workspace["slug"],
-        "user_id": user if isinstance(user, str) else user[0]})
+        "user_id": user})
     assert gateway.chat(made["key"]).status == 200
     assert json.loads(mock.last()["body"])["temperature"] == 1
     assert gateway.chat(gateway.key()).status == 200

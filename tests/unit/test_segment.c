@@ -68,16 +68,18 @@ a_segment_survives_its_master(void)
 static void
 damage_is_refused_by_name(void)
 {
+	char want[64];
 	struct ag_shm_sizes sizes = fixture_sizes();
 	struct ag_shm shm;
 	struct ag_err err;
 	bool is_fresh;
 
 	is_i64(ag_shm_open(fixture_name(), &sizes, false, &shm, &is_fresh, &err), 0, "made");
-	shm.hdr->layout = 7;
+	shm.hdr->layout = 99;
 	ag_shm_unmap(&shm);
 	is_i64(ag_shm_attach(fixture_name(), &shm, &err), -EPROTO, "another layout is refused");
-	ok(has(&err, "has layout 7, this program needs 6"), "naming both");
+	snprintf(want, sizeof(want), "has layout 99, this program needs %u", AG_SHM_LAYOUT);
+	ok(has(&err, want), "naming both");
 	is_i64(ag_shm_open(fixture_name(), &sizes, true, &shm, &is_fresh, &err), 0, "replaced");
 	shm.hdr->meters_off += 64;
 	ag_shm_unmap(&shm);

@@ -32,6 +32,8 @@ D(journal_sync, DURATION, "200ms", "0", "10s", NOW,
   "Longest time a record waits before it is synced to disk: what a power cut may cost.")
 D(journal_max, SIZE, "4g", "1m", "1t", NOW,
   "Ceiling of the journal's size.  When it is reached and the rings are full, full_ring decides.")
+D(export_dir, PATH, "/var/lib/aigated/exports", "", "", NEW,
+  "Directory that exports of logs are written to, made when the first is.")
 D(full_ring, ENUM_FULL_RING, "refuse", "", "", NOW,
   "What to do with requests that could not be recorded: refuse (503) or serve (unrecorded, counted).")
 D(flush_interval, DURATION, "100ms", "1ms", "10s", NOW,

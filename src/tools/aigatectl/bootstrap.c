@@ -76,8 +76,13 @@ organisation_insert(PGconn *db, const char *name, const char *slug, bool may_exi
                     size_t cap)
 {
 	const char *values[] = { slug, name };
-	PGresult *res = PQexecParams(db, "INSERT INTO aigate.organisation (slug, name) VALUES ($1, $2)"
-	                                 " ON CONFLICT (slug) DO NOTHING RETURNING id",
+	PGresult *res = PQexecParams(db,
+	                             "WITH o AS (INSERT INTO aigate.organisation (slug, name)"
+	                             " VALUES ($1, $2) ON CONFLICT (slug) DO NOTHING RETURNING *),"
+	                             " a AS (INSERT INTO aigate.audit_log (organisation_id, actor_kind,"
+	                             " action, object_kind, object_uuid, after) SELECT id, 'operator',"
+	                             " 'create', 'organisation', uuid, jsonb_build_object('slug', slug,"
+	                             " 'name', name) FROM o) SELECT id FROM o",
 	                             2, NULL, values, NULL, NULL, 0);
 	enum ctl_exit status = ctl_db_check(db, res, "make the organisation");
 	bool is_new = status == CTL_OK && PQntuples(res) == 1;
@@ -123,9 +128,12 @@ key_insert(PGconn *db, const char *organisation_id, const char *key)
 	values[2] = mask;
 	values[3] = scopes.p;
 	res = PQexecParams(db,
-	                   "INSERT INTO aigate.api_key (organisation_id, kind, name, key_hash, key_mask,"
-	                   " scopes, creation_mode) VALUES ($1, 'organisation-service',"
-	                   " 'first admin key', $2::bytea, $3, $4::text[], 'auto')",
+	                   "WITH k AS (INSERT INTO aigate.api_key (organisation_id, kind, name, key_hash,"
+	                   " key_mask, scopes, creation_mode) VALUES ($1, 'organisation-service',"
+	                   " 'first admin key', $2::bytea, $3, $4::text[], 'auto') RETURNING *)"
+	                   " INSERT INTO aigate.audit_log (organisation_id, actor_kind, action, object_kind,"
+	                   " object_uuid, after) SELECT organisation_id, 'operator', 'create', 'api_key', uuid,"
+	                   " jsonb_build_object('name', name, 'type', kind, 'key', key_mask) FROM k",
 	                   4, NULL, values, NULL, NULL, 0);
 	status = ctl_db_check(db, res, "store the admin key");
 	PQclear(res);

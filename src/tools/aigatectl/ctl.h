@@ -175,6 +175,8 @@ enum ctl_exit ctl_prices_lint(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_prices_diff(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_reprice(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_prices_list(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit ctl_report(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit ctl_tail(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_journal_status(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_journal_verify(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_journal_replay(struct ctl *ctl, int argc, char **argv);

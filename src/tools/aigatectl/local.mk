@@ -15,10 +15,12 @@ aigatectl_SOURCES = \
 	src/tools/aigatectl/models.c \
 	src/tools/aigatectl/price_file.c src/tools/aigatectl/price_file.h \
 	src/tools/aigatectl/prices.c \
+	src/tools/aigatectl/report.c \
 	src/tools/aigatectl/reprice.c \
 	src/tools/aigatectl/share.c \
 	src/tools/aigatectl/status.c \
 	src/tools/aigatectl/table.c \
+	src/tools/aigatectl/tail.c \
 	src/tools/aigatectl/usage.c \
 	src/tools/aigatectl/user.c \
 	src/tools/aigatectl/vault.c \

@@ -56,6 +56,10 @@ static const struct ctl_command commands[] = {
 	  "why a request was refused, fitted or admitted" },
 	{ "usage", ctl_usage, "[--by day|key|workspace|model|tier] [--since DAY|Nd] [--until DAY]",
 	  "what was spent" },
+	{ "report", ctl_report, "spend|usage|errors|latency|top [--by DIMENSION] [--since DAY|Nd|Nh] [--until TIME]"
+	  " [--limit N] [--format table|csv|json]", "spend, usage, errors and latency by anything" },
+	{ "tail", ctl_tail, "[--workspace W] [--key K] [--model M] [--status N] [--errors] [--trace T] [--lines N]"
+	  " [--count N]", "follow the ledger as it grows" },
 	{ "models", ctl_models, "[--workspace W | --family F] [--model M]",
 	  "the catalogue: context window, prices, abilities; or what a workspace may call" },
 	{ "vault rekey", ctl_vault_rekey, "", "seal all credentials under a new master key; the daemon is stopped" },

@@ -123,6 +123,21 @@ copy_rows(PGconn *db, const struct price_file *pf)
 }
 
 static enum ctl_exit
+audit(PGconn *db, const char *source, const char *rows)
+{
+	const char *values[] = { source, rows };
+	PGresult *res = PQexecParams(db,
+	                             "INSERT INTO aigate.audit_log (actor_kind, action, object_kind, after)"
+	                             " VALUES ('operator', 'import', 'price',"
+	                             " jsonb_build_object('source', $1::text, 'rows', $2::bigint))",
+	                             2, NULL, values, NULL, NULL, 0);
+	enum ctl_exit status = ctl_db_check(db, res, "leave a trace of it");
+
+	PQclear(res);
+	return status;
+}
+
+static enum ctl_exit
 merge(PGconn *db, const struct price_file *pf, char *out_rows, size_t cap)
 {
 	char source[64];
@@ -140,6 +155,8 @@ merge(PGconn *db, const struct price_file *pf, char *out_rows, size_t cap)
 	if (status == CTL_OK)
 		ag_str_copy(ag_str(PQcmdTuples(res)), out_rows, cap);
 	PQclear(res);
+	if (status == CTL_OK && strcmp(out_rows, "0") != 0)
+		status = audit(db, source, out_rows);
 	return status;
 }
 

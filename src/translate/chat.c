@@ -1,0 +1,63 @@
+#include "translate/chat.h"
+
+#include <errno.h>
+
+#define MEDIA_MAX ((size_t)64 << 20)
+
+void
+ag_chat_put_data_url(struct json_object *obj, const char *key, struct ag_str type, struct ag_str data)
+{
+	struct ag_buf b;
+
+	ag_buf_init(&b, MEDIA_MAX);
+	ag_buf_puts(&b, "data:");
+	ag_buf_put_str(&b, type);
+	ag_buf_puts(&b, ";base64,");
+	ag_buf_put_str(&b, data);
+	ag_tree_put_str(obj, key, ag_buf_str(&b));
+	ag_buf_fini(&b);
+}
+
+void
+ag_chat_put_content(struct json_object *message, struct json_object *parts)
+{
+	struct json_object *only = ag_tree_len(parts) == 1 ? json_object_array_get_idx(parts, 0) : NULL;
+
+	if (only && ag_tree_is(only, "type", "text") && !ag_tree_get(only, "cache_control")) {
+		ag_tree_share(message, "content", ag_tree_get(only, "text"));
+		json_object_put(parts);
+	} else {
+		ag_tree_put(message, "content", parts);
+	}
+}
+
+void
+ag_chat_push(struct json_object *messages, const char *role, struct json_object *parts)
+{
+	struct json_object *m = ag_tree_new();
+
+	ag_tree_put_str(m, "role", ag_str(role));
+	ag_chat_put_content(m, parts);
+	ag_tree_push(messages, m);
+}
+
+struct ag_str
+ag_chat_arguments(struct json_object *args)
+{
+	if (!args)
+		return AG_STR("{}");
+	return ag_str(json_object_to_json_string_ext(args, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+int
+ag_chat_done(struct json_object *chat, int rc, struct json_object **out_chat, struct ag_err *err)
+{
+	if (ag_tree_is_short() && rc == 0)
+		rc = ag_err_set(err, -ENOMEM, "out of memory");
+	if (rc < 0) {
+		json_object_put(chat);
+		return rc;
+	}
+	*out_chat = chat;
+	return 0;
+}

@@ -1,0 +1,99 @@
+#include "translate/embeddings.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "translate/json_out.h"
+#include "translate/tree.h"
+
+int
+ag_embeddings_texts(struct json_object *body, size_t max, const char *family, struct json_object **out,
+    struct ag_err *err)
+{
+	struct json_object *input = ag_tree_get(body, "input"), *list;
+	bool is_one = json_object_is_type(input, json_type_string);
+
+	*out = NULL;
+	if (!is_one && (!json_object_is_type(input, json_type_array) || ag_tree_len(input) == 0))
+		return ag_err_set(err, -EINVAL, "input: a text, or an array that is not empty, is required");
+	if (!is_one && ag_tree_len(input) > max)
+		return ag_err_set(err, -EINVAL, "input: at most %zu texts in one request with %s", max, family);
+	for (size_t i = 0; !is_one && i < ag_tree_len(input); i++)
+		if (!json_object_is_type(json_object_array_get_idx(input, i), json_type_string))
+			return ag_err_set(err, -EINVAL, "input: tokens are not supported by %s, only texts", family);
+	if (!is_one) {
+		*out = json_object_get(input);
+		return 0;
+	}
+	list = ag_tree_new_array();
+	ag_tree_push(list, json_object_get(input));
+	*out = list;
+	return ag_tree_is_short() ? ag_err_set(err, -ENOMEM, "out of memory") : 0;
+}
+
+/* Little-endian numbers of four bytes, as base64. */
+static void
+put_base64(struct json_object *vector, struct ag_buf *b)
+{
+	static const char table[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	uint32_t bits = 0;
+	unsigned n_bits = 0, n_out = 0;
+
+	for (size_t i = 0; i < ag_tree_len(vector); i++) {
+		float v = (float)json_object_get_double(json_object_array_get_idx(vector, i));
+		uint32_t raw;
+
+		memcpy(&raw, &v, sizeof(raw));
+		for (unsigned k = 0; k < 4; k++) {
+			bits = bits << 8 | (raw >> (8 * k) & 255);
+			n_bits += 8;
+			for (; n_bits >= 6; n_out++) {
+				n_bits -= 6;
+				ag_buf_putc(b, table[bits >> n_bits & 63]);
+			}
+		}
+	}
+	if (n_bits > 0) {
+		ag_buf_putc(b, table[bits << (6 - n_bits) & 63]);
+		n_out++;
+	}
+	for (; n_out % 4 != 0; n_out++)
+		ag_buf_putc(b, '=');
+}
+
+int
+ag_embeddings_write(struct ag_str body, struct ag_str model, struct json_object *const *vector, size_t n,
+    const struct ag_usage *usage, struct ag_buf *out)
+{
+	struct json_object *request;
+	bool is_base64;
+
+	if (ag_tree_parse(body, &request, NULL) < 0)
+		return -EBADMSG;
+	is_base64 = ag_tree_is(request, "encoding_format", "base64");
+	json_object_put(request);
+	ag_jo_open(out, NULL, '{');
+	ag_jo_str(out, "object", AG_STR("list"));
+	ag_jo_open(out, "data", '[');
+	for (size_t i = 0; i < n; i++) {
+		ag_jo_open(out, NULL, '{');
+		ag_jo_str(out, "object", AG_STR("embedding"));
+		ag_jo_u64(out, "index", i);
+		if (is_base64) {
+			ag_jo_key(out, "embedding");
+			ag_buf_putc(out, '"');
+			put_base64(vector[i], out);
+			ag_buf_putc(out, '"');
+		} else {
+			ag_jo_tree(out, "embedding", vector[i]);
+		}
+		ag_jo_close(out, '}');
+	}
+	ag_jo_close(out, ']');
+	ag_jo_str(out, "model", model);
+	ag_jo_open(out, "usage", '{');
+	ag_jo_u64(out, "prompt_tokens", ag_usage_input_total(usage));
+	ag_jo_u64(out, "total_tokens", ag_usage_input_total(usage));
+	ag_buf_puts(out, "}}");
+	return out->failed ? -ENOBUFS : 0;
+}
