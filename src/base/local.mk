@@ -11,6 +11,7 @@ src_base_libbase_a_SOURCES = \
 	src/base/hash.c src/base/hash.h \
 	src/base/json_weight.c src/base/json_weight.h \
 	src/base/list.h \
+	src/base/locked.c src/base/locked.h \
 	src/base/log.c src/base/log.h \
 	src/base/mask.h \
 	src/base/money.c src/base/money.h \

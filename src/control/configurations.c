@@ -3,6 +3,8 @@
 #include <json-c/json.h>
 #include <string.h>
 
+#include "conf/conf.h"
+#include "control/custom_host.h"
 #include "provider/provider.h"
 
 #define WORD_MAX        128
@@ -61,10 +63,54 @@ check_deployments(struct ag_call *c, struct json_object *list)
 	return 0;
 }
 
+/* Of those who give tokens for a credential. */
+static bool
+knows_token_setting(struct ag_call *c, const char *name, struct json_object *value, int *out_rc)
+{
+	const char *text = text_of(value);
+	struct ag_err err = { "" };
+
+	if (strcmp(name, "vertex_auth_type") == 0) {
+		if (value && (!text || (strcmp(text, "serviceAccount") != 0 && strcmp(text, "basic") != 0)))
+			*out_rc = ag_call_invalid(c, "configurations.vertex_auth_type: only \"serviceAccount\" and "
+			    "\"basic\", an access token as key, are spoken by this gateway yet");
+	} else if (strcmp(name, "vertex_region") == 0) {
+		if (value && (!text || !*text || strlen(text) > 64 ||
+		        text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-")]))
+			*out_rc = ag_call_invalid(c, "configurations.vertex_region: must be a location as Google "
+			    "Cloud names them, such as europe-west4, eu or global");
+	} else if (strcmp(name, "azure_entra_authority_host") == 0) {
+		if (value && (!text || ag_custom_host_check(ag_str(text), ag_str(c->ctl->ctx->conf->trusted_hosts),
+		        &err) < 0))
+			*out_rc = ag_call_invalid(c, "configurations.azure_entra_authority_host: %s",
+			    text ? err.text : "must be a string");
+	} else if (strcmp(name, "azure_entra_scope") == 0) {
+		if (value && (!text || strlen(text) > 255 || strpbrk(text, "\"\\\r\n\t ")))
+			*out_rc = ag_call_invalid(c, "configurations.azure_entra_scope: must be one scope");
+	} else {
+		return false;
+	}
+	return true;
+}
+
+/* The paths need what the host may not. */
+static int
+vertex_fits(struct ag_call *c, struct json_object *conf)
+{
+	static const char *const needed[] = { "vertex_region", "vertex_auth_type", "vertex_project_id" };
+	struct json_object *v;
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(needed); i++)
+		if (!conf || !json_object_object_get_ex(conf, needed[i], &v) || !v)
+			return ag_call_invalid(c, "configurations.%s: is required for vertex-ai", needed[i]);
+	return 0;
+}
+
 bool
 ag_configurations_knows(struct ag_call *c, const char *name, struct json_object *value, int *out_rc)
 {
-	static const char *const words[] = { "azure_resource_name", "workers_ai_account_id" };
+	static const char *const words[] = { "azure_resource_name", "workers_ai_account_id", "azure_entra_tenant_id",
+		"azure_entra_client_id", "vertex_project_id" };
 
 	*out_rc = 0;
 	for (size_t i = 0; i < AG_ARRAY_LEN(words); i++)
@@ -75,11 +121,14 @@ ag_configurations_knows(struct ag_call *c, const char *name, struct json_object 
 			return true;
 		}
 	if (strcmp(name, "azure_auth_mode") == 0) {
-		if (value && (!text_of(value) || strcmp(text_of(value), "default") != 0))
-			*out_rc = ag_call_invalid(c, "configurations.azure_auth_mode: only \"default\", the key, is "
-			    "spoken by this gateway yet");
+		if (value && (!text_of(value) || (strcmp(text_of(value), "default") != 0 &&
+		        strcmp(text_of(value), "entra") != 0)))
+			*out_rc = ag_call_invalid(c, "configurations.azure_auth_mode: only \"default\", the key, and "
+			    "\"entra\", a client secret, are spoken by this gateway yet");
 		return true;
 	}
+	if (knows_token_setting(c, name, value, out_rc))
+		return true;
 	if (strcmp(name, "azure_deployment_config") == 0) {
 		if (value)
 			*out_rc = check_deployments(c, value);
@@ -100,6 +149,8 @@ ag_configurations_fit(struct ag_call *c, const char *family, struct json_object 
 
 	if (!p || !p->base_url)
 		return 0;
+	if (p->oauth == ag_vertex_oauth && vertex_fits(c, conf) < 0)
+		return -1;
 	ag_buf_init(&b, 4096);
 	if (!custom_host)
 		rc = ag_provider_expand(p, p->base_url, ag_str(text), AG_STR_NONE, AG_STR_NONE, &b, &err);

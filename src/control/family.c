@@ -4,7 +4,7 @@
 #include "provider/provider.h"
 
 /* Documented, with a protocol or an authentication of their own that is not spoken yet. */
-static const char *const later[] = { "azure-ai", "vertex-ai",
+static const char *const later[] = { "azure-ai",
 	"sagemaker", "databricks", "modal", "cortex", "predibase", "triton", "ai21",
 	"reka-ai", "palm", "oracle", "bytez", "nomic", "pinecone", "segmind", "stability-ai",
 	"recraft-ai", "qdrant", "milvus", "replicate", "meshy", "tripo3d", "portkey", "lepton",

@@ -6,6 +6,7 @@
 #include "conf/conf.h"
 #include "control/aws_credential.h"
 #include "control/configurations.h"
+#include "control/credential.h"
 #include "control/custom_host.h"
 #include "control/family.h"
 #include "control/field.h"
@@ -413,10 +414,11 @@ create(struct ag_call *c, struct integration_body *b)
 	struct ag_integration_ref ref = { 0 };
 	struct ag_grant_wish wish = { .is_enabled = true };
 	struct json_object *after = NULL, *answer;
-	const char *workspace = NULL;
+	const char *workspace = NULL, *family = NULL;
 	char made[AG_SLUG_MADE_LEN];
 
-	if (body_read(c, b) < 0 || check_family(c, "ai_provider_id", b) < 0 ||
+	if (ag_field_text(c, c->body, "ai_provider_id", 64, &family) == AG_FIELD_BAD ||
+	    ag_credential_take(c, family, NULL) < 0 || body_read(c, b) < 0 || check_family(c, "ai_provider_id", b) < 0 ||
 	    ag_field_text(c, c->body, "workspace_id", AG_SLUG_MAX, &workspace) == AG_FIELD_BAD ||
 	    ag_workspace_resolve(c, workspace, false, &ref.workspace_id) < 0 ||
 	    ag_call_need(c, ag_integration_scope(ref.workspace_id != 0, AG_VERB_CREATE)) < 0)
@@ -536,9 +538,9 @@ update(struct ag_call *c, struct integration_body *b)
 	struct json_object *before = NULL, *after = NULL;
 	struct ag_integration_ref ref;
 
-	if (ag_integration_find(c, c->arg[0], AG_VERB_UPDATE, &ref) == 0 && body_read(c, b) == 0 &&
-	    take_aws(c, b, ref.family, false) == 0 &&
-	    read_detail(c, ref.id, &before) == 0 && ag_call_match(c, before) == 0 &&
+	if (ag_integration_find(c, c->arg[0], AG_VERB_UPDATE, &ref) == 0 &&
+	    read_detail(c, ref.id, &before) == 0 && ag_credential_take(c, ref.family, before) == 0 && body_read(c, b) == 0 &&
+	    take_aws(c, b, ref.family, false) == 0 && ag_call_match(c, before) == 0 &&
 	    take_mapped_key(c, b, ref.workspace_id) == 0 && update_row(c, b, &ref) == 0 &&
 	    ag_secret_map_store(c, b->map, ref.id) == 0 && read_detail(c, ref.id, &after) == 0 &&
 	    ag_call_audit(c, "update", "integration", ref.uuid, before, after) == 0 &&

@@ -12,6 +12,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/configs.c \
 	src/control/configurations.c src/control/configurations.h \
 	src/control/control.c src/control/control.h \
+	src/control/credential.c src/control/credential.h \
 	src/control/custom_host.c src/control/custom_host.h \
 	src/control/deliver.c src/control/deliver.h \
 	src/control/export_file.c src/control/export_job.c src/control/export_query.c \

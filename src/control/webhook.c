@@ -2,7 +2,6 @@
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <event2/event.h>
 #include <fcntl.h>
 #include <openssl/hmac.h>
 #include <stdio.h>
@@ -12,15 +11,14 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "http/curl_loop.h"
 
 #define TIMEOUT_MS 15000L
 #define CONNECT_MS 5000L
 #define SECRET_MAX 4096u
 
 struct ag_webhooks {
-	struct event_base *base;  /* borrowed */
-	CURLM *multi;             /* owned */
-	struct event *timer;      /* owned */
+	struct ag_curl_loop *loop; /* owned */
 };
 
 struct ag_webhook {
@@ -98,106 +96,33 @@ signature_header(const char *secret_file, struct ag_str body, char *out, size_t 
 	return 0;
 }
 
-/* ---- libcurl on libevent ---- */
+/* ---- posting ---- */
 
 static void
 hook_free(struct ag_webhook *h)
 {
-	curl_multi_remove_handle(h->w->multi, h->curl);
+	ag_curl_loop_remove(h->w->loop, h->curl);
 	curl_easy_cleanup(h->curl);
 	curl_slist_free_all(h->headers);
 	free(h);
 }
 
 static void
-hook_finish(struct ag_webhook *h, CURLcode rc)
+hook_on_done(CURL *curl, CURLcode rc, void *arg)
 {
+	struct ag_webhook *h = arg;
 	ag_webhook_done done = h->done;
-	void *arg = h->arg;
+	void *done_arg = h->arg;
 	char why[160] = "";
 	long status = 0;
 
-	curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	if (rc != CURLE_OK)
 		snprintf(why, sizeof(why), "%s", curl_easy_strerror(rc));
 	else if (status < 200 || status > 299)
 		snprintf(why, sizeof(why), "answered %ld", status);
 	hook_free(h);
-	done(arg, why[0] ? why : NULL);
-}
-
-static void
-reap(struct ag_webhooks *w)
-{
-	CURLMsg *msg;
-	int left;
-
-	while ((msg = curl_multi_info_read(w->multi, &left)) != NULL) {
-		struct ag_webhook *h = NULL;
-
-		if (msg->msg != CURLMSG_DONE)
-			continue;
-		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &h);
-		hook_finish(h, msg->data.result);
-	}
-}
-
-static void
-on_io(evutil_socket_t fd, short what, void *arg)
-{
-	struct ag_webhooks *w = arg;
-	int running, bits = ((what & EV_READ) ? CURL_CSELECT_IN : 0) |
-	    ((what & EV_WRITE) ? CURL_CSELECT_OUT : 0);
-
-	curl_multi_socket_action(w->multi, fd, bits, &running);
-	reap(w);
-}
-
-static void
-on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	struct ag_webhooks *w = arg;
-	int running;
-
-	(void)fd;
-	(void)what;
-	curl_multi_socket_action(w->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	reap(w);
-}
-
-static int
-on_curl_timer(CURLM *multi, long ms, void *arg)
-{
-	struct ag_webhooks *w = arg;
-	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
-
-	(void)multi;
-	if (ms < 0)
-		event_del(w->timer);
-	else
-		event_add(w->timer, &tv);
-	return 0;
-}
-
-static int
-on_curl_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *socket_arg)
-{
-	struct ag_webhooks *w = arg;
-	struct event *ev = socket_arg;
-	short events = (short)(((what & CURL_POLL_IN) ? EV_READ : 0) |
-	    ((what & CURL_POLL_OUT) ? EV_WRITE : 0));
-
-	(void)curl;
-	if (ev)
-		event_free(ev);
-	ev = NULL;
-	if (what != CURL_POLL_REMOVE) {
-		ev = event_new(w->base, fd, (short)(events | EV_PERSIST), on_io, w);
-		if (!ev || event_add(ev, NULL) < 0)
-			return -1;
-	}
-	curl_multi_assign(w->multi, fd, ev);
-	return 0;
+	done(done_arg, why[0] ? why : NULL);
 }
 
 struct ag_webhooks *
@@ -207,17 +132,11 @@ ag_webhooks_new(struct event_base *base)
 
 	if (!w)
 		return NULL;
-	w->base = base;
-	w->timer = curl_global_init(CURL_GLOBAL_DEFAULT) == 0 ? evtimer_new(base, on_timer, w) : NULL;
-	w->multi = w->timer ? curl_multi_init() : NULL;
-	if (!w->multi) {
-		ag_webhooks_free(w);
+	w->loop = ag_curl_loop_new(base);
+	if (!w->loop) {
+		free(w);
 		return NULL;
 	}
-	curl_multi_setopt(w->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
-	curl_multi_setopt(w->multi, CURLMOPT_SOCKETDATA, w);
-	curl_multi_setopt(w->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
-	curl_multi_setopt(w->multi, CURLMOPT_TIMERDATA, w);
 	return w;
 }
 
@@ -226,10 +145,7 @@ ag_webhooks_free(struct ag_webhooks *w)
 {
 	if (!w)
 		return;
-	if (w->multi)
-		curl_multi_cleanup(w->multi);
-	if (w->timer)
-		event_free(w->timer);
+	ag_curl_loop_free(w->loop);
 	free(w);
 }
 
@@ -254,7 +170,6 @@ set_options(struct ag_webhook *h, const char *url, struct ag_str body)
 	curl_easy_setopt(h->curl, CURLOPT_TIMEOUT_MS, TIMEOUT_MS);
 	curl_easy_setopt(h->curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
 	curl_easy_setopt(h->curl, CURLOPT_WRITEFUNCTION, ignore_body);
-	curl_easy_setopt(h->curl, CURLOPT_PRIVATE, h);
 }
 
 int
@@ -281,7 +196,7 @@ ag_webhook_post(struct ag_webhooks *w, const char *url, const char *secret_file,
 		return ag_err_set(err, -ENOMEM, "out of memory");
 	}
 	set_options(h, url, body);
-	if (curl_multi_add_handle(w->multi, h->curl) != CURLM_OK) {
+	if (ag_curl_loop_add(w->loop, h->curl, hook_on_done, h) < 0) {
 		hook_free(h);
 		return ag_err_set(err, -EIO, "libcurl did not take the request");
 	}

@@ -2,8 +2,7 @@
  *
  * Each carries content-type application/json and
  *   x-aigate-signature: t=SECONDS,v1=HEX      HMAC-SHA256(secret, "SECONDS.BODY"), lower case
- * so that a receiver checks who sent it and when.  Any 2xx takes it; redirects are not followed.
- * libcurl is met in this file alone, in two callbacks (socket, timer). */
+ * so that a receiver checks who sent it and when.  Any 2xx takes it; redirects are not followed. */
 #ifndef AG_CONTROL_WEBHOOK_H
 #define AG_CONTROL_WEBHOOK_H
 

@@ -4,6 +4,7 @@ src_http_libhttp_a_SOURCES = \
 	src/http/chunk.c src/http/chunk.h \
 	src/http/conn.c src/http/conn.h src/http/conn_impl.h \
 	src/http/conn_out.c src/http/conn_tls.c \
+	src/http/curl_loop.c src/http/curl_loop.h \
 	src/http/eventstream.c src/http/eventstream.h \
 	src/http/head.c src/http/head.h \
 	src/http/head.c src/http/head.h src/http/head_name.c \

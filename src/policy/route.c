@@ -154,7 +154,7 @@ ag_route_resolve(const struct ag_route_in *in, struct ag_target *out, struct ag_
 	v = slug.n > 0 ? resolve_named(in, slug, &t, out_detail) : resolve_bare(in, &t, out_detail);
 	if (v != AG_ALLOW)
 		return v;
-	t.path = ag_provider_serve(t.family, in->endpoint);
+	t.path = ag_provider_serve(t.family, in->endpoint, t.model);
 	if (!t.path) {
 		*out_detail = slug;
 		return AG_DENY_ENDPOINT_UNSERVED;

@@ -105,3 +105,14 @@ ag_azure_priced_as(struct ag_str config, struct ag_str model)
 
 	return find_deployment(config, model, &d) && d.f[D_SLUG].n > 0 ? d.f[D_SLUG] : model;
 }
+
+enum ag_oauth
+ag_azure_oauth(struct ag_str config)
+{
+	static const struct ag_str name = { "azure_auth_mode", 15 };
+	struct ag_json_value v;
+	struct ag_json_fault fault;
+
+	return config.n > 0 && ag_figure_scan(config, &name, 1, &v, &fault) == 0 && v.type == AG_JSON_STRING &&
+	    ag_json_string_eq(ag_json_raw(config, v), AG_STR("entra")) ? AG_OAUTH_CLIENT : AG_OAUTH_NONE;
+}

@@ -27,6 +27,13 @@ enum ag_auth {
 	AG_AUTH_SIGN, /* each request is signed: sign() of the family */
 };
 
+/* How an access token is had for the credential, which is then never sent itself: oauth.h. */
+enum ag_oauth {
+	AG_OAUTH_NONE,
+	AG_OAUTH_JWT_BEARER, /* a service account's JSON signs for it */
+	AG_OAUTH_CLIENT,     /* a client secret is shown for it */
+};
+
 #define AG_PF_INCLUDE_USAGE 1u /* takes stream_options.include_usage */
 #define AG_PF_CUSTOM_HOST   2u /* has no public host: custom_host is required */
 #define AG_PF_REASONING_OUTSIDE 4u /* completion_tokens excludes reasoning when the total says so */
@@ -127,6 +134,13 @@ struct ag_provider {
 	int (*place)(struct ag_str config, struct ag_str name, struct ag_str model, struct ag_buf *out);
 	/* The name a model has in price lists; NULL: its own. */
 	struct ag_str (*priced_as)(struct ag_str config, struct ag_str model);
+	/* The paths, where they depend on the model; NULL: `paths`. */
+	const struct ag_provider_path *(*paths_of)(struct ag_str model);
+	/* How tokens are had; NULL: the credential is sent as `auth` says. */
+	enum ag_oauth (*oauth)(struct ag_str config);
+	/* In the body of messages, in which the model has no place: the version that is spoken.  NULL: as
+	 * Anthropic itself has it. */
+	const char *anthropic_version;
 	/* With AG_AUTH_SIGN: is the credential one to sign with?  Otherwise it is sent as a bearer. */
 	bool (*is_signing)(struct ag_str secret);
 	/* The parts of such a credential that must not pass back to a client; how many. */
@@ -141,8 +155,9 @@ const struct ag_provider *ag_provider_at(uint32_t ix); /* NULL behind the last *
 
 /* How the family serves an endpoint itself; NULL: it does not. */
 const struct ag_provider_path *ag_provider_path(const struct ag_provider *p, enum ag_endpoint ep);
-/* The same, or what a request to ep is to be translated to; NULL: nothing. */
-const struct ag_provider_path *ag_provider_serve(const struct ag_provider *p, enum ag_endpoint ep);
+/* The same of a model, or what a request to ep is to be translated to; NULL: nothing. */
+const struct ag_provider_path *ag_provider_serve(const struct ag_provider *p, enum ag_endpoint ep,
+    struct ag_str model);
 /* Endpoints that are protocols of the same exchange: a chat, embeddings, a ranking. */
 bool ag_endpoint_is_kin(enum ag_endpoint a, enum ag_endpoint b);
 bool ag_endpoint_is_chat(enum ag_endpoint ep);
@@ -162,6 +177,13 @@ void ag_openai_on_error(const struct ag_provider *p, struct ag_str body, struct 
 /* ---- azure.c ---- */
 int ag_azure_place(struct ag_str config, struct ag_str name, struct ag_str model, struct ag_buf *out);
 struct ag_str ag_azure_priced_as(struct ag_str config, struct ag_str model);
+enum ag_oauth ag_azure_oauth(struct ag_str config);
+
+/* ---- vertex.c ---- */
+extern const struct ag_provider_path ag_vertex_paths[]; /* of Google's own models */
+int ag_vertex_place(struct ag_str config, struct ag_str name, struct ag_str model, struct ag_buf *out);
+const struct ag_provider_path *ag_vertex_paths_of(struct ag_str model);
+enum ag_oauth ag_vertex_oauth(struct ag_str config);
 
 /* ---- bedrock.c ---- */
 int ag_bedrock_place(struct ag_str config, struct ag_str name, struct ag_str model, struct ag_buf *out);

@@ -97,7 +97,11 @@ static const struct ag_provider providers[] = {
 	  .auth = AG_AUTH_GOOG_API_KEY, .paths = google_paths },
 	{ .name = "azure-openai", .base_url = "https://{azure_resource_name}.openai.azure.com/openai",
 	  .auth = AG_AUTH_API_KEY, .flags = AG_PF_INCLUDE_USAGE | AG_PF_MAX_COMPLETION,
-	  .paths = azure_paths, .place = ag_azure_place, .priced_as = ag_azure_priced_as },
+	  .paths = azure_paths, .place = ag_azure_place, .priced_as = ag_azure_priced_as,
+	  .oauth = ag_azure_oauth },
+	{ .name = "vertex-ai", .base_url = "https://{vertex_host}", .auth = AG_AUTH_BEARER,
+	  .flags = AG_PF_INCLUDE_USAGE | PLAIN, .paths = ag_vertex_paths, .paths_of = ag_vertex_paths_of,
+	  .place = ag_vertex_place, .oauth = ag_vertex_oauth, .anthropic_version = "vertex-2023-10-16" },
 	{ .name = "bedrock", .base_url = "https://bedrock-runtime.{aws_region}.{aws_domain}", .auth = AG_AUTH_SIGN,
 	  .paths = bedrock_paths, .place = ag_bedrock_place, .priced_as = ag_bedrock_priced_as,
 	  .is_signing = ag_bedrock_is_signing, .hide = ag_bedrock_hide, .sign = ag_bedrock_sign },
@@ -175,13 +179,19 @@ ag_provider_find(struct ag_str name)
 	return NULL;
 }
 
-const struct ag_provider_path *
-ag_provider_path(const struct ag_provider *p, enum ag_endpoint ep)
+static const struct ag_provider_path *
+find_path(const struct ag_provider_path *paths, enum ag_endpoint ep)
 {
-	for (const struct ag_provider_path *path = p->paths; path->endpoint != AG_EP_NONE; path++)
+	for (const struct ag_provider_path *path = paths; path->endpoint != AG_EP_NONE; path++)
 		if (path->endpoint == ep)
 			return path;
 	return NULL;
+}
+
+const struct ag_provider_path *
+ag_provider_path(const struct ag_provider *p, enum ag_endpoint ep)
+{
+	return find_path(p->paths, ep);
 }
 
 /* One number for all protocols of the same exchange, 0: it has but one. */
@@ -236,16 +246,17 @@ ag_endpoint_is_chat(enum ag_endpoint ep)
 }
 
 const struct ag_provider_path *
-ag_provider_serve(const struct ag_provider *p, enum ag_endpoint ep)
+ag_provider_serve(const struct ag_provider *p, enum ag_endpoint ep, struct ag_str model)
 {
-	const struct ag_provider_path *path = ag_provider_path(p, ep);
+	const struct ag_provider_path *paths = p->paths_of ? p->paths_of(model) : p->paths;
+	const struct ag_provider_path *path = find_path(paths, ep);
 
 	/* A prompt is a conversation of one turn; no conversation is a prompt. */
 	if (!path && ep == AG_EP_COMPLETION)
 		ep = AG_EP_CHAT;
 	if (path || kind_of(ep) == 0)
 		return path;
-	for (path = p->paths; path->endpoint != AG_EP_NONE; path++)
+	for (path = paths; path->endpoint != AG_EP_NONE; path++)
 		if (ag_endpoint_is_kin(path->endpoint, ep))
 			return path;
 	return NULL;

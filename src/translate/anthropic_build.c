@@ -535,8 +535,8 @@ put_body(struct build *s)
 	return put_format(s, effort);
 }
 
-int
-ag_anthropic_build_as(const struct ag_build_in *in, const char *version, struct ag_buf *out, struct ag_err *err)
+static int
+build(const struct ag_build_in *in, const char *version, bool has_stream, struct ag_buf *out, struct ag_err *err)
 {
 	struct build s = { .in = in, .claude = ag_claude_of(in->model, in->model_flags), .b = out, .err = err };
 	int rc = refuse(in, err);
@@ -548,7 +548,7 @@ ag_anthropic_build_as(const struct ag_build_in *in, const char *version, struct 
 		ag_jo_str(out, "anthropic_version", ag_str(version));
 	else
 		ag_jo_str(out, "model", in->model);
-	if (in->is_stream && !version)
+	if (in->is_stream && has_stream)
 		ag_jo_bool(out, "stream", true);
 	rc = put_body(&s);
 	if (rc < 0)
@@ -558,9 +558,15 @@ ag_anthropic_build_as(const struct ag_build_in *in, const char *version, struct 
 }
 
 int
+ag_anthropic_build_as(const struct ag_build_in *in, const char *version, struct ag_buf *out, struct ag_err *err)
+{
+	return build(in, version, false, out, err);
+}
+
+int
 ag_anthropic_build(const struct ag_build_in *in, struct ag_buf *out, struct ag_err *err)
 {
-	return ag_anthropic_build_as(in, NULL, out, err);
+	return build(in, in->family ? in->family->anthropic_version : NULL, true, out, err);
 }
 
 const struct ag_protocol ag_protocol_anthropic = {

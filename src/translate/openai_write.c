@@ -276,13 +276,12 @@ stream_call(const struct state *s, const struct ag_piece *p, struct ag_buf *b)
 	} else {
 		ag_jo_open(b, NULL, '{');
 		ag_jo_u64(b, "index", p->tool);
-		if (p->kind == AG_PIECE_SIGNATURE) {
+		/* Clients look into the function of each. */
+		ag_jo_open(b, "function", '{');
+		ag_jo_str(b, "arguments", p->kind == AG_PIECE_SIGNATURE ? AG_STR("") : p->text);
+		ag_jo_close(b, '}');
+		if (p->kind == AG_PIECE_SIGNATURE)
 			put_proof(p->text, b);
-		} else {
-			ag_jo_open(b, "function", '{');
-			ag_jo_str(b, "arguments", p->text);
-			ag_jo_close(b, '}');
-		}
 		ag_jo_close(b, '}');
 	}
 	ag_jo_close(b, ']');

@@ -43,6 +43,7 @@ static const struct field messages_fields[] = {
 	FIELD("messages", AG_F_MESSAGES), FIELD("tools", AG_F_TOOLS), FIELD("speed", AG_F_SPEED),
 	FIELD("inference_geo", AG_F_GEO), FIELD("fallbacks", AG_F_MODELS), FIELD("mcp_servers", AG_F_PLUGINS),
 	FIELD("container", AG_F_STATE), FIELD("service_tier", AG_F_SERVICE_TIER),
+	FIELD("anthropic_version", AG_F_PROMPT),
 };
 static const struct field responses_fields[] = {
 	FIELD("model", AG_F_MODEL), FIELD("stream", AG_F_STREAM), FIELD("max_output_tokens", AG_F_MAX_OUTPUT),
@@ -555,21 +556,68 @@ edit_generation(struct ag_req *r)
 	}
 }
 
-void
-ag_inbound_edit(struct ag_req *r)
+static void
+edit_limit(struct ag_req *r)
 {
-	if (ag_endpoint_is_media(r->endpoint)) {
-		ag_media_edit(r);
-		return;
-	}
-	if (r->field[AG_F_MODEL].type == AG_JSON_STRING)
-		ag_edit_model(r);
-	if (!r->est.must_write_limit || r->est.limit == 0)
-		return;
 	if (r->endpoint == AG_EP_MESSAGES)
 		put_limit(r, &r->field[AG_F_MAX_TOKENS], body_start(r), "\"max_tokens\":", ",");
 	else if (r->endpoint == AG_EP_RESPONSES)
 		put_limit(r, &r->field[AG_F_MAX_OUTPUT], body_start(r), "\"max_output_tokens\":", ",");
 	else if (r->endpoint == AG_EP_GENERATE)
 		edit_generation(r);
+}
+
+/* With one comma beside it.  Last of the edits: one at the same place stands before. */
+static void
+cut_member(struct ag_req *r, const struct ag_json_value *v)
+{
+	struct ag_str body = ag_req_body(r);
+	size_t from = v->key_off, to = v->off + v->len;
+
+	while (to < body.n && memchr(" \t\r\n", body.p[to], 4))
+		to++;
+	if (to < body.n && body.p[to] == ',') {
+		to++;
+	} else {
+		while (from > 0 && memchr(" \t\r\n", body.p[from - 1], 4))
+			from--;
+		from -= from > 0 && body.p[from - 1] == ',';
+	}
+	ag_edit_add(r, from, to - from, AG_STR_NONE);
+}
+
+/* A platform's: its version stands in the body; the model in the path, except where tokens are counted. */
+static void
+edit_platform(struct ag_req *r)
+{
+	const char *version = r->target.family->anthropic_version;
+	char text[64];
+	size_t n;
+
+	if (r->field[AG_F_PROMPT].type == AG_JSON_ABSENT) {
+		n = (size_t)snprintf(text, sizeof(text), "\"anthropic_version\":\"%s\",", version);
+		ag_edit_add(r, body_start(r), 0, ag_arena_dup(&r->arena, ag_str_n(text, n)));
+	}
+	if (r->endpoint == AG_EP_COUNT_TOKENS)
+		ag_edit_model(r);
+	else
+		cut_member(r, &r->field[AG_F_MODEL]);
+}
+
+void
+ag_inbound_edit(struct ag_req *r)
+{
+	bool is_platform = r->target.family->anthropic_version &&
+	    (r->endpoint == AG_EP_MESSAGES || r->endpoint == AG_EP_COUNT_TOKENS);
+
+	if (ag_endpoint_is_media(r->endpoint)) {
+		ag_media_edit(r);
+		return;
+	}
+	if (r->field[AG_F_MODEL].type == AG_JSON_STRING && !is_platform)
+		ag_edit_model(r);
+	if (r->est.must_write_limit && r->est.limit > 0)
+		edit_limit(r);
+	if (is_platform)
+		edit_platform(r);
 }

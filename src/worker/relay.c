@@ -90,6 +90,17 @@ out_add_body(struct out *o, struct ag_str run)
 
 /* ---- the head ---------------------------------------------------------------------------- */
 
+/* The parts of what authenticated us, below AG_HIDDEN_MAX; n 0: there is no such part. */
+static struct ag_str
+hidden_of(const struct ag_req *r, size_t i)
+{
+	if (r->is_admin)
+		return AG_STR_NONE;
+	if (r->bearer)
+		return i == 0 ? r->bearer->token : AG_STR_NONE;
+	return r->dest->hidden[i];
+}
+
 static char *
 find_secret(struct ag_str secret, struct ag_str s)
 {
@@ -100,8 +111,8 @@ find_secret(struct ag_str secret, struct ag_str s)
 static bool
 holds_secret(const struct ag_req *r, struct ag_str s)
 {
-	for (size_t i = 0; !r->is_admin && i < AG_HIDDEN_MAX; i++)
-		if (find_secret(r->dest->hidden[i], s))
+	for (size_t i = 0; i < AG_HIDDEN_MAX; i++)
+		if (find_secret(hidden_of(r, i), s))
 			return true;
 	return false;
 }
@@ -223,6 +234,8 @@ ag_req_on_head(struct ag_req *r, const struct ag_http_head *head)
 	r->first_byte_us = ag_clock_mono_us();
 	r->rec.status = (uint16_t)head->status;
 	count_status(r, head->status);
+	if (head->status == 401 && r->bearer)
+		ag_token_refused(r->dest->token, r->bearer);
 	choose_relay(r, head);
 	r->rec.client_status = (uint16_t)status;
 	if (r->relay == AG_RELAY_TRANSLATE) {
@@ -494,8 +507,8 @@ collect(struct ag_req *r, const struct ag_str *runs, size_t n_runs)
 static void
 mask_secret(struct ag_req *r, struct ag_str run)
 {
-	for (size_t i = 0; !r->is_admin && i < AG_HIDDEN_MAX; i++) {
-		struct ag_str secret = r->dest->hidden[i], rest = run;
+	for (size_t i = 0; i < AG_HIDDEN_MAX; i++) {
+		struct ag_str secret = hidden_of(r, i), rest = run;
 		char *at;
 
 		while ((at = find_secret(secret, rest))) {

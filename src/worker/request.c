@@ -59,6 +59,7 @@ req_new(struct ag_worker *w)
 	ag_list_init(&r->node);
 	ag_list_init(&r->resolve.node);
 	ag_list_init(&r->wait.node);
+	ag_list_init(&r->token_wait.node);
 	return r;
 }
 
@@ -71,6 +72,8 @@ ag_req_free(struct ag_req *r)
 	ag_wait_leave(r);
 	if (r->is_resolving)
 		ag_origin_resolve_cancel(&r->resolve);
+	if (r->is_awaiting_token)
+		ag_token_cancel(&r->token_wait);
 	if (r->up) {
 		r->up->may_keep = false;
 		ag_upstream_done(r->up);
@@ -83,6 +86,7 @@ ag_req_free(struct ag_req *r)
 	ag_req_forget_head(r);
 	ag_buf_fini(&r->msg);
 	ag_buf_fini(&r->merged);
+	ag_bearer_unref(r->bearer);
 	ag_view_unref(r->view);
 	ag_mem_wipe(&r->key, sizeof(r->key));
 	ag_req_wipe_head(r);

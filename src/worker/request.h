@@ -19,6 +19,7 @@
 #include "policy/verdict.h"
 #include "worker/client.h"
 #include "worker/origin.h"
+#include "worker/tokens.h"
 #include "worker/view.h"
 
 #define AG_REQ_MAGIC 0x52657173u
@@ -160,6 +161,9 @@ struct ag_req {
 	struct ag_upstream *up;        /* owned while attached */
 	struct ag_resolve resolve;
 	bool is_resolving, is_governed;
+	struct ag_bearer *bearer;      /* owned reference; NULL: the credential of dest is sent */
+	struct ag_token_wait token_wait;
+	bool is_awaiting_token;
 	uint32_t attempt, retries;
 	int64_t received_us, admitted_us, sent_us, first_byte_us; /* monotonic */
 

@@ -247,13 +247,14 @@ static int
 gather(struct ag_req *r, struct ag_str head, struct iovec iov[PIECES_MAX])
 {
 	struct ag_str body = r->xl ? ag_xlate_body(r) : ag_req_body(r);
+	struct ag_str auth = r->is_admin ? AG_STR_NONE : r->bearer ? r->bearer->line : r->dest->auth_line;
 	static char head_end[] = "\r\n";
 	size_t at = 0;
 	int n = 0;
 
 	iov[n++] = (struct iovec){ .iov_base = (void *)(uintptr_t)head.p, .iov_len = head.n };
-	if (!r->is_admin && r->dest->auth_line.n > 0)
-		iov[n++] = (struct iovec){ (void *)(uintptr_t)r->dest->auth_line.p, r->dest->auth_line.n };
+	if (auth.n > 0)
+		iov[n++] = (struct iovec){ (void *)(uintptr_t)auth.p, auth.n };
 	iov[n++] = (struct iovec){ head_end, 2 };
 	for (uint32_t i = 0; i < r->n_edits; i++) {
 		const struct ag_edit *e = &r->edit[i];
@@ -384,6 +385,49 @@ may_reuse(const struct ag_req *r)
 	    (!r->is_admin || ag_str_starts(msg, AG_STR("GET ")) || ag_str_starts(msg, AG_STR("HEAD ")));
 }
 
+/* Without a token there is nothing to send; nothing is held any more. */
+static void
+fail_unauthenticated(struct ag_req *r, const char *why)
+{
+	static struct ag_log_limit limit;
+
+	ag_count(AG_CNT_attempt_failed);
+	if (ag_log_allowed(&limit, 20))
+		ag_warn("no access token: %s host=%s trace=%.*s", why, ag_origin_host(r->dest->origin),
+		    AG_STR_ARG(r->trace_id));
+	ag_req_release(r);
+	ag_reply_verdict(r, AG_DENY_UPSTREAM_AUTH, ag_arena_dup(&r->arena, ag_str(why)), AG_NONE_IX);
+}
+
+static void
+req_on_token(void *arg)
+{
+	struct ag_req *r = arg;
+
+	assert(r->magic == AG_REQ_MAGIC && r->state == AG_REQ_ROUTE);
+	r->is_awaiting_token = false;
+	ag_req_send(r);
+}
+
+/* false: it waits, or has failed and may be gone. */
+static bool
+has_token(struct ag_req *r)
+{
+	const char *why;
+	int rc;
+
+	if (r->is_admin || !r->dest->token || r->bearer)
+		return true;
+	r->token_wait.fn = req_on_token;
+	r->token_wait.arg = r;
+	rc = ag_token_get(r->dest->token, &r->token_wait, &r->bearer, &why);
+	if (rc == -EINPROGRESS)
+		r->is_awaiting_token = true;
+	else if (rc < 0)
+		fail_unauthenticated(r, why);
+	return rc == 0;
+}
+
 void
 ag_req_send(struct ag_req *r)
 {
@@ -392,6 +436,8 @@ ag_req_send(struct ag_req *r)
 	socklen_t addr_len;
 	int rc;
 
+	if (!has_token(r))
+		return;
 	r->up = may_reuse(r) ? ag_upstream_take_idle(o, r) : NULL;
 	if (r->up) {
 		ag_req_write(r);

@@ -2,15 +2,15 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/arena.h"
+#include "base/locked.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "shm/catalog_area.h"
 #include "shm/counters.h"
 #include "worker/origin.h"
+#include "worker/tokens.h"
 
 #define SECRET_PAGE 16384
 
@@ -80,10 +80,11 @@ ag_view_unref(struct ag_view *v)
 		struct secret_page *page = v->secrets;
 
 		v->secrets = page->next;
-		ag_mem_wipe(page->mem, SECRET_PAGE);
-		munmap(page->mem, SECRET_PAGE);
+		ag_locked_free(page->mem, SECRET_PAGE);
 		free(page);
 	}
+	for (uint32_t i = 0; v->dest && i < ag_catalog_n_integrations(v->cat); i++)
+		ag_token_unref(v->dest[i].token);
 	free(v->dest);
 	ag_arena_fini(&v->arena);
 	ag_catalog_unref(v->cat);
@@ -108,17 +109,11 @@ secret_alloc(struct ag_view *v, size_t n)
 		page = calloc(1, sizeof(*page));
 		if (!page)
 			return NULL;
-		page->mem = mmap(NULL, SECRET_PAGE, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (page->mem == MAP_FAILED) {
+		page->mem = ag_locked_new(SECRET_PAGE);
+		if (!page->mem) {
 			free(page);
 			return NULL;
 		}
-		/* Without the right to lock, a secret may reach swap; it stays out of cores. */
-		if (mlock(page->mem, SECRET_PAGE) < 0)
-			ag_debug("could not lock memory for credentials: %m");
-		madvise(page->mem, SECRET_PAGE, MADV_DONTDUMP);
-		madvise(page->mem, SECRET_PAGE, MADV_WIPEONFORK);
 		page->next = v->secrets;
 		v->secrets = page;
 	}
@@ -147,6 +142,7 @@ open_auth(struct ag_worker *w, struct ag_view *v, const struct ag_cat_integratio
 	static const char *const prefixes[] = { [AG_AUTH_BEARER] = "authorization: Bearer ",
 		[AG_AUTH_API_KEY] = "api-key: ", [AG_AUTH_X_API_KEY] = "x-api-key: ",
 		[AG_AUTH_GOOG_API_KEY] = "x-goog-api-key: ", [AG_AUTH_SIGN] = "" };
+	enum ag_oauth oauth = family->oauth ? family->oauth(d->config) : AG_OAUTH_NONE;
 	const char *prefix;
 	bool is_signing;
 	struct ag_buf aad, plain;
@@ -160,7 +156,10 @@ open_auth(struct ag_worker *w, struct ag_view *v, const struct ag_cat_integratio
 	ag_buf_init(&plain, 8192);
 	uuid_aad(i->uuid, &aad);
 	rc = ag_vault_open(w->ctx->master_key, ag_buf_str(&aad), sealed, &plain);
-	if (rc == 0) {
+	if (rc == 0 && oauth != AG_OAUTH_NONE) {
+		d->token = ag_token_source(w->tokens, oauth, ag_str_trim(ag_buf_str(&plain)), d->config);
+		rc = d->token ? 0 : -ENOMEM;
+	} else if (rc == 0) {
 		is_signing = family->is_signing && family->is_signing(ag_buf_str(&plain));
 		prefix = prefixes[family->auth == AG_AUTH_SIGN && !is_signing ? AG_AUTH_BEARER : family->auth];
 		len = strlen(prefix) + plain.n + 2;

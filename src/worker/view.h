@@ -13,6 +13,7 @@
 #include "worker/worker.h"
 
 struct ag_origin;
+struct ag_token;
 
 /* What requests to one integration have in common. */
 struct ag_dest {
@@ -22,6 +23,7 @@ struct ag_dest {
 	struct ag_str auth_line;    /* "authorization: Bearer ...\r\n", in locked memory; n 0: none */
 	struct ag_str secret;       /* the credential, in locked memory */
 	struct ag_str hidden[AG_HIDDEN_MAX]; /* of it: never passed back to a client; n 0: none */
+	struct ag_token *token;     /* owned reference: where tokens come from instead; NULL: the credential is sent */
 	struct ag_str header_lines; /* configured headers, each with CRLF */
 	struct ag_str config;       /* `configurations`, JSON; in the catalogue */
 	bool is_ready;

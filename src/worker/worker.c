@@ -29,6 +29,7 @@
 #include "worker/client.h"
 #include "worker/origin.h"
 #include "worker/request.h"
+#include "worker/tokens.h"
 #include "worker/upstream.h"
 #include "worker/view.h"
 #include "worker/wait.h"
@@ -391,6 +392,7 @@ worker_on_tick(evutil_socket_t fd, short what, void *arg)
 	ag_a64_set(&w->proc->heartbeat_us, ag_clock_wall_us());
 	/* An idle worker keeps up too, so that the first request after a change is not slower. */
 	(void)ag_worker_view(w);
+	ag_tokens_tick(w->tokens);
 }
 
 /* ---- making and ending ------------------------------------------------------------------- */
@@ -435,7 +437,8 @@ worker_init_tables(struct ag_worker *w)
 		w->free_slots[i] = n - 1 - i;
 	w->n_free_slots = n;
 	w->origins = ag_origins_new(w);
-	if (!w->origins)
+	w->tokens = ag_tokens_new(w);
+	if (!w->origins || !w->tokens)
 		return -ENOMEM;
 	snprintf(path, sizeof(path), "%s/control.sock", w->conf->run_dir);
 	w->control = ag_origin_get_unix(w->origins, path);
@@ -516,10 +519,12 @@ worker_fini(struct ag_worker *w)
 			ag_req_on_client_gone(c->req);
 		ag_client_free(c);
 	}
+	ag_tokens_stop(w->tokens);
 	ag_origins_free(w->origins);
 	while (w->deferred_ev && !ag_list_is_empty(&w->buried))
 		worker_on_deferred(-1, 0, w);
 	ag_view_unref(w->view);
+	ag_tokens_free(w->tokens);
 	ag_req_free_spares(w);
 	for (int i = 0; i < AG_WORKER_LISTEN_MAX; i++) {
 		event_release(w->listen_ev[i]);

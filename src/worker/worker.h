@@ -21,6 +21,7 @@
 
 struct ag_view;
 struct ag_origins;
+struct ag_tokens;
 struct ag_req;
 
 #define AG_WORKER_LISTEN_MAX AG_LISTEN_MAX
@@ -41,6 +42,7 @@ struct ag_worker {
 	SSL_CTX *tls_client;            /* owned */
 	struct ag_view *view;           /* owned reference: newest catalogue seen */
 	struct ag_origins *origins;     /* owned: connections to providers */
+	struct ag_tokens *tokens;       /* owned: access tokens for providers */
 	struct ag_origin *control;      /* borrowed: origins; the control process's socket */
 
 	struct ag_list clients;         /* struct ag_client */

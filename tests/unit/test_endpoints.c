@@ -47,10 +47,10 @@ what_is_not_served_is_served_by_kin(void)
 {
 	const struct ag_provider *claude = ag_provider_find(AG_STR("anthropic")), *openai = ag_provider_find(AG_STR("openai"));
 
-	is_i64(ag_provider_serve(claude, AG_EP_CHAT)->endpoint, AG_EP_MESSAGES, "a chat by messages");
-	is_i64(ag_provider_serve(openai, AG_EP_MESSAGES)->endpoint, AG_EP_CHAT, "messages by a chat");
-	is_i64(ag_provider_serve(openai, AG_EP_RESPONSES)->endpoint, AG_EP_RESPONSES, "what it has itself by that");
-	ok(!ag_provider_serve(claude, AG_EP_EMBEDDING) && !ag_provider_serve(openai, AG_EP_COUNT_TOKENS), "and nothing by strangers");
+	is_i64(ag_provider_serve(claude, AG_EP_CHAT, AG_STR("m"))->endpoint, AG_EP_MESSAGES, "a chat by messages");
+	is_i64(ag_provider_serve(openai, AG_EP_MESSAGES, AG_STR("m"))->endpoint, AG_EP_CHAT, "messages by a chat");
+	is_i64(ag_provider_serve(openai, AG_EP_RESPONSES, AG_STR("m"))->endpoint, AG_EP_RESPONSES, "what it has itself by that");
+	ok(!ag_provider_serve(claude, AG_EP_EMBEDDING, AG_STR("m")) && !ag_provider_serve(openai, AG_EP_COUNT_TOKENS, AG_STR("m")), "and nothing by strangers");
 }
 
 #define IMG AG_MEDIA_IMAGE_TOKENS

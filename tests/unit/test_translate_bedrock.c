@@ -221,7 +221,7 @@ addresses_are_made(void)
 		ag_buf_fini(&out);
 	}
 	ag_buf_init(&out, 4096);
-	ok(ag_provider_expand(p, ag_provider_serve(p, AG_EP_MESSAGES)->stream_path, AG_STR("{}"),
+	ok(ag_provider_expand(p, ag_provider_serve(p, AG_EP_MESSAGES, AG_STR("m"))->stream_path, AG_STR("{}"),
 	    AG_STR("arn:aws:bedrock:us-east-1:1:inference-profile/us.amazon.nova-pro-v1:0"), AG_STR_NONE, &out, NULL) == 0 &&
 	    ag_str_eq(ag_buf_str(&out), AG_STR("/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Ainference-profile%2F"
 	    "us.amazon.nova-pro-v1%3A0/converse-stream")), "the model is one segment");

@@ -54,5 +54,6 @@ X(NOT_READY, 503, C, "unavailable_error", NULL, req_denied_capacity, true, "The 
 X(CONNECT_FAILED, 503, C, "connect_error", NULL, attempt_failed, true, "The provider could not be reached: %s")
 X(UPSTREAM_BROKE, 502, C, "upstream_error", NULL, attempt_failed, true, "The provider closed the connection before it answered: %s")
 X(UPSTREAM_BAD, 502, C, "upstream_error", NULL, attempt_failed, true, "The provider's answer is not valid HTTP: %s")
+X(UPSTREAM_AUTH, 502, C, "upstream_auth_error", NULL, attempt_failed, true, "The gateway could not authenticate itself to the provider: %s")
 X(TIMEOUT, 408, C, "timeout_error", NULL, attempt_failed, true, "Request exceeded the timeout sent in the request: %sms")
 X(INTERNAL, 500, B, "internal_error", NULL, req_denied, false, "Something went wrong")
