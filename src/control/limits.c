@@ -205,14 +205,13 @@ period_members(struct ag_call *c, struct json_object *obj, const char *path,
 	return 0;
 }
 
-/* Policies count requests too, and their weeks begin on Mondays. */
+/* Weeks of policies begin on Mondays. */
 static int
 usage_read_as(struct ag_call *c, struct json_object *obj, const char *path, bool is_policy,
     struct ag_limit *l)
 {
 	static const enum ag_unit units[] = { AG_UNIT_NUSD, AG_UNIT_TOKENS, AG_UNIT_REQUESTS };
-	static const char *const all_types[] = { "cost", "tokens", "requests", NULL };
-	static const char *const types[] = { "cost", "tokens", NULL };
+	static const char *const types[] = { "cost", "tokens", "requests", NULL };
 	char p[128];
 	int which;
 
@@ -221,8 +220,7 @@ usage_read_as(struct ag_call *c, struct json_object *obj, const char *path, bool
 	if (!json_object_is_type(obj, json_type_object))
 		return ag_call_invalid(c, "%s: must be an object", path);
 	snprintf(p, sizeof(p), "%s.type", path);
-	if (choice_member(c, obj, p, is_policy ? all_types : types,
-	    is_policy ? "cost, tokens, requests" : "cost, tokens", &which) < 0)
+	if (choice_member(c, obj, p, types, "cost, tokens, requests", &which) < 0)
 		return -1;
 	l->unit = units[which < 0 ? 0 : which];
 	if (mode_members(c, obj, path, l) < 0)
@@ -274,7 +272,7 @@ usage_write(const struct ag_limit *l)
 	json_object_object_add(j, "credit_limit", l->limit == INT64_MAX
 	    ? NULL : exact_number(l->limit, unit_scale(l->unit)));
 	json_object_object_add(j, "type",
-	    json_object_new_string(l->unit == AG_UNIT_NUSD ? "cost" : "tokens"));
+	    json_object_new_string(l->unit == AG_UNIT_NUSD ? "cost" : l->unit == AG_UNIT_TOKENS ? "tokens" : "requests"));
 	json_object_object_add(j, "alert_threshold", l->alert_at == INT64_MAX
 	    ? NULL : exact_number(l->alert_at, unit_scale(l->unit)));
 	json_object_object_add(j, "periodic_reset", periods[l->period_kind]

@@ -6,7 +6,7 @@
 #ifndef AG_CONTROL_OPENAPI_SCHEMAS_H
 #define AG_CONTROL_OPENAPI_SCHEMAS_H
 
-#define USAGE_WRITE "type:cost|tokens credit_limit:number alert_threshold:number? periodic_reset:monthly|weekly?" \
+#define USAGE_WRITE "type:cost|tokens|requests credit_limit:number alert_threshold:number? periodic_reset:monthly|weekly?" \
 	" periodic_reset_days:int? next_usage_reset_at:time? enforcement:strict|adaptive|shadow on_exhaust:cut|finish"
 #define LIMITS_ONE  " usage_limits:UsageLimits? rate_limits:[RateLimit]?"
 #define LIMITS_MANY " usage_limits:[UsageLimits]? rate_limits:[RateLimit]?"

@@ -294,6 +294,27 @@ def test_a_budget_of_tokens_refuses_in_tokens(plane, provider):
     assert provider.stats()["requests"] == 0
 
 
+# -- requests ------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("level", ("api_key", "workspace", "integration", "organisation"))
+def test_a_budget_of_requests_counts_requests_on_every_level(plane, provider, level):
+    limits = [{"type": "requests", "credit_limit": 3, "periodic_reset": "monthly"}]
+    workspace = plane.workspace(usage_limits=limits if level == "workspace" else None)
+    plane.grant("mock", workspace, **({"usage_limits": limits} if level == "integration" else {}))
+    key = plane.key(workspace=workspace, **({"usage_limits": limits[0]} if level == "api_key" else {}))
+    if level == "organisation":
+        plane.admin("PUT", "/admin/organisation/settings", {"usage_limits": limits, "reset_usage": True})
+    try:
+        pending = [plane.post_async(key, BODY) for _ in range(12)]
+        assert sorted(p.answer().status for p in pending) == [200] * 3 + [412] * 9
+        assert provider.stats()["requests"] == 3
+        seen = [one for one in plane.get("/v1/limits", key).json["limits"] if one["scope"] == level]
+        assert [(one["type"], one["limit"], one["used"], one["held"]) for one in seen] == [("requests", 3, 3, 0)]
+    finally:
+        if level == "organisation":
+            plane.admin("PUT", "/admin/organisation/settings", {"usage_limits": None})
+
+
 # -- changes -------------------------------------------------------------------------------------
 
 def test_editing_a_limit_keeps_the_spend(plane, provider):

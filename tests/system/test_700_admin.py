@@ -118,7 +118,7 @@ def test_the_same_slug_twice_is_a_conflict(gateway):
     ({"name": "x", "usage_limits": [{"credit_limit": "5"}]}, "usage_limits[0].credit_limit"),
     ({"name": "x", "usage_limits": [{"credit_limit": 4000000001}]}, "4000000000"),
     ({"name": "x", "usage_limits": [{"credit_limit": 1e300}]}, "credit_limit"),
-    ({"name": "x", "usage_limits": [{"credit_limit": 5, "type": "requests"}]}, "type"),
+    ({"name": "x", "usage_limits": [{"credit_limit": 5, "type": "dollars"}]}, "type"),
     ({"name": "x", "usage_limits": [{"credit_limit": 1.5, "type": "tokens"}]}, "one token"),
     ({"name": "x", "usage_limits": [{"credit_limit": 5, "periodic_reset": "daily"}]},
      "periodic_reset"),
