@@ -342,14 +342,15 @@ hold_back(struct ag_req *r)
 	}
 }
 
-static enum ag_outcome
-outcome_of_status(int status)
+/* Where a provider sends a client elsewhere it has answered nothing. */
+enum ag_outcome
+ag_relay_outcome(int status)
 {
 	if (status == 429)
 		return AG_OUT_UPSTREAM_429;
 	if (status >= 500)
 		return AG_OUT_UPSTREAM_5XX;
-	return status >= 400 ? AG_OUT_UPSTREAM_4XX : AG_OUT_ANSWERED;
+	return status >= 300 ? AG_OUT_UPSTREAM_4XX : AG_OUT_ANSWERED;
 }
 
 /* The answer is complete: its cost is settled before the client can see the end, so that what it
@@ -569,7 +570,7 @@ relay_body(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_last)
 	if (r->length_out_left > 0)
 		r->length_out_left -= o.bytes < r->length_out_left ? o.bytes : r->length_out_left;
 	if (is_last)
-		settle_end(r, outcome_of_status(r->rec.status));
+		settle_end(r, ag_relay_outcome(r->rec.status));
 	if (write_out(r, &o, is_last) < 0) {
 		if (is_last)
 			ag_client_free(r->client);
@@ -775,12 +776,6 @@ void
 ag_relay_hold_back(struct ag_req *r)
 {
 	hold_back(r);
-}
-
-enum ag_outcome
-ag_relay_outcome(int status)
-{
-	return outcome_of_status(status);
 }
 
 void

@@ -144,7 +144,7 @@ def test_spend_is_exact_to_the_nano_dollar(plane, provider):
 
 def test_what_the_provider_refused_costs_nothing(plane, provider):
     key = plane.key(budget_usd=usd(WORST + 6))
-    for status in (400, 401, 429, 500, 503):
+    for status in (307, 400, 401, 429, 500, 503):
         provider.clear()
         provider.script(status=status)
         assert plane.post(key, BODY).status == status
