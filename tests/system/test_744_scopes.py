@@ -85,7 +85,9 @@ ENDPOINTS = [
 ]
 # Served, and not to be had by a scope: an invite's token and a file's signature are the right, operators have
 # a socket of their own.
-WITHOUT_SCOPE = [("POST", "/v1/invites/accept"), ("GET", "/v1/logs/exports/{}/file"), ("*", "/v1/operator/")]
+# The description of the API is for all.
+WITHOUT_SCOPE = [("POST", "/v1/invites/accept"), ("GET", "/v1/logs/exports/{}/file"), ("*", "/v1/operator/"),
+                 ("GET", "/v1/openapi.json")]
 # Creating an integration: whose it is decides, and that stands in the body; see the test of its own.
 # The same of a guardrail, by its row; tests of guardrails look at that.
 BY_BODY = [("POST", "/v1/integrations"), *[(m, "/v1/guardrails") for m in ("GET", "POST", "PUT", "DELETE")]]
