@@ -35,7 +35,7 @@ tests_stress_bench_keytab_LDADD = $(shm_libs)
 EXTRA_DIST += tests/unit/shm_fixture.h
 
 # Longer: AG_STRESS_OPS=20000000 make check-stress
-# A billion steps, a quarter of an hour: make stress-long, or AG_STRESS_OPS=N make stress-long.
+# A billion steps, some minutes: make stress-long, or AG_STRESS_OPS=N make stress-long.
 .PHONY: check-stress stress-long
 check-stress: $(stress_programs)
 	@for t in $(stress_programs); do echo "== $$t"; ./$$t || exit 1; done
