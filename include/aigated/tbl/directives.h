@@ -125,7 +125,8 @@ D(admin_burst, UINT, "3000", "1", "1000000", NEW,
 D(admin_timeout, DURATION, "30s", "1s", "10m", NEW,
   "Longest time an admin call waits for PostgreSQL before it is refused with 503.")
 D(credential_dir, PATH, "", "", "", NEW,
-  "Directory whose files secret references may read, of which the gateway's account must be able to; empty: none.")
+  "Directory whose files secret references may read; the gateway's account must be able to.  Among several "
+  "organisations a file's name begins with its owner's slug and a dot, such as acme.openai.  Empty: none.")
 D(credential_refresh, DURATION, "5m", "1s", "1d", NEW,
   "How often credentials that are kept elsewhere are read anew.")
 D(public_url, STRING, "", "", "", NEW,
