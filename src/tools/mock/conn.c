@@ -255,11 +255,12 @@ play_gate(struct mock_conn *c)
 	return GO_SEND;
 }
 
+/* May anything come between the pieces?  The pace of chunks means nothing to a plain answer. */
 static bool
-is_gated(const struct mock_pace *p)
+is_gated(const struct mock_play *p)
 {
-	return p->chunk_delay_ms > 0 || p->cut_after >= 0 || p->reset_after >= 0 ||
-	       p->stall_after >= 0;
+	return (p->pace.chunk_delay_ms > 0 && p->answer->is_stream) || p->pace.cut_after >= 0 ||
+	       p->pace.reset_after >= 0 || p->pace.stall_after >= 0;
 }
 
 static enum go
@@ -284,7 +285,7 @@ play_next(struct mock_conn *c)
 		return go;
 	p->is_paid = false;
 	/* Without gates ahead the rest goes in one write. */
-	p->piece = is_gated(&p->pace) ? p->piece + 1 : p->answer->pieces;
+	p->piece = is_gated(p) ? p->piece + 1 : p->answer->pieces;
 	p->limit = p->answer->piece[p->piece - 1].end;
 	if (p->limit > cut)
 		p->limit = cut;
