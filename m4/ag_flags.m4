@@ -25,3 +25,25 @@ AC_DEFUN([AG_CHECK_LDFLAG], [
   AS_VAR_IF([ag_var], [yes], [$2="$$2 $1"])
   AS_VAR_POPDEF([ag_var])
 ])
+
+# AG_CHECK_LTO: LTO_CFLAGS, LTO_LDFLAGS and NO_LTO_LDFLAGS when the compiler is a gcc that writes fat
+# objects and its linker optimises them.  clang takes the flags and means something else by them.
+AC_DEFUN([AG_CHECK_LTO], [
+  AC_CACHE_CHECK([whether $CC optimises across files], [ag_cv_lto], [
+    ag_saved_CFLAGS=$CFLAGS
+    ag_saved_LDFLAGS=$LDFLAGS
+    CFLAGS="$CFLAGS -Werror -flto -ffat-lto-objects"
+    LDFLAGS="$LDFLAGS -flto=auto"
+    AC_LINK_IFELSE([AC_LANG_PROGRAM([[
+#if defined(__clang__) || !defined(__GNUC__) || __GNUC__ < 10
+#error "not a gcc that is known to"
+#endif
+]], [])], [ag_cv_lto=yes], [ag_cv_lto=no])
+    CFLAGS=$ag_saved_CFLAGS
+    LDFLAGS=$ag_saved_LDFLAGS
+  ])
+  AS_IF([test $ag_cv_lto = yes], [
+    LTO_CFLAGS="-flto -ffat-lto-objects"
+    LTO_LDFLAGS="-flto=auto"
+    NO_LTO_LDFLAGS="-fno-lto"])
+])

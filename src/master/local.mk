@@ -27,6 +27,7 @@ aigated_SOURCES = \
 	src/master/sockets.c src/master/sockets.h \
 	src/master/start.c \
 	src/master/supervise.c
+aigated_LDFLAGS = $(HARDEN_LDFLAGS) $(LTO_LDFLAGS)
 aigated_LDADD = $(AG_ROLE_LIBS) $(AG_MASTER_LIBS) \
 	$(EVENT_LIBS) $(JSONC_LIBS) $(PQ_LIBS) $(CURL_LIBS) $(SSL_LIBS)
 EXTRA_DIST += src/master/README.md
