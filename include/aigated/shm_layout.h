@@ -264,6 +264,11 @@ struct ag_meter {
 			struct ag_a64 would_refuse; /* shadow: requests strict would have refused */
 			uint64_t reserved;
 		} mode;
+		struct { /* behind that.  Rates */
+			uint8_t of_others[304];
+			/* hi = number of a slice, lo = what the 16 before it hold at most: see rate.c */
+			struct ag_a128 earlier;
+		} rate_more;
 	} AG_ALIGNED(64);
 };
 static_assert(sizeof(struct ag_meter) == 384, "a meter is six lines");

@@ -42,6 +42,10 @@ copy_ascii(struct ag_str in, char *out)
 			break;
 		memcpy(out + i, &eight, sizeof(eight));
 	}
+	while (i < in.n && (unsigned char)(in.p[i] - 1) < 0x7f) {
+		out[i] = in.p[i];
+		i++;
+	}
 	return i;
 }
 

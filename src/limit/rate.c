@@ -7,7 +7,13 @@
  *
  * so that after a change of the window (metertab.c raises resets) all old slices are older than
  * any new one, and count no more.  AHEAD keeps what is looked at before the first slice positive:
- * an untouched bucket is slice 0. */
+ * an untouched bucket is slice 0.
+ *
+ * earlier = {hi = e, lo = sum of the 16 slices before e}, or lo = UNKNOWN: the sum is found once a
+ * slice and not at each admission, which would read five lines of memory more.  When e is open those
+ * 16 are sealed and only fall, so that what was ever true of e is never too little.  Who lowers a
+ * sealed slice forgets the sum; one that was added up before and is put there after shows too much
+ * for the rest of the slice, and whoever it would refuse adds up again. */
 #include "limit/algorithms.h"
 #include "shm/crash_point.h"
 
@@ -15,6 +21,7 @@
 #define EPOCH_SHIFT 40
 #define EPOCH_MASK  ((INT64_C(1) << EPOCH_SHIFT) - 1)
 #define RESETS_MASK 0x3fffffu /* what is left of 63 bits */
+#define UNKNOWN     INT64_MAX
 
 static int64_t
 slice_of(struct ag_pair p)
@@ -116,6 +123,50 @@ earlier_sum(const struct ag_meter *m, int64_t e)
 	return sum;
 }
 
+/* The same, as somebody found it: may be too much, never too little.  UNKNOWN: nobody did. */
+static int64_t
+earlier_known(const struct ag_meter *m, int64_t e)
+{
+	struct ag_pair known = ag_pair_read(&m->rate_more.earlier);
+
+	return known.hi == e ? known.lo : UNKNOWN;
+}
+
+/* Adds up and leaves the sum for others, unless what they know changed meanwhile. */
+static int64_t
+earlier_find(struct ag_meter *m, int64_t e)
+{
+	struct ag_pair known = ag_pair_read(&m->rate_more.earlier);
+	int64_t sum = earlier_sum(m, e);
+
+	if (sum >= 0 && (known.hi < e || (known.hi == e && sum < known.lo)))
+		(void)ag_a128_cas(&m->rate_more.earlier, known, (struct ag_pair){ .hi = e, .lo = sum });
+	return sum;
+}
+
+/* A slice was lowered: what is known of a window it lies in is too much. */
+static void
+earlier_forget(struct ag_meter *m, int64_t slice)
+{
+	struct ag_pair known;
+
+	do {
+		known = ag_pair_read(&m->rate_more.earlier);
+		if (known.hi <= slice || known.lo == UNKNOWN)
+			return;
+	} while (!ag_a128_cas(&m->rate_more.earlier, known,
+	    (struct ag_pair){ .hi = known.hi, .lo = UNKNOWN }));
+}
+
+/* Is there room for amount behind what slice e and those before it hold? */
+static bool
+has_room(int64_t earlier, int64_t own, int64_t amount, int64_t limit)
+{
+	int64_t sum = ag_amount_add(earlier, own);
+
+	return sum <= limit && amount <= limit - sum;
+}
+
 /* Adds amount to the slice of now if the window then holds at most limit; *out_used: what it holds. */
 static enum ag_take
 slice_add(struct ag_meter *m, int64_t amount, int64_t limit, int64_t e, int64_t *out_slice,
@@ -124,7 +175,7 @@ slice_add(struct ag_meter *m, int64_t amount, int64_t limit, int64_t e, int64_t 
 	for (;;) {
 		struct ag_a128 *own = bucket_of(m, e);
 		struct ag_pair cur = ag_pair_read(own);
-		int64_t sum;
+		int64_t earlier;
 
 		if (slice_of(cur) < e) {
 			e = slice_open(m, e);
@@ -137,20 +188,22 @@ slice_add(struct ag_meter *m, int64_t amount, int64_t limit, int64_t e, int64_t 
 			e = newest > e ? newest : slice_open(m, e + 1);
 			continue;
 		}
-		sum = earlier_sum(m, e);
-		if (sum < 0) {
-			e = newest_slice(m);
-			continue;
+		earlier = earlier_known(m, e);
+		if (earlier == UNKNOWN || !has_room(earlier, cur.lo, amount, limit)) {
+			earlier = earlier_find(m, e);
+			if (earlier < 0) {
+				e = newest_slice(m);
+				continue;
+			}
+			if (!has_room(earlier, cur.lo, amount, limit))
+				return AG_TAKE_DENIED;
 		}
-		sum = ag_amount_add(sum, cur.lo);
-		if (sum > limit || amount > limit - sum)
-			return AG_TAKE_DENIED;
 		AG_CRASH_POINT();
 		if (ag_a128_cas(own, cur,
 		        (struct ag_pair){ .hi = cur.hi, .lo = ag_amount_add(cur.lo, amount) })) {
 			AG_CRASH_POINT();
 			*out_slice = e;
-			*out_used = ag_amount_add(sum, amount);
+			*out_used = ag_amount_add(ag_amount_add(earlier, cur.lo), amount);
 			return AG_TAKE_OK;
 		}
 	}
@@ -200,6 +253,8 @@ slice_sub(struct ag_meter *m, int64_t slice, int64_t amount)
 		AG_CRASH_POINT();
 	} while (!ag_a128_cas(b, cur,
 	    (struct ag_pair){ .hi = cur.hi, .lo = ag_amount_sub(cur.lo, amount) }));
+	AG_CRASH_POINT();
+	earlier_forget(m, slice);
 	AG_CRASH_POINT();
 }
 
