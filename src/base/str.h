@@ -35,11 +35,12 @@ ag_str_eq(struct ag_str a, struct ag_str b)
 	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
-/* ASCII case folded. */
+/* ASCII case folded; most often they are equal as they stand. */
 static inline bool
 ag_str_ieq(struct ag_str a, struct ag_str b)
 {
-	return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
+	return a.n == b.n &&
+	    (a.n == 0 || memcmp(a.p, b.p, a.n) == 0 || strncasecmp(a.p, b.p, a.n) == 0);
 }
 
 static inline bool
@@ -57,6 +58,9 @@ ag_str_skip(struct ag_str s, size_t n)
 
 /* Without leading and trailing blanks and tabs. */
 struct ag_str ag_str_trim(struct ag_str s);
+
+/* Where `what` first stands in s, or NULL: memmem(), quicker for what is hardly ever there. */
+const char *ag_str_find(struct ag_str s, struct ag_str what);
 
 /* Copies at most cap - 1 bytes and a NUL; returns false when it had to cut. cap > 0. */
 bool ag_str_copy(struct ag_str s, char *out, size_t cap);

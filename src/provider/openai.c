@@ -299,16 +299,16 @@ read_service_tier(struct ag_str text, struct ag_json_value v, struct ag_answer *
 static void
 find_finish_reason(struct ag_str choices, struct ag_answer *a)
 {
-	static const char name[] = "\"finish_reason\":";
+	static const struct ag_str name = AG_STR("\"finish_reason\":");
 	size_t tail = min_u64(choices.n, 96), at;
-	const char *found = memmem(choices.p + choices.n - tail, tail, name, sizeof(name) - 1);
+	const char *found = ag_str_find(ag_str_skip(choices, choices.n - tail), name);
 	const char *end;
 
 	if (!found)
-		found = memmem(choices.p, choices.n, name, sizeof(name) - 1);
+		found = ag_str_find(choices, name);
 	if (!found)
 		return;
-	at = (size_t)(found - choices.p) + sizeof(name) - 1;
+	at = (size_t)(found - choices.p) + name.n;
 	while (at < choices.n && choices.p[at] == ' ')
 		at++;
 	if (at == choices.n || choices.p[at] != '"')
@@ -427,11 +427,12 @@ read_error(struct ag_str text, struct ag_json_value v, struct ag_answer *a)
 static bool
 is_open(struct ag_str choices)
 {
-	static const char field[] = "\"finish_reason\":null", last[] = "\"finish_reason\":null}]";
+	static const struct ag_str field = AG_STR("\"finish_reason\":null");
+	static const char last[] = "\"finish_reason\":null}]";
 	size_t n = sizeof(last) - 1;
 
 	return (choices.n > n && memcmp(choices.p + choices.n - n, last, n) == 0) ||
-	    memmem(choices.p, choices.n, field, sizeof(field) - 1) != NULL;
+	    ag_str_find(choices, field) != NULL;
 }
 
 /* The choices of a chunk: counted, and looked into only where the last chunks differ from the others. */

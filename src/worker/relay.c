@@ -101,10 +101,10 @@ hidden_of(const struct ag_req *r, size_t i)
 	return r->dest->hidden[i];
 }
 
-static char *
+static const char *
 find_secret(struct ag_str secret, struct ag_str s)
 {
-	return secret.n < SECRET_MIN || s.n < secret.n ? NULL : memmem(s.p, s.n, secret.p, secret.n);
+	return secret.n < SECRET_MIN ? NULL : ag_str_find(s, secret);
 }
 
 /* Is our credential, or a part of it, in what a provider says? */
@@ -510,10 +510,10 @@ mask_secret(struct ag_req *r, struct ag_str run)
 {
 	for (size_t i = 0; i < AG_HIDDEN_MAX; i++) {
 		struct ag_str secret = hidden_of(r, i), rest = run;
-		char *at;
+		const char *at;
 
 		while ((at = find_secret(secret, rest))) {
-			memset(at, '*', secret.n);
+			memset((void *)(uintptr_t)at, '*', secret.n);
 			rest = ag_str_skip(rest, (size_t)(at - rest.p) + secret.n);
 		}
 	}
