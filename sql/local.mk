@@ -14,7 +14,8 @@ dist_sqlmigrations_DATA = \
 	sql/migrations/0010_reprice.sql \
 	sql/migrations/0011_analytics.sql \
 	sql/migrations/0012_people.sql \
-	sql/migrations/0013_rules.sql
+	sql/migrations/0013_rules.sql \
+	sql/migrations/0014_trace.sql
 sqlviewsdir = $(pkgdatadir)/sql/views
 dist_sqlviews_DATA = \
 	sql/views/adjustment.sql \

@@ -171,7 +171,7 @@ declare
 "service_tier": "standard, batch, flex, priority, provisioned, fast",
 "settled": "Settled when it was raised",
 "silent_days": "Days since then",
-"span_id": "Span of the client, null none",
+"span_id": "Our span of the attempt, 16 hexadecimal digits, null not traced",
 "status": "HTTP status of the provider, null or 0 none",
 "status_class": "Hundreds of the provider status: 2, 4, 5; 0 no answer",
 "streams": "Streams of records: a worker of a segment each",

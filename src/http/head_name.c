@@ -10,6 +10,7 @@ static const struct ag_str texts[AG_HN_COUNT] = {
 	[AG_HN_EXPECT] = { "expect", 6 },
 	[AG_HN_ORIGIN] = { "origin", 6 },
 	[AG_HN_API_KEY] = { "api-key", 7 },
+	[AG_HN_BAGGAGE] = { "baggage", 7 },
 	[AG_HN_REFERER] = { "referer", 7 },
 	[AG_HN_TRAILER] = { "trailer", 7 },
 	[AG_HN_UPGRADE] = { "upgrade", 7 },
@@ -19,6 +20,8 @@ static const struct ag_str texts[AG_HN_COUNT] = {
 	[AG_HN_CONNECTION] = { "connection", 10 },
 	[AG_HN_KEEP_ALIVE] = { "keep-alive", 10 },
 	[AG_HN_SET_COOKIE] = { "set-cookie", 10 },
+	[AG_HN_TRACESTATE] = { "tracestate", 10 },
+	[AG_HN_TRACEPARENT] = { "traceparent", 11 },
 	[AG_HN_CONTENT_TYPE] = { "content-type", 12 },
 	[AG_HN_AUTHORIZATION] = { "authorization", 13 },
 	[AG_HN_CONTENT_LENGTH] = { "content-length", 14 },
@@ -40,7 +43,7 @@ static const struct ag_str texts[AG_HN_COUNT] = {
 /* Length and first letter leave one candidate, two at most. */
 static const uint8_t first_of_length[] = {
 	[2] = AG_HN_TE, [3] = AG_HN_VIA, [4] = AG_HN_HOST, [6] = AG_HN_COOKIE, [7] = AG_HN_API_KEY,
-	[9] = AG_HN_FORWARDED, [10] = AG_HN_CONNECTION, [12] = AG_HN_CONTENT_TYPE,
+	[9] = AG_HN_FORWARDED, [10] = AG_HN_CONNECTION, [11] = AG_HN_TRACEPARENT, [12] = AG_HN_CONTENT_TYPE,
 	[13] = AG_HN_AUTHORIZATION, [14] = AG_HN_CONTENT_LENGTH, [15] = AG_HN_ACCEPT_ENCODING,
 	[16] = AG_HN_PROXY_CONNECTION, [17] = AG_HN_TRANSFER_ENCODING, [18] = AG_HN_X_AIGATE_CLIENT_IP,
 	[19] = AG_HN_OPENAI_ORGANIZATION,

@@ -12,7 +12,8 @@ src_http_libhttp_a_SOURCES = \
 	src/http/json_skip.c src/http/json_skip.h src/http/json_skip.inc \
 	src/http/json_text.c src/http/json_text.h \
 	src/http/sse.c src/http/sse.h \
-	src/http/tls.c src/http/tls.h
+	src/http/tls.c src/http/tls.h \
+	src/http/trace_context.c src/http/trace_context.h
 EXTRA_DIST += src/http/README.md
 
 # What links libhttp.a names this: HTTP_LIBS holds the libraries behind it, in order.
@@ -45,3 +46,8 @@ check_PROGRAMS += tests/unit/test_eventstream
 TESTS += tests/unit/test_eventstream
 tests_unit_test_eventstream_SOURCES = tests/unit/test_eventstream.c tests/unit/tap.h
 tests_unit_test_eventstream_LDADD = $(HTTP_LIBS)
+
+check_PROGRAMS += tests/unit/test_trace_context
+TESTS += tests/unit/test_trace_context
+tests_unit_test_trace_context_SOURCES = tests/unit/test_trace_context.c tests/unit/tap.h
+tests_unit_test_trace_context_LDADD = $(HTTP_LIBS)

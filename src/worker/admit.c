@@ -15,8 +15,6 @@
 #include "policy/metadata.h"
 #include "worker/request.h"
 
-#define TRACE_ID_MAX 128
-
 /* ---- who --------------------------------------------------------------------------------- */
 
 struct ag_str
@@ -488,22 +486,4 @@ ag_req_admit(struct ag_req *r, const struct ag_http_head *head, struct ag_str *o
 	else
 		ag_req_edit_body(r, &usage);
 	return AG_ALLOW;
-}
-
-struct ag_str
-ag_admit_trace_id(struct ag_req *r, const struct ag_http_head *head)
-{
-	struct ag_str v = HEADER(head, "trace-id");
-	char uuid[AG_UUID_TEXT];
-
-	if (v.n == 0) {
-		struct ag_str parent = ag_http_header_get(head, AG_STR("traceparent"));
-
-		if (parent.n >= 55 && parent.p[2] == '-' && parent.p[35] == '-')
-			v = ag_str_n(parent.p + 3, 32);
-	}
-	if (v.n > 0 && v.n <= TRACE_ID_MAX)
-		return ag_arena_dup(&r->arena, v);
-	ag_uuid_text(r->id, uuid);
-	return ag_arena_dup(&r->arena, ag_str(uuid));
 }

@@ -58,7 +58,6 @@ ag_reply_limits(struct ag_req *r, const struct ag_http_head *head)
 	char uuid[AG_UUID_TEXT], at[AG_ISO8601_LEN];
 	struct ag_buf body;
 
-	r->trace_id = ag_admit_trace_id(r, head);
 	if (verdict != AG_ALLOW) {
 		ag_reply_verdict(r, verdict, detail, AG_NONE_IX);
 		return;

@@ -23,6 +23,7 @@ src_worker_libworker_a_SOURCES = \
 	src/worker/status.c \
 	src/worker/take.c \
 	src/worker/tokens.c src/worker/tokens.h \
+	src/worker/trace.c \
 	src/worker/translate.c src/worker/translate.h src/worker/translate_answer.c \
 	src/worker/tell.c \
 	src/worker/translate.c \

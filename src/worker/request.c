@@ -157,7 +157,7 @@ ag_req_again(struct ag_req *r, int64_t wall_us)
 		ag_view_ref(r->view);
 	ag_req_wipe_head(r);
 	ag_arena_reset(&r->arena);
-	r->trace_id = ag_admit_trace_id(r, head);
+	ag_req_trace(r, head);
 	if (r->xl)
 		ag_xlate_free(r);
 	/* Its rules may be others now: laid over the body as it came. */
@@ -410,7 +410,7 @@ ag_req_start(struct ag_client *c, const struct ag_http_head *head, struct ag_buf
 	ag_buf_init(&r->acc, c->w->conf->max_body);
 	r->rec.received_at_us = r->admit_at_us = ag_clock_wall_us();
 	ag_worker_uuid7(c->w, r->rec.received_at_us, r->id);
-	r->trace_id = ag_admit_trace_id(r, head);
+	ag_req_trace(r, head);
 	r->view = ag_worker_view(c->w);
 	if (r->view)
 		ag_view_ref(r->view);

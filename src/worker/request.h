@@ -11,6 +11,7 @@
 #include "catalog/guard.h"
 #include "http/json_scan.h"
 #include "http/sse.h"
+#include "http/trace_context.h"
 #include "limit/holds.h"
 #include "policy/estimate.h"
 #include "policy/guard.h"
@@ -79,6 +80,18 @@ struct ag_req_policy {
 	uint32_t meter_ix;
 };
 
+/* The trace a request is part of, and our spans in it; ids as on the wire. */
+struct ag_req_trace {
+	bool is_on;                /* spans are made, and stand in the records */
+	bool has_parent, has_attempt;
+	uint8_t flags;             /* enum ag_trace_flags */
+	char id[AG_TRACE_ID_LEN];
+	char parent[AG_SPAN_ID_LEN]; /* whose child the request is, with has_parent */
+	char span[AG_SPAN_ID_LEN];   /* of the request */
+	char attempt[AG_SPAN_ID_LEN]; /* of the newest attempt, with has_attempt */
+	struct ag_str state;       /* tracestate of the client; arena */
+};
+
 /* What a rate limit tells the client in headers. */
 struct ag_rate_note {
 	bool is_set;
@@ -117,6 +130,7 @@ struct ag_req {
 	uint32_t n_edits;              /* of edit[], below */
 	uint8_t id[16];
 	struct ag_str trace_id, metadata, requested_model; /* arena */
+	struct ag_req_trace trace;
 	struct ag_req_rules *rules;    /* NULL: none */
 	struct ag_buf merged;          /* the body with the parameters of a config; empty: as it came */
 	size_t came_len;               /* with merged: the length of the body as it came */
@@ -234,7 +248,6 @@ struct ag_str ag_admit_key_of(const struct ag_http_head *head);
 /* The request's metadata with its key's (blob) and its workspace's, into r->metadata.  -E2BIG. */
 int ag_admit_metadata(struct ag_req *r, const struct ag_http_head *head,
     struct ag_str blob) AG_MUST_CHECK;
-struct ag_str ag_admit_trace_id(struct ag_req *r, const struct ag_http_head *head);
 
 /* A header of ours, under either name; n 0: not there. */
 struct ag_str ag_admit_header(const struct ag_http_head *head, struct ag_str portkey, struct ag_str own);
@@ -305,6 +318,14 @@ enum ag_verdict ag_req_verdict_of(const struct ag_meter *m);
 /* Every meter the request stands on, all or none; may lower est.limit to what is left.  AG_ALLOW:
  * slot is HELD.  Else as ag_req_admit(). */
 enum ag_verdict ag_req_take(struct ag_req *r, struct ag_str *out_detail, uint32_t *out_meter);
+
+/* ---- trace.c ---- */
+/* What the head says of the trace, into r->trace_id and r->trace. */
+void ag_req_trace(struct ag_req *r, const struct ag_http_head *head);
+/* A traced request is about to be sent: the attempt gets its span. */
+void ag_req_trace_attempt(struct ag_req *r);
+/* The headers that tell the provider. */
+void ag_req_trace_put(const struct ag_req *r, const struct ag_http_head *head, struct ag_buf *b);
 
 /* ---- explain.c ---- */
 /* Before a refused request gives up or is fitted: its meters as they stand now; refused: place in

@@ -53,13 +53,14 @@ ag_req_strings(const struct ag_req *r, const struct ag_catalog *cat, struct ag_s
 	strs[AG_RS_FINISH_REASON] = ag_str(r->answer.finish_reason);
 	strs[AG_RS_ERROR_TYPE] = ag_str(r->answer.error_type);
 	strs[AG_RS_TRACE_ID] = r->trace_id;
-	strs[AG_RS_SPAN_ID] = AG_STR_NONE;
+	strs[AG_RS_SPAN_ID] = r->trace.has_attempt ? ag_str_n(r->trace.attempt, sizeof(r->trace.attempt))
+	    : AG_STR_NONE;
 	strs[AG_RS_UPSTREAM_ID] = ag_str(r->answer.id);
 	strs[AG_RS_METADATA] = r->metadata;
 }
 
-/* Headers a provider must not see: ours, the caller's credentials, what chooses an account, and
- * what belongs to one connection. */
+/* Headers a provider must not see: ours, the caller's credentials, what chooses an account, where the
+ * caller's own traces lead, and what belongs to one connection. */
 static bool
 is_withheld(const struct ag_http_head *head, const struct ag_http_header *hdr)
 {
@@ -71,7 +72,8 @@ is_withheld(const struct ag_http_head *head, const struct ag_http_header *hdr)
 		[AG_HN_FORWARDED] = true, [AG_HN_X_FORWARDED_FOR] = true, [AG_HN_X_FORWARDED_HOST] = true,
 		[AG_HN_X_FORWARDED_PROTO] = true, [AG_HN_X_REAL_IP] = true, [AG_HN_VIA] = true,
 		[AG_HN_PROXY_AUTHORIZATION] = true, [AG_HN_ORIGIN] = true, [AG_HN_REFERER] = true,
-		[AG_HN_X_GOOG_API_KEY] = true,
+		[AG_HN_X_GOOG_API_KEY] = true, [AG_HN_TRACEPARENT] = true, [AG_HN_TRACESTATE] = true,
+		[AG_HN_BAGGAGE] = true,
 	};
 	struct ag_str name = hdr->name;
 
@@ -207,6 +209,8 @@ build_provider_head(struct ag_req *r, const struct ag_http_head *head, struct ag
 			ag_http_header_put(b, &head->header[i]);
 	if (r->target.family->header)
 		put_default_header(r, head, b);
+	if (AG_UNLIKELY(r->w->conf->trace_propagate && r->trace.is_on))
+		ag_req_trace_put(r, head, b);
 }
 
 /* control sees the request as it came, but for what belongs to the connection, with the client's
@@ -305,6 +309,8 @@ ag_req_write(struct ag_req *r)
 	bool is_signed;
 	int n, rc;
 
+	if (AG_UNLIKELY(r->trace.is_on && !r->is_admin))
+		ag_req_trace_attempt(r);
 	ag_buf_reset(&w->scratch);
 	if (r->is_admin)
 		build_admin_head(r, head, &w->scratch);

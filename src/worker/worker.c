@@ -39,17 +39,24 @@
 /* ---- ids --------------------------------------------------------------------------------- */
 
 void
-ag_worker_uuid7(struct ag_worker *w, int64_t wall_us, uint8_t out[16])
+ag_worker_random(struct ag_worker *w, uint8_t *out, size_t n)
 {
-	uint64_t ms = (uint64_t)(wall_us / AG_US_PER_MS);
-
-	if (w->entropy_left < 10) {
+	assert(n <= 16);
+	if (w->entropy_left < n) {
 		if (getrandom(w->entropy, sizeof(w->entropy), 0) != (ssize_t)sizeof(w->entropy))
 			assert(!"the kernel has random bytes");
 		w->entropy_left = sizeof(w->entropy);
 	}
-	w->entropy_left -= 10;
-	memcpy(out + 6, w->entropy + w->entropy_left, 10);
+	w->entropy_left -= n;
+	memcpy(out, w->entropy + w->entropy_left, n);
+}
+
+void
+ag_worker_uuid7(struct ag_worker *w, int64_t wall_us, uint8_t out[16])
+{
+	uint64_t ms = (uint64_t)(wall_us / AG_US_PER_MS);
+
+	ag_worker_random(w, out + 6, 10);
 	for (int i = 0; i < 6; i++)
 		out[i] = (uint8_t)(ms >> (8 * (5 - i)));
 	out[6] = (uint8_t)((out[6] & 0x0f) | 0x70);

@@ -73,6 +73,8 @@ struct ag_worker {
 	bool is_draining;
 };
 
+/* n random bytes, n <= 16. */
+void ag_worker_random(struct ag_worker *w, uint8_t *out, size_t n);
 /* A UUIDv7 for a request: 48 bits of wall ms, the rest random (RFC 9562 5.7). */
 void ag_worker_uuid7(struct ag_worker *w, int64_t wall_us, uint8_t out[16]);
 /* "018f....-....": 36 bytes and a NUL. */

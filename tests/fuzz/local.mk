@@ -7,14 +7,16 @@ check_PROGRAMS += \
 	tests/fuzz/fuzz_head_replay \
 	tests/fuzz/fuzz_rules_replay \
 	tests/fuzz/fuzz_scan_replay \
-	tests/fuzz/fuzz_sse_replay
+	tests/fuzz/fuzz_sse_replay \
+	tests/fuzz/fuzz_trace_replay
 TESTS += \
 	tests/fuzz/fuzz_chunk_replay \
 	tests/fuzz/fuzz_eventstream_replay \
 	tests/fuzz/fuzz_head_replay \
 	tests/fuzz/fuzz_rules_replay \
 	tests/fuzz/fuzz_scan_replay \
-	tests/fuzz/fuzz_sse_replay
+	tests/fuzz/fuzz_sse_replay \
+	tests/fuzz/fuzz_trace_replay
 tests_fuzz_fuzz_chunk_replay_SOURCES = tests/fuzz/fuzz_chunk.c tests/fuzz/fuzz.h tests/fuzz/replay.c
 tests_fuzz_fuzz_chunk_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"chunk"'
 tests_fuzz_fuzz_chunk_replay_LDADD = $(HTTP_LIBS)
@@ -33,6 +35,9 @@ tests_fuzz_fuzz_scan_replay_LDADD = $(HTTP_LIBS)
 tests_fuzz_fuzz_sse_replay_SOURCES = tests/fuzz/fuzz_sse.c tests/fuzz/fuzz.h tests/fuzz/replay.c
 tests_fuzz_fuzz_sse_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"sse"'
 tests_fuzz_fuzz_sse_replay_LDADD = $(HTTP_LIBS)
+tests_fuzz_fuzz_trace_replay_SOURCES = tests/fuzz/fuzz_trace.c tests/fuzz/fuzz.h tests/fuzz/replay.c
+tests_fuzz_fuzz_trace_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"trace"'
+tests_fuzz_fuzz_trace_replay_LDADD = $(HTTP_LIBS)
 
 # ---- src/base ----
 check_PROGRAMS += tests/fuzz/fuzz_pattern_replay
@@ -50,6 +55,7 @@ FUZZERS = \
 	tests/fuzz/fuzz_pattern \
 	tests/fuzz/fuzz_scan \
 	tests/fuzz/fuzz_sse \
+	tests/fuzz/fuzz_trace \
 	tests/fuzz/fuzz_translate
 noinst_PROGRAMS += $(FUZZERS)
 tests_fuzz_fuzz_pattern_SOURCES = tests/fuzz/fuzz_pattern.c tests/fuzz/fuzz.h
@@ -73,6 +79,9 @@ tests_fuzz_fuzz_scan_LDADD = $(HTTP_LIBS)
 tests_fuzz_fuzz_sse_SOURCES = tests/fuzz/fuzz_sse.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_sse_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_sse_LDADD = $(HTTP_LIBS)
+tests_fuzz_fuzz_trace_SOURCES = tests/fuzz/fuzz_trace.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_trace_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_trace_LDADD = $(HTTP_LIBS)
 
 # Shared by all of them.
 FUZZ_SECONDS = 60

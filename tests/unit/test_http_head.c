@@ -344,6 +344,8 @@ names_are_recognised(void)
 	static const char *const text[AG_HN_COUNT] = {
 		[AG_HN_TE] = "TE", [AG_HN_VIA] = "Via", [AG_HN_HOST] = "Host", [AG_HN_COOKIE] = "Cookie",
 		[AG_HN_EXPECT] = "Expect", [AG_HN_ORIGIN] = "Origin", [AG_HN_API_KEY] = "Api-Key",
+		[AG_HN_BAGGAGE] = "Baggage", [AG_HN_TRACESTATE] = "Tracestate",
+		[AG_HN_TRACEPARENT] = "Traceparent",
 		[AG_HN_REFERER] = "Referer", [AG_HN_TRAILER] = "Trailer", [AG_HN_UPGRADE] = "Upgrade",
 		[AG_HN_FORWARDED] = "Forwarded", [AG_HN_X_API_KEY] = "X-Api-Key",
 		[AG_HN_X_REAL_IP] = "X-Real-IP", [AG_HN_CONNECTION] = "Connection",

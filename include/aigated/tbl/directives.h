@@ -139,5 +139,7 @@ D(alert_command, PATH, "", "", "", NEW,
   "Program run for each budget alert with the JSON on its standard input, without arguments and without a shell; exit status 0 means taken.  It has 30 seconds.")
 D(metrics_listen, STRING, "", "", "", RESTART,
   "Address and port of a listener of its own for Prometheus: GET /metrics, for operators, without a key.  Port 0 takes any free port, written to run_dir/ports.  Empty: none.")
+D(trace_propagate, BOOL, "off", "", "", NEW,
+  "Whether providers are sent a traceparent with our span of the attempt as the parent, and with it the client's tracestate and baggage.  off: none of the three leaves; most providers have no use for them, and what a client's say is not theirs.")
 D(govern, BOOL, "on", "", "", RESTART,
   "off: an ungoverned relay for measurements; keys are looked up, but no meters are taken and no records written.  Never for customers.")
