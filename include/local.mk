@@ -1,5 +1,6 @@
 EXTRA_DIST += \
 	include/aigated/catalog.h \
+	include/aigated/event.h include/aigated/explain.h \
 	include/aigated/record.h \
 	include/aigated/role.h \
 	include/aigated/shm_layout.h \

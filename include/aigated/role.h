@@ -16,6 +16,7 @@
 
 struct ag_conf;
 struct ag_shm;
+struct ag_event_area;
 struct ag_master_key;
 
 struct ag_role_ctx {
@@ -31,11 +32,13 @@ struct ag_role_ctx {
 	int control_fd;                   /* control: listening unix socket for workers (run_dir/control.sock) */
 	int operator_fd;                  /* control: listening unix socket for aigatectl (run_dir/operator.sock) */
 	int metrics_fd;                   /* control: listening TCP socket for Prometheus, -1 none */
+	struct ag_event_area *events;     /* workers and telemetry: event_ring.h; NULL: there is no telemetry */
 	const struct ag_master_key *master_key; /* workers and control; NULL elsewhere */
 };
 
 int ag_worker_main(struct ag_role_ctx *ctx);
 int ag_flusher_main(struct ag_role_ctx *ctx);
 int ag_control_main(struct ag_role_ctx *ctx);
+int ag_telemetry_main(struct ag_role_ctx *ctx);
 
 #endif

@@ -16,7 +16,7 @@
 #include "base/hash.h"
 
 #define AG_SHM_MAGIC  UINT64_C(0x6169676174656431) /* "aigated1" */
-#define AG_SHM_LAYOUT 7u
+#define AG_SHM_LAYOUT 8u
 
 /* Bytes of the segment's file that are locked as names, not as bytes: one a process slot from 0 on
  * (held while the process lives), and one for insertions into the meter table. */
@@ -57,8 +57,8 @@ struct ag_shm_hdr {
 	uint32_t hdr_size;
 	uint64_t total_size;
 	struct ag_shm_sizes sizes;
-	uint64_t procs_off;        /* struct ag_proc_slot[2 + workers]: control, flusher, workers */
-	uint64_t counters_off;     /* struct ag_a64[2 + workers][counters], rows padded to a line */
+	uint64_t procs_off;        /* struct ag_proc_slot[3 + workers]: control, flusher, telemetry, workers */
+	uint64_t counters_off;     /* struct ag_a64[3 + workers][counters], rows padded to a line */
 	uint64_t keys_off;         /* struct ag_key_slot[keys] */
 	uint64_t blobs_off;        /* key metadata, 64-byte units */
 	uint64_t meters_off;       /* struct ag_meter[meters] */
@@ -84,11 +84,12 @@ static_assert(sizeof(struct ag_shm_hdr) % 64 == 0, "what follows the header is l
 
 /* ---- processes --------------------------------------------------------------------------- */
 
-enum ag_role { AG_ROLE_NONE, AG_ROLE_CONTROL, AG_ROLE_FLUSHER, AG_ROLE_WORKER };
+enum ag_role { AG_ROLE_NONE, AG_ROLE_CONTROL, AG_ROLE_FLUSHER, AG_ROLE_WORKER, AG_ROLE_TELEMETRY };
 
 #define AG_PROC_CONTROL      0u
 #define AG_PROC_FLUSHER      1u
-#define AG_PROC_WORKER(ix)   (2u + (ix))
+#define AG_PROC_TELEMETRY    2u /* without telemetry its slot stays AG_ROLE_NONE */
+#define AG_PROC_WORKER(ix)   (3u + (ix))
 
 /* W: the process itself, but for pid and incarnation (master, before the fork returns to work) */
 struct ag_proc_slot {

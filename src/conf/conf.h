@@ -36,12 +36,15 @@ enum ag_assumed_tier { AG_ASSUME_PRIORITY, AG_ASSUME_STANDARD };
 #define AG_CONF_C_DURATION int64_t
 #define AG_CONF_C_BOOL bool
 #define AG_CONF_C_USD int64_t
+#define AG_CONF_C_RATIO uint32_t
 #define AG_CONF_C_ENUM_LOG_LEVEL uint32_t
 #define AG_CONF_C_ENUM_FULL_RING uint32_t
 #define AG_CONF_C_ENUM_UNPRICED uint32_t
 #define AG_CONF_C_ENUM_UNKNOWN uint32_t
 #define AG_CONF_C_ENUM_TIER uint32_t
 #define AG_CONF_C_ENUM_PARTITION uint32_t
+
+#define AG_RATIO_ONE 1000000u
 
 /* Fields carry the names of the directives; durations in us, sizes in bytes, USD in nano-USD.
  * A text is never NULL: not set is "".  workers is never 0 here: the cores were counted. */

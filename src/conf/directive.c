@@ -9,6 +9,8 @@
 #include "base/num.h"
 #include "conf/listen.h"
 
+#define RATIO_SCALE 6 /* AG_RATIO_ONE */
+
 /* ---- the table --------------------------------------------------------------------------- */
 
 const struct ag_directive ag_directives[] = {
@@ -74,6 +76,7 @@ enum_names(enum ag_directive_type type)
 	case AG_DT_DURATION:
 	case AG_DT_BOOL:
 	case AG_DT_USD:
+	case AG_DT_RATIO:
 		break;
 	}
 	return NULL;
@@ -178,6 +181,8 @@ parse_number(enum ag_directive_type type, struct ag_str text, int64_t *out)
 		return rc;
 	case AG_DT_USD:
 		return ag_parse_usd(text, AG_NUSD_MAX, out);
+	case AG_DT_RATIO:
+		return ag_parse_decimal(text, RATIO_SCALE, INT64_MAX / 2, out);
 	case AG_DT_BOOL:
 		return parse_bool(text, out);
 	case AG_DT_ENUM_LOG_LEVEL:
@@ -212,6 +217,7 @@ store_number(const struct ag_directive *d, struct ag_conf *conf, int64_t v)
 		*(bool *)at = v != 0;
 		return;
 	case AG_DT_UINT:
+	case AG_DT_RATIO:
 	case AG_DT_ENUM_LOG_LEVEL:
 	case AG_DT_ENUM_FULL_RING:
 	case AG_DT_ENUM_UNPRICED:
@@ -242,6 +248,7 @@ load_number(const struct ag_directive *d, const struct ag_conf *conf)
 	case AG_DT_BOOL:
 		return *(const bool *)at;
 	case AG_DT_UINT:
+	case AG_DT_RATIO:
 	case AG_DT_ENUM_LOG_LEVEL:
 	case AG_DT_ENUM_FULL_RING:
 	case AG_DT_ENUM_UNPRICED:
@@ -270,6 +277,8 @@ expected(enum ag_directive_type type)
 		return "a whole number";
 	case AG_DT_USD:
 		return "an amount of US dollars, such as 0.10";
+	case AG_DT_RATIO:
+		return "a part of one, such as 0.25, to six decimals";
 	case AG_DT_BOOL:
 		return "on or off";
 	case AG_DT_ENUM_LOG_LEVEL:
@@ -506,6 +515,9 @@ ag_directive_put(const struct ag_directive *d, const struct ag_conf *conf, uint3
 		ag_fmt_usd(usd, sizeof(usd), load_number(d, conf));
 		ag_buf_puts(out, usd);
 		return;
+	case AG_DT_RATIO:
+		ag_buf_put(out, usd, ag_fmt_decimal(usd, sizeof(usd), load_number(d, conf), RATIO_SCALE));
+		return;
 	case AG_DT_BOOL:
 		ag_buf_puts(out, load_number(d, conf) ? "on" : "off");
 		return;
@@ -540,6 +552,8 @@ ag_directive_syntax(const struct ag_directive *d)
 		return "Cm on | off";
 	case AG_DT_USD:
 		return "Ar dollars";
+	case AG_DT_RATIO:
+		return "Ar part";
 	case AG_DT_ENUM_LOG_LEVEL:
 		return "Cm error | warn | notice | info | debug";
 	case AG_DT_ENUM_FULL_RING:

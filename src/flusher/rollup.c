@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
-#include "flusher/row.h"
+#include "shm/record_name.h"
 #include "shm/ring.h"
 
 #define GROUPS_FIRST 256u

@@ -5,77 +5,17 @@
 
 #include "flusher/meta.h"
 #include "flusher/pgbin.h"
+#include "shm/record_name.h"
 #include "shm/ring.h"
 
 #define ROW_FIELDS 67u
 /* Fields of fixed size, array heads and the replacement for unreadable metadata. */
 #define ROW_FIXED  2048u
 
-static const char *const endpoint_names[] = {
-	[AG_EP_NONE] = "none",
-#define X(name, number, text) [number] = text,
-#include "aigated/tbl/endpoints.h"
-#undef X
-};
-
-static const char *const outcome_names[] = {
-	[AG_OUT_ANSWERED] = "answered",
-	[AG_OUT_CONNECT_FAILED] = "connect_failed",
-	[AG_OUT_UPSTREAM_4XX] = "upstream_4xx",
-	[AG_OUT_UPSTREAM_429] = "upstream_429",
-	[AG_OUT_UPSTREAM_5XX] = "upstream_5xx",
-	[AG_OUT_TIMEOUT_FIRST_BYTE] = "timeout_first_byte",
-	[AG_OUT_TIMEOUT_STREAM] = "timeout_stream",
-	[AG_OUT_CLIENT_LEFT_BEFORE] = "client_left_before",
-	[AG_OUT_CLIENT_LEFT_DURING] = "client_left_during",
-	[AG_OUT_UPSTREAM_BROKE_BEFORE] = "upstream_broke_before",
-	[AG_OUT_UPSTREAM_BROKE_DURING] = "upstream_broke_during",
-	[AG_OUT_WORKER_DIED] = "worker_died",
-	[AG_OUT_BUDGET_CUT] = "budget_cut",
-};
-
-static const char *const source_names[] = {
-	[AG_USAGE_NONE] = "none",
-	[AG_USAGE_REPORTED] = "reported",
-	[AG_USAGE_PARTIAL] = "partial",
-	[AG_USAGE_ESTIMATED] = "estimated",
-	[AG_USAGE_UNKNOWN] = "unknown",
-};
-
-static const char *const tier_names[] = {
-	[AG_TIER_STANDARD] = "standard",
-	[AG_TIER_BATCH] = "batch",
-	[AG_TIER_FLEX] = "flex",
-	[AG_TIER_PRIORITY] = "priority",
-	[AG_TIER_PROVISIONED] = "provisioned",
-	[AG_TIER_FAST] = "fast",
-};
-
-/* A number of a newer worker must not cost the row. */
-static struct ag_str
-name_of(const char *const *names, size_t n, unsigned i)
-{
-	return i < n && names[i] ? ag_str(names[i]) : AG_STR("other");
-}
-
-struct ag_str
-ag_endpoint_name(unsigned endpoint)
-{
-	return name_of(endpoint_names, AG_ARRAY_LEN(endpoint_names), endpoint);
-}
-
-struct ag_str
-ag_outcome_name(unsigned outcome)
-{
-	return name_of(outcome_names, AG_ARRAY_LEN(outcome_names), outcome);
-}
-
 static void
-put_name(struct ag_pgw *w, const char *const *names, size_t n, unsigned i)
+put_name(struct ag_pgw *w, struct ag_str name)
 {
-	struct ag_str s = name_of(names, n, i);
-
-	ag_pgw_bytes(w, s.p, s.n);
+	ag_pgw_bytes(w, name.p, name.n);
 }
 
 static void
@@ -173,16 +113,16 @@ put_outcome(struct ag_pgw *w, const struct ag_record *rec)
 	put_text(w, rec, AG_RS_PROVIDER_SLUG, false);
 	put_text(w, rec, AG_RS_REQUESTED_MODEL, false);
 	put_text(w, rec, AG_RS_SERVED_MODEL, false);
-	put_name(w, endpoint_names, AG_ARRAY_LEN(endpoint_names), rec->endpoint);
+	put_name(w, ag_endpoint_name(rec->endpoint));
 	ag_pgw_bool(w, rec->is_stream);
-	put_name(w, outcome_names, AG_ARRAY_LEN(outcome_names), rec->outcome);
+	put_name(w, ag_outcome_name(rec->outcome));
 	ag_pgw_bool(w, rec->is_final);
 	put_status(w, rec->status);
 	put_status(w, rec->client_status);
 	put_text(w, rec, AG_RS_ERROR_TYPE, true);
 	put_text(w, rec, AG_RS_FINISH_REASON, true);
-	put_name(w, source_names, AG_ARRAY_LEN(source_names), rec->usage.source);
-	put_name(w, tier_names, AG_ARRAY_LEN(tier_names), rec->usage.service_tier);
+	put_name(w, ag_usage_source_name(rec->usage.source));
+	put_name(w, ag_service_tier_name(rec->usage.service_tier));
 }
 
 static void

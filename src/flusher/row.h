@@ -1,4 +1,4 @@
-/* row.h - a record as a binary COPY row of aigate.ledger, and the words its numbers stand for. */
+/* row.h - a record as a binary COPY row of aigate.ledger. */
 #ifndef AG_FLUSHER_ROW_H
 #define AG_FLUSHER_ROW_H
 
@@ -13,8 +13,5 @@ const char *ag_row_put(struct ag_buf *out, uint64_t boot_id, const struct ag_rec
 
 void ag_row_put_header(struct ag_buf *out);
 void ag_row_put_trailer(struct ag_buf *out);
-
-struct ag_str ag_endpoint_name(unsigned endpoint);
-struct ag_str ag_outcome_name(unsigned outcome);
 
 #endif

@@ -27,6 +27,7 @@ static const struct role {
 	{ AG_ROLE_FLUSHER, "flusher", ag_flusher_main, AG_PROC_FLUSHER },
 	{ AG_ROLE_CONTROL, "control", ag_control_main, AG_PROC_CONTROL },
 	{ AG_ROLE_WORKER, "worker", ag_worker_main, AG_PROC_WORKER(0) },
+	{ AG_ROLE_TELEMETRY, "telemetry", ag_telemetry_main, AG_PROC_TELEMETRY },
 };
 
 static const struct role *
@@ -109,6 +110,7 @@ child_run(struct ag_master *m, const struct ag_child *c, int lock_fd)
 		.control_fd = -1,
 		.operator_fd = -1,
 		.metrics_fd = -1,
+		.events = m->events,
 	};
 	char title[24];
 

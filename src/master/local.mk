@@ -3,6 +3,7 @@ AG_ROLE_LIBS = \
 	src/worker/libworker.a \
 	src/flusher/libflusher.a \
 	src/control/libcontrol.a \
+	src/telemetry/libtelemetry.a \
 	src/translate/libtranslate.a \
 	src/policy/libpolicy.a \
 	src/provider/libprovider.a \

@@ -15,9 +15,10 @@
 #include "conf/conf.h"
 #include "master/backoff.h"
 #include "sandbox/sandbox.h"
+#include "shm/event_ring.h"
 #include "shm/segment.h"
 
-#define AG_CHILDREN_MAX (2u + AG_WORKERS_MAX)
+#define AG_CHILDREN_MAX (3u + AG_WORKERS_MAX)
 
 struct ag_child {
 	enum ag_role role;
@@ -39,7 +40,7 @@ struct ag_child {
 enum ag_stage {
 	AG_STAGE_RUN,
 	AG_STAGE_WORKERS,
-	AG_STAGE_FLUSHER,
+	AG_STAGE_FLUSHER, /* and telemetry */
 	AG_STAGE_CONTROL,
 	AG_STAGE_GONE,
 };
@@ -50,6 +51,7 @@ struct ag_master {
 	struct ag_account account;
 	struct ag_master_key *key; /* owned: a locked page; NULL without master_key_file */
 	struct ag_shm shm;
+	struct ag_event_area *events; /* owned: what workers tell telemetry; NULL: there is none */
 	int shm_lock_fd;           /* the segment's lock; see open_segment() */
 	int n_listen;
 	int listen_fds[AG_LISTEN_MAX];

@@ -77,6 +77,30 @@ check_readable(const char *directive, const char *path, struct ag_err *err)
 	return 0;
 }
 
+/* As the telemetry process will open it; a file that is made for it here is what it needs anyway. */
+static int
+check_access_log(const struct ag_conf *conf, struct ag_err *err)
+{
+	char dir[512];
+	char *slash;
+
+	if (!conf->access_log[0])
+		return 0;
+	if (access(conf->access_log, F_OK) == 0) {
+		if (access(conf->access_log, W_OK) == 0)
+			return 0;
+	} else if (ag_str_copy(ag_str(conf->access_log), dir, sizeof(dir))) {
+		slash = strrchr(dir, '/');
+		slash[slash == dir] = '\0';
+		if (access(dir, W_OK | X_OK) == 0)
+			return 0;
+	} else {
+		errno = ENAMETOOLONG;
+	}
+	return ag_err_set(err, -errno, "directive \"access_log\": cannot write to \"%.300s\": %s",
+	    conf->access_log, strerror(errno));
+}
+
 int
 ag_master_check_files(const struct ag_conf *conf, struct ag_err *err)
 {
@@ -86,6 +110,8 @@ ag_master_check_files(const struct ag_conf *conf, struct ag_err *err)
 		rc = check_readable("tls_certificate_key", conf->tls_certificate_key, err);
 	if (rc == 0)
 		rc = check_readable("upstream_ca_file", conf->upstream_ca_file, err);
+	if (rc == 0)
+		rc = check_access_log(conf, err);
 	return rc;
 }
 
@@ -266,6 +292,16 @@ open_segment(struct ag_master *m, struct ag_err *err)
 	return 0;
 }
 
+/* Mapped before anybody is forked, so that workers and telemetry find each other in it. */
+static int
+open_events(struct ag_master *m, struct ag_err *err)
+{
+	if (!m->conf->access_log[0])
+		return 0;
+	m->events = ag_event_area_new(m->shm.hdr->sizes.workers, m->conf->telemetry_buffer, err);
+	return m->events ? 0 : -ENOMEM;
+}
+
 int
 ag_master_start(struct ag_master *m, struct ag_err *err)
 {
@@ -283,7 +319,7 @@ ag_master_start(struct ag_master *m, struct ag_err *err)
 	    (unsigned long)geteuid());
 	if ((rc = ag_master_check_files(c, err)) < 0 || (rc = check_dir("run_dir", c->run_dir, err)) < 0 ||
 	    (rc = check_dir("journal_dir", c->journal_dir, err)) < 0 || (rc = take_pid_file(m, err)) < 0 ||
-	    (rc = open_segment(m, err)) < 0 ||
+	    (rc = open_segment(m, err)) < 0 || (rc = open_events(m, err)) < 0 ||
 	    (rc = ag_sockets_listen_unix(c->run_dir, "control.sock", &m->control_fd, err)) < 0 ||
 	    (rc = ag_sockets_listen_unix(c->run_dir, "operator.sock", &m->operator_fd, err)) < 0 ||
 	    (rc = ag_sockets_write_ports(c->run_dir, m->listen_fds, m->listen_is_tls, m->n_listen, m->metrics_fd, err)) < 0)
@@ -326,6 +362,7 @@ ag_master_stop(struct ag_master *m)
 		ag_mem_wipe(m->key, sizeof(*m->key));
 		munmap(m->key, (size_t)sysconf(_SC_PAGESIZE));
 	}
+	ag_event_area_free(m->events);
 	ag_shm_unmap(&m->shm); /* the segment stays: meters and unflushed usage survive */
 	ag_fd_close(&m->shm_lock_fd);
 	ag_fd_close(&m->pid_fd);

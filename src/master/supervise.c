@@ -28,6 +28,7 @@ stage_of(enum ag_role role)
 	case AG_ROLE_WORKER:
 		return AG_STAGE_WORKERS;
 	case AG_ROLE_FLUSHER:
+	case AG_ROLE_TELEMETRY:
 		return AG_STAGE_FLUSHER;
 	case AG_ROLE_CONTROL:
 	case AG_ROLE_NONE:
@@ -133,6 +134,14 @@ watch_heartbeat(struct ag_master *m, struct ag_child *c, int64_t now, bool was_l
 	}
 }
 
+/* The control process serves when PostgreSQL does, which is not ours to wait for; nor is telemetry a
+ * reason not to serve. */
+static bool
+is_awaited(const struct ag_child *c)
+{
+	return c->pid == 0 || (c->role != AG_ROLE_CONTROL && c->role != AG_ROLE_TELEMETRY);
+}
+
 static void
 watch(struct ag_master *m, int64_t now)
 {
@@ -145,8 +154,7 @@ watch(struct ag_master *m, int64_t now)
 		watch_serving(m, c);
 		if (m->stage == AG_STAGE_RUN)
 			watch_heartbeat(m, c, now, was_late);
-		/* The control process serves when PostgreSQL does, which is not ours to wait for. */
-		is_up = is_up && (c->has_served || (c->role == AG_ROLE_CONTROL && c->pid != 0));
+		is_up = is_up && (c->has_served || !is_awaited(c));
 	}
 	if (!is_up || m->is_ready || m->stage != AG_STAGE_RUN)
 		return;
@@ -339,6 +347,8 @@ ag_master_supervise(struct ag_master *m)
 	block_signals(m);
 	ag_child_init(&m->children[m->n_children++], AG_ROLE_FLUSHER, 0);
 	ag_child_init(&m->children[m->n_children++], AG_ROLE_CONTROL, 0);
+	if (m->events)
+		ag_child_init(&m->children[m->n_children++], AG_ROLE_TELEMETRY, 0);
 	for (uint32_t i = 0; i < m->shm.hdr->sizes.workers; i++)
 		ag_child_init(&m->children[m->n_children++], AG_ROLE_WORKER, i);
 	m->last_turn_us = ag_clock_mono_us();

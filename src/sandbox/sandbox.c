@@ -15,6 +15,7 @@ static const struct ag_sandbox_row rows[] = {
 	{ AG_ROLE_CONTROL,    true,       false,   true },
 	{ AG_ROLE_FLUSHER,    false,      false,   false },
 	{ AG_ROLE_WORKER,     true,       true,    false },
+	{ AG_ROLE_TELEMETRY,  false,      false,   false },
 };
 
 const struct ag_sandbox_row *

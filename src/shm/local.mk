@@ -9,7 +9,8 @@ src_shm_libshm_a_SOURCES = \
 	src/shm/keytab.c src/shm/keytab.h \
 	src/shm/keytab_writer.c \
 	src/shm/metertab.c src/shm/metertab.h \
-	src/shm/record.c \
+	src/shm/event_ring.c src/shm/event_ring.h \
+	src/shm/record.c src/shm/record_name.c src/shm/record_name.h \
 	src/shm/ring.c src/shm/ring.h \
 	src/shm/segment.c src/shm/segment.h \
 	src/shm/words.h
@@ -39,3 +40,8 @@ check_PROGRAMS += tests/unit/test_histogram
 TESTS += tests/unit/test_histogram
 tests_unit_test_histogram_SOURCES = tests/unit/test_histogram.c tests/unit/tap.h
 tests_unit_test_histogram_LDADD = $(shm_libs)
+
+check_PROGRAMS += tests/unit/test_event_ring
+TESTS += tests/unit/test_event_ring
+tests_unit_test_event_ring_SOURCES = tests/unit/test_event_ring.c tests/unit/tap.h
+tests_unit_test_event_ring_LDADD = $(shm_libs)

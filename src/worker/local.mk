@@ -6,6 +6,7 @@ src_worker_libworker_a_SOURCES = \
 	src/worker/limits.c \
 	src/worker/edit.c \
 	src/worker/endpoints.c \
+	src/worker/event.c \
 	src/worker/explain.c \
 	src/worker/form.c src/worker/form.h \
 	src/worker/media.c \

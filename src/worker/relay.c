@@ -720,6 +720,7 @@ ag_req_on_client_gone(struct ag_req *r)
 {
 	struct ag_upstream *up = r->up;
 
+	r->told.has_client_left = true;
 	if (!r->is_admin)
 		ag_count(AG_CNT_req_client_left);
 	r->up = NULL;

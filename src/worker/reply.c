@@ -96,6 +96,8 @@ reply(struct ag_req *r, int status, const char *type, struct ag_str extra, struc
 	ag_buf_put(b, "\r\n", 2);
 	iov[0] = (struct iovec){ b->p, b->n };
 	iov[1] = (struct iovec){ (void *)(uintptr_t)body.p, body.n };
+	r->told.status = (uint16_t)status;
+	r->told.body_bytes = r->is_head_method ? 0 : body.n;
 	ag_req_goto(r, AG_REQ_REPLY);
 	ag_count_add(AG_CNT_bytes_client_out, (int64_t)(b->n + body.n));
 	if (ag_conn_writev(c->conn, iov, r->is_head_method || body.n == 0 ? 1 : 2) < 0) {
@@ -296,6 +298,7 @@ ag_reply_verdict(struct ag_req *r, enum ag_verdict v, struct ag_str detail, uint
 	int64_t now_us = ag_clock_wall_us();
 
 	assert(v != AG_ALLOW && v < AG_VERDICTS && !r->slot);
+	r->told.error = d->type;
 	ag_count(AG_CNT_req_denied);
 	if (d->counter != AG_CNT_req_denied)
 		ag_count(d->counter);
@@ -357,6 +360,8 @@ ag_reply_bad_message(struct ag_client *c, int status, const char *why)
 	put_header(b, AG_STR("x-portkey-trace-id: "), ag_str(uuid));
 	ag_buf_puts(b, status == 503 ? "x-should-retry: true\r\nretry-after: 1\r\n" : "x-should-retry: false\r\n");
 	ag_buf_puts(b, "x-portkey-gateway-exception: true\r\nconnection: close\r\n\r\n");
+	if (AG_UNLIKELY(c->w->events.hdr != NULL))
+		ag_client_event_bad(c, id, status, body.n);
 	iov[0] = (struct iovec){ b->p, b->n };
 	iov[1] = (struct iovec){ body.p, body.n };
 	if (ag_conn_writev(c->conn, iov, 2) < 0)

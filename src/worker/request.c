@@ -69,6 +69,8 @@ ag_req_free(struct ag_req *r)
 	struct ag_worker *w = r->w;
 
 	assert(r->magic == AG_REQ_MAGIC && !r->slot);
+	if (AG_UNLIKELY(w->events.hdr != NULL))
+		ag_req_event_end(r);
 	ag_wait_leave(r);
 	if (r->is_resolving)
 		ag_origin_resolve_cancel(&r->resolve);
@@ -158,6 +160,8 @@ ag_req_again(struct ag_req *r, int64_t wall_us)
 	ag_req_wipe_head(r);
 	ag_arena_reset(&r->arena);
 	ag_req_trace(r, head);
+	if (AG_UNLIKELY(r->w->events.hdr != NULL))
+		ag_req_event_begin(r, head);
 	if (r->xl)
 		ag_xlate_free(r);
 	/* Its rules may be others now: laid over the body as it came. */
@@ -411,6 +415,8 @@ ag_req_start(struct ag_client *c, const struct ag_http_head *head, struct ag_buf
 	r->rec.received_at_us = r->admit_at_us = ag_clock_wall_us();
 	ag_worker_uuid7(c->w, r->rec.received_at_us, r->id);
 	ag_req_trace(r, head);
+	if (AG_UNLIKELY(r->w->events.hdr != NULL))
+		ag_req_event_begin(r, head);
 	r->view = ag_worker_view(c->w);
 	if (r->view)
 		ag_view_ref(r->view);

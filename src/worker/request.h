@@ -92,6 +92,15 @@ struct ag_req_trace {
 	struct ag_str state;       /* tracestate of the client; arena */
 };
 
+/* What telemetry is told of a request besides; texts in the arena, set with telemetry only. */
+struct ag_req_told {
+	struct ag_str method, path, agent;
+	uint64_t body_bytes;       /* of an answer of ours */
+	const char *error;         /* static: type of the error it was answered with */
+	uint16_t status;           /* of an answer of ours, 0 none */
+	bool has_client_left;
+};
+
 /* What a rate limit tells the client in headers. */
 struct ag_rate_note {
 	bool is_set;
@@ -131,6 +140,7 @@ struct ag_req {
 	uint8_t id[16];
 	struct ag_str trace_id, metadata, requested_model; /* arena */
 	struct ag_req_trace trace;
+	struct ag_req_told told;
 	struct ag_req_rules *rules;    /* NULL: none */
 	struct ag_buf merged;          /* the body with the parameters of a config; empty: as it came */
 	size_t came_len;               /* with merged: the length of the body as it came */
@@ -326,6 +336,13 @@ void ag_req_trace(struct ag_req *r, const struct ag_http_head *head);
 void ag_req_trace_attempt(struct ag_req *r);
 /* The headers that tell the provider. */
 void ag_req_trace_put(const struct ag_req *r, const struct ag_http_head *head, struct ag_buf *b);
+
+/* ---- event.c: with telemetry only ---- */
+void ag_req_event_begin(struct ag_req *r, const struct ag_http_head *head);
+void ag_req_event_attempt(const struct ag_req *r); /* recorded, and another follows */
+void ag_req_event_end(const struct ag_req *r);
+/* A message that was no request was answered so. */
+void ag_client_event_bad(const struct ag_client *c, const uint8_t id[16], int status, size_t body_bytes);
 
 /* ---- explain.c ---- */
 /* Before a refused request gives up or is fitted: its meters as they stand now; refused: place in

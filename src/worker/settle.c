@@ -161,9 +161,12 @@ ag_req_record_attempt(struct ag_req *r, enum ag_outcome outcome)
 	r->rec.is_final = 0;
 	ag_req_strings(r, ag_view_catalog(r->view), strs);
 	rc = ag_holds_record_attempt(&r->w->ring, r->slot, &r->rec, strs);
-	if (rc == 0)
-		ag_count(AG_CNT_record_pushed);
-	return rc;
+	if (rc < 0)
+		return rc;
+	ag_count(AG_CNT_record_pushed);
+	if (AG_UNLIKELY(r->w->events.hdr != NULL))
+		ag_req_event_attempt(r);
+	return 0;
 }
 
 void

@@ -561,6 +561,7 @@ ag_worker_main(struct ag_role_ctx *ctx)
 		.ctx = ctx, .conf = ctx->conf, .shm = ctx->shm,
 		.proc = ag_shm_proc(ctx->shm, ctx->proc_ix),
 		.ring = ag_ring_of(ctx->shm, ctx->worker_ix),
+		.events = ag_event_ring_of(ctx->events, ctx->worker_ix),
 	};
 	struct listener listeners[AG_WORKER_LISTEN_MAX];
 	int status = 1;

@@ -3,7 +3,8 @@
  *
  * D(name, TYPE, default, min, max, RELOAD, text)
  * TYPE: STRING (char *), PATH (char *), LISTEN (list), SIZE (uint64_t bytes: 64k 8m 1g), UINT
- * (uint32_t), DURATION (int64_t us: 200ms 5s 1m 1h 1d), BOOL (on|off), ENUM_x (uint32_t).
+ * (uint32_t), DURATION (int64_t us: 200ms 5s 1m 1h 1d), BOOL (on|off), ENUM_x (uint32_t), RATIO
+ * (uint32_t: millionths of a part: 0 0.25 1).
  * RELOAD: NOW (running processes take it at HUP), NEW (new connections or requests), RESTART.
  * Included many times: no guard. */
 D(listen, LISTEN, "127.0.0.1:8787", "", "", RESTART,
@@ -139,6 +140,12 @@ D(alert_command, PATH, "", "", "", NEW,
   "Program run for each budget alert with the JSON on its standard input, without arguments and without a shell; exit status 0 means taken.  It has 30 seconds.")
 D(metrics_listen, STRING, "", "", "", RESTART,
   "Address and port of a listener of its own for Prometheus: GET /metrics, for operators, without a key.  Port 0 takes any free port, written to run_dir/ports.  Empty: none.")
+D(access_log, PATH, "", "", "", RESTART,
+  "File for a line of JSON about each request the workers answered, refused ones too; see ACCESS LOG in aigated(8).  Reopened at USR1.  Empty: none.")
+D(access_log_sample, RATIO, "1", "0", "1", NOW,
+  "Part of the requests answered without an error that the access log keeps; errors and refusals are always kept.")
+D(telemetry_buffer, SIZE, "1m", "64k", "1g", RESTART,
+  "Room for what each worker has told the telemetry process and that has not been taken; rounded up to a power of two.  What finds it full is dropped and counted.")
 D(trace_propagate, BOOL, "off", "", "", NEW,
   "Whether providers are sent a traceparent with our span of the attempt as the parent, and with it the client's tracestate and baggage.  off: none of the three leaves; most providers have no use for them, and what a client's say is not theirs.")
 D(govern, BOOL, "on", "", "", RESTART,

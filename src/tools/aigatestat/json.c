@@ -60,6 +60,8 @@ put_processes(struct ag_buf *b, const struct ag_shm *shm)
 		const struct ag_proc_slot *p = ag_shm_proc(shm, i);
 		uint32_t role = ag_a32_get(&p->role);
 
+		if (i == AG_PROC_TELEMETRY && role == AG_ROLE_NONE)
+			continue;
 		open_row(b);
 		put_text(b, "role", ag_str(stat_role_name(role)));
 		put_member(b, "index", i < AG_PROC_WORKER(0) ? 0 : i - AG_PROC_WORKER(0));

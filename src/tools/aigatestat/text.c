@@ -71,7 +71,8 @@ stat_role_name(uint32_t role)
 {
 	static const char *const names[] = { [AG_ROLE_NONE] = "none", [AG_ROLE_CONTROL] = "control",
 		                                 [AG_ROLE_FLUSHER] = "flusher",
-		                                 [AG_ROLE_WORKER] = "worker" };
+		                                 [AG_ROLE_WORKER] = "worker",
+		                                 [AG_ROLE_TELEMETRY] = "telemetry" };
 
 	return NAME_OF(names, role);
 }
@@ -97,6 +98,8 @@ put_processes(struct ag_buf *b, const struct ag_shm *shm, int64_t now_us)
 		int64_t beat_us = now_us - ag_a64_get(&p->heartbeat_us);
 		char name[32];
 
+		if (i == AG_PROC_TELEMETRY && ag_a32_get(&p->role) == AG_ROLE_NONE)
+			continue;
 		if (i < AG_PROC_WORKER(0))
 			snprintf(name, sizeof(name), "%s", role);
 		else
