@@ -82,6 +82,21 @@ check_metrics(const struct ag_conf *conf, struct ag_err *err)
 }
 
 static int
+check_otlp(const struct ag_conf *conf, struct ag_err *err)
+{
+	struct ag_str url = ag_str(conf->otlp_endpoint);
+
+	if (url.n == 0)
+		return 0;
+	if (!ag_str_starts(url, AG_STR("https://")) && !ag_str_starts(url, AG_STR("http://")))
+		return mistake(conf, err, "otlp_endpoint", "is no URL that begins with https:// or http://");
+	if (url.n > 1000 || strpbrk(url.p, "?#@"))
+		return mistake(conf, err, "otlp_endpoint",
+		    "is too long, or holds a query or a password; secrets stand in otlp_headers_file");
+	return 0;
+}
+
+static int
 check_whole(const struct ag_conf *conf, struct ag_err *err)
 {
 	int rc = check_shm_name(conf, err);
@@ -92,6 +107,8 @@ check_whole(const struct ag_conf *conf, struct ag_err *err)
 		rc = check_alerts(conf, err);
 	if (rc == 0)
 		rc = check_metrics(conf, err);
+	if (rc == 0)
+		rc = check_otlp(conf, err);
 	if (rc == 0 && conf->path && !conf->database[0])
 		rc = mistake(conf, err, "database", "is missing; it has no default");
 	return rc;

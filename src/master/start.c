@@ -112,6 +112,10 @@ ag_master_check_files(const struct ag_conf *conf, struct ag_err *err)
 		rc = check_readable("upstream_ca_file", conf->upstream_ca_file, err);
 	if (rc == 0)
 		rc = check_access_log(conf, err);
+	if (rc == 0)
+		rc = check_readable("otlp_headers_file", conf->otlp_headers_file, err);
+	if (rc == 0)
+		rc = check_readable("otlp_ca_file", conf->otlp_ca_file, err);
 	return rc;
 }
 
@@ -296,7 +300,7 @@ open_segment(struct ag_master *m, struct ag_err *err)
 static int
 open_events(struct ag_master *m, struct ag_err *err)
 {
-	if (!m->conf->access_log[0])
+	if (!m->conf->access_log[0] && !m->conf->otlp_endpoint[0])
 		return 0;
 	m->events = ag_event_area_new(m->shm.hdr->sizes.workers, m->conf->telemetry_buffer, err);
 	return m->events ? 0 : -ENOMEM;

@@ -29,6 +29,8 @@ take(struct ag_telemetry *t, const struct ag_event *e)
 {
 	if (e->kind == AG_EVENT_REQUEST)
 		ag_access_take(&t->access, e, t->ctx->conf->access_log_sample);
+	if (t->export)
+		ag_export_take(t->export, e);
 }
 
 /* Whether there may be more. */
@@ -72,6 +74,15 @@ workers_are_gone(const struct ag_telemetry *t)
 	return true;
 }
 
+/* What workers told is on its way, and they are gone, or it is time. */
+static bool
+may_leave(const struct ag_telemetry *t, int64_t now_us)
+{
+	if (now_us >= t->leave_by_us)
+		return true;
+	return (!t->is_orphaned || workers_are_gone(t)) && (!t->export || ag_export_is_idle(t->export));
+}
+
 static void
 telemetry_on_tick(evutil_socket_t fd, short what, void *arg)
 {
@@ -83,7 +94,9 @@ telemetry_on_tick(evutil_socket_t fd, short what, void *arg)
 	arm(t->ev_tick, TICK_US);
 	t->turn_ends_us = now_us + TICK_US;
 	drain(t);
-	if (t->is_leaving && (now_us >= t->leave_by_us || !t->is_orphaned || workers_are_gone(t)))
+	if (t->export)
+		ag_export_tick(t->export, now_us);
+	if (t->is_leaving && may_leave(t, now_us))
 		event_base_loopbreak(t->base);
 }
 
@@ -111,6 +124,8 @@ telemetry_leave(struct ag_telemetry *t)
 		patience = LEAVE_MAX_US;
 	t->is_leaving = true;
 	t->leave_by_us = ag_clock_mono_us() + patience;
+	if (t->export)
+		ag_export_leave(t->export);
 	ag_title_state("draining");
 	ag_info("draining");
 	event_active(t->ev_tick, EV_TIMEOUT, 0);
@@ -195,6 +210,15 @@ events_make(struct ag_telemetry *t)
 	return true;
 }
 
+static bool
+export_make(struct ag_telemetry *t)
+{
+	if (!t->ctx->conf->otlp_endpoint[0])
+		return true;
+	t->export = ag_export_new(t->base, t->ctx->conf, t->ctx->shm->hdr->boot_id);
+	return t->export != NULL;
+}
+
 static void
 event_drop(struct event **ev)
 {
@@ -211,6 +235,7 @@ telemetry_fini(struct ag_telemetry *t)
 	event_drop(&t->ev_life);
 	for (size_t i = 0; i < AG_ARRAY_LEN(t->ev_signal); i++)
 		event_drop(&t->ev_signal[i]);
+	ag_export_free(t->export);
 	ag_access_fini(&t->access);
 	if (t->base)
 		event_base_free(t->base);
@@ -226,7 +251,7 @@ ag_telemetry_main(struct ag_role_ctx *ctx)
 	for (uint32_t i = 0; i < t.n_rings; i++)
 		t.ring[i] = ag_event_ring_of(ctx->events, i);
 	ag_access_init(&t.access, ctx->conf->access_log);
-	if (events_make(&t)) {
+	if (events_make(&t) && export_make(&t)) {
 		ag_a64_set(&slot->heartbeat_us, ag_clock_wall_us());
 		ag_a32_publish(&slot->is_serving, 1);
 		ag_title_state("serving");

@@ -9,6 +9,7 @@
 #include "shm/event_ring.h"
 #include "shm/segment.h"
 #include "telemetry/access.h"
+#include "telemetry/export.h"
 
 struct ag_telemetry {
 	struct ag_role_ctx *ctx;    /* borrowed */
@@ -16,6 +17,7 @@ struct ag_telemetry {
 	struct ag_event_ring ring[AG_WORKERS_MAX];
 	uint32_t n_rings;
 	struct ag_access access;
+	struct ag_export *export;   /* owned; NULL without otlp_endpoint */
 	struct event *ev_tick, *ev_second, *ev_life, *ev_signal[5]; /* owned */
 	bool is_leaving, is_orphaned;
 	int64_t leave_by_us;        /* monotonic */

@@ -54,6 +54,14 @@ make_span(struct ag_worker *w, char out[AG_SPAN_ID_LEN])
 	ag_trace_hex(id, sizeof(id), out);
 }
 
+/* By bits of the trace id, so that all requests of a trace are, or none. */
+static bool
+is_sampled(const struct ag_conf *conf, const char id[AG_TRACE_ID_LEN])
+{
+	return conf->otlp_endpoint[0] && (conf->trace_sample >= AG_RATIO_ONE ||
+	    ag_mix64(ag_fnv1a(ag_str_n(id, AG_TRACE_ID_LEN))) % AG_RATIO_ONE < conf->trace_sample);
+}
+
 static void
 begin(struct ag_req *r, const struct ag_http_head *head, const struct ag_trace_parent *parent,
     struct ag_str given)
@@ -66,8 +74,10 @@ begin(struct ag_req *r, const struct ag_http_head *head, const struct ag_trace_p
 		t->has_parent = true;
 		t->flags = parent->flags;
 		t->state = read_state(r, head);
-	} else if (!ag_trace_id_of(given, t->id)) {
-		ag_trace_hex(r->id, sizeof(r->id), t->id);
+	} else {
+		if (!ag_trace_id_of(given, t->id))
+			ag_trace_hex(r->id, sizeof(r->id), t->id);
+		t->flags = is_sampled(r->w->conf, t->id) ? AG_TRACE_SAMPLED : 0;
 	}
 	/* One that waited begins anew: it is the same span. */
 	if (!t->is_on)
@@ -93,7 +103,7 @@ ag_req_trace(struct ag_req *r, const struct ag_http_head *head)
 		ag_uuid_text(r->id, uuid);
 		r->trace_id = ag_arena_dup(&r->arena, ag_str(uuid));
 	}
-	if (AG_UNLIKELY(has_parent || r->w->conf->trace_propagate))
+	if (AG_UNLIKELY(has_parent || r->w->conf->trace_propagate || r->w->conf->otlp_endpoint[0]))
 		begin(r, head, has_parent ? &parent : NULL, given);
 }
 

@@ -144,6 +144,24 @@ D(access_log, PATH, "", "", "", RESTART,
   "File for a line of JSON about each request the workers answered, refused ones too; see ACCESS LOG in aigated(8).  Reopened at USR1.  Empty: none.")
 D(access_log_sample, RATIO, "1", "0", "1", NOW,
   "Part of the requests answered without an error that the access log keeps; errors and refusals are always kept.")
+D(otlp_endpoint, STRING, "", "", "", RESTART,
+  "URL of a collector that takes OpenTelemetry's spans over HTTP, such as http://127.0.0.1:4318, to which /v1/traces is added: a span is sent for each request for a provider and one for each attempt.  See TRACES in aigated(8).  Empty: none.")
+D(otlp_headers_file, PATH, "", "", "", NOW,
+  "File with headers for the collector, a line such as Authorization: Bearer TOKEN each.  Not readable by all; read anew for each batch.")
+D(otlp_ca_file, PATH, "", "", "", NOW,
+  "PEM file of authorities the collector is verified against; empty: those of the system.")
+D(otlp_timeout, DURATION, "10s", "100ms", "5m", NOW,
+  "Time the collector has to take a batch.")
+D(otlp_interval, DURATION, "1s", "10ms", "1m", NOW,
+  "Longest time a span waits for others to be sent with.")
+D(otlp_batch, UINT, "512", "1", "10000", NOW,
+  "Spans that are sent together; a batch that has them does not wait.")
+D(otlp_queue, SIZE, "16m", "64k", "1g", NOW,
+  "Room for spans the collector has not taken.  Those that find it full are dropped and counted.")
+D(otlp_service, STRING, "aigated", "", "", RESTART,
+  "What spans give as service.name.")
+D(trace_sample, RATIO, "1", "0", "1", NEW,
+  "Part of the traces begun here whose spans are sent; of a client's own its traceparent decides.")
 D(telemetry_buffer, SIZE, "1m", "64k", "1g", RESTART,
   "Room for what each worker has told the telemetry process and that has not been taken; rounded up to a power of two.  What finds it full is dropped and counted.")
 D(trace_propagate, BOOL, "off", "", "", NEW,
