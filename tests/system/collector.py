@@ -9,6 +9,7 @@ import http.server
 import json
 import re
 import threading
+import time
 
 from gateway import wait
 
@@ -55,6 +56,7 @@ class Collector:
     def __init__(self, port=0, context=None):
         self.answers = []             # for the next requests: status, or (status, headers, body)
         self.spans, self.batches, self.requests, self.raw = [], [], [], b""
+        self.times = []               # monotonic, of each request
         self._lock = threading.Lock()
         collector = self
 
@@ -80,6 +82,7 @@ class Collector:
         with self._lock:
             answer = self.answers.pop(0) if self.answers else 200
             status, headers, text = answer if isinstance(answer, tuple) else (answer, {}, "{}")
+            self.times.append(time.monotonic())
             self.requests.append((status, {k.lower(): v for k, v in request.headers.items()}, request.path))
             if status == 200:
                 self._take(body)

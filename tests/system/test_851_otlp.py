@@ -184,10 +184,11 @@ def test_spans_come_in_batches(gateway_factory, mock, collector):
 
 
 def test_a_collector_that_is_busy_is_asked_again_when_it_says(plane, collector):
-    collector.answers = [503, (429, {"retry-after": "1"}, ""), 502, 504]
+    collector.answers = [503, (429, {"retry-after": "3"}, ""), 502, 504]
     plane.chat(plane.key())
     collector.wait(2)
     assert [status for status, _, _ in collector.requests] == [503, 429, 502, 504, 200]
+    assert collector.times[2] - collector.times[1] > 2.9, "not before it said"
     assert plane.counter("otlp_retries") == 4
     plane.wait_counter("otlp_sent", 2)
     assert plane.counter("otlp_failed") == plane.counter("otlp_dropped") == 0
@@ -225,7 +226,7 @@ def test_without_the_collector_nothing_but_spans_is_lost(gateway_factory, mock):
         assert n < 1000
     plane.wait_flushed()
     assert plane.sql("SELECT count(*) FROM aigate.ledger") == n
-    assert plane.counter("otlp_sent") == 0 and plane.counter("otlp_queued_bytes") > 0
+    assert plane.counter("otlp_sent") == 0 and 0 < plane.counter("otlp_queued_bytes") < 65536 + 8192
     assert plane.counter("events_dropped") == 0 and plane.get("/readyz").json == {"status": "ok"}
     with Collector(port=first.port) as again:
         again.wait(10, timeout=40)
