@@ -1,57 +1,11 @@
 /* anthropic_build.c - a chat as a request of the Messages API. */
 #include <errno.h>
 
-#include "aigated/catalog.h"
 #include "translate/anthropic.h"
 #include "translate/chat.h"
+#include "translate/chat_check.h"
 #include "translate/json_out.h"
 #include "translate/openai.h"
-
-#define BUDGET_MIN 1024 /* of thinking; the API takes no less */
-
-/* ---- the model ---- */
-
-/* "claude-opus-4-5-20251101", "us.anthropic.claude-3-7-sonnet-20250219-v1:0", "claude-sonnet-5@20260101". */
-struct ag_claude
-ag_claude_of(struct ag_str model, uint32_t model_flags)
-{
-	struct ag_claude c = { 0 };
-	const char *at = memmem(model.p, model.n, "claude-", 7), *end = model.p + model.n;
-	bool is_new, is_myth = memmem(model.p, model.n, "fable", 5) || memmem(model.p, model.n, "mythos", 6);
-	unsigned version;
-
-	for (at = at ? at + 7 : end; at < end; at++) {
-		unsigned n = 0;
-		size_t digits = 0;
-
-		while (at + digits < end && at[digits] >= '0' && at[digits] <= '9' && digits < 9)
-			n = n * 10 + (unsigned)(at[digits++] - '0');
-		if (digits == 0 || digits > 2) {
-			at += digits;
-			while (at < end && *at != '-' && *at != '@')
-				at++;
-			continue;
-		}
-		if (c.major == 0)
-			c.major = n;
-		else if (c.minor == 0)
-			c.minor = n;
-		at += digits;
-		if (c.minor > 0)
-			break;
-	}
-	version = c.major * 100 + c.minor;
-	is_new = c.major == 0 || is_myth;
-	c.has_sampling = !(model_flags & AG_MF_NO_SAMPLING) && !is_new && version < 407;
-	c.has_schema = is_new || version >= 405;
-	c.has_xhigh = is_new || version >= 407;
-	if (is_new || (version >= 406 && !(version == 405)))
-		c.thinking = AG_THINKING_ADAPTIVE;
-	else if (version >= 307)
-		c.thinking = AG_THINKING_BUDGET;
-	c.is_always_thinking = is_myth || (version == 505 && !memmem(model.p, model.n, "haiku", 5));
-	return c;
-}
 
 /* ---- content ---- */
 
@@ -87,6 +41,8 @@ put_text(struct ag_buf *b, struct ag_str text, struct json_object *part)
 static void
 put_source(struct ag_buf *b, const char *kind, struct ag_str type, struct ag_str data, struct json_object *part)
 {
+	struct ag_str title = ag_tree_str(ag_tree_object(part, "file"), "filename");
+
 	ag_jo_open(b, NULL, '{');
 	ag_jo_str(b, "type", ag_str(kind));
 	ag_jo_open(b, "source", '{');
@@ -95,6 +51,8 @@ put_source(struct ag_buf *b, const char *kind, struct ag_str type, struct ag_str
 		ag_jo_str(b, "media_type", type);
 	ag_jo_str(b, type.n > 0 ? "data" : "url", data);
 	ag_jo_close(b, '}');
+	if (title.n > 0)
+		ag_jo_str(b, "title", title);
 	put_cache(b, part);
 	ag_jo_close(b, '}');
 }
@@ -271,20 +229,6 @@ put_messages(struct build *s, struct json_object *messages, size_t from)
 
 /* ---- tools ---- */
 
-/* allowed_tools: only the named ones are shown. */
-static bool
-is_allowed(struct json_object *choice, struct ag_str name)
-{
-	struct json_object *list = ag_tree_array(ag_tree_object(choice, "allowed_tools"), "tools");
-
-	if (!list)
-		return true;
-	for (size_t i = 0; i < ag_tree_len(list); i++)
-		if (ag_str_eq(ag_tree_str(ag_tree_object(json_object_array_get_idx(list, i), "function"), "name"), name))
-			return true;
-	return false;
-}
-
 static int
 put_tools(struct build *s, struct json_object *tools, struct json_object *choice)
 {
@@ -295,7 +239,7 @@ put_tools(struct build *s, struct json_object *tools, struct json_object *choice
 		if (!fn)
 			return ag_err_set(s->err, -EINVAL, "tools[%zu].type: only functions are supported by %s", i,
 			    s->in->family->name);
-		if (!is_allowed(choice, ag_tree_str(fn, "name")))
+		if (!ag_chat_is_allowed(choice, ag_tree_str(fn, "name")))
 			continue;
 		ag_jo_open(s->b, NULL, '{');
 		ag_jo_str(s->b, "name", ag_tree_str(fn, "name"));
@@ -351,49 +295,7 @@ put_tool_choice(struct build *s, struct json_object *choice, const char *type)
 	return 0;
 }
 
-/* ---- thinking, sampling, format ---- */
-
-static struct ag_str
-effort_word(const struct ag_claude *c, struct ag_str effort)
-{
-	if (ag_str_eq(effort, AG_STR("minimal")) || ag_str_eq(effort, AG_STR("none")))
-		return AG_STR("low");
-	if (ag_str_eq(effort, AG_STR("xhigh")) && !c->has_xhigh)
-		return AG_STR("max");
-	return effort;
-}
-
-bool
-ag_claude_put_thinking(const struct ag_claude *c, struct ag_str effort, uint64_t limit, bool is_forced,
-    struct ag_buf *b, struct ag_str *out_effort)
-{
-	uint64_t budget;
-
-	*out_effort = AG_STR_NONE;
-	if (effort.n == 0 || c->thinking == AG_THINKING_NONE)
-		return false;
-	if (c->thinking == AG_THINKING_ADAPTIVE) {
-		*out_effort = effort_word(c, effort);
-		if (!c->is_always_thinking && (is_forced || ag_str_eq(effort, AG_STR("none")))) {
-			ag_jo_raw(b, "thinking", AG_STR("{\"type\":\"disabled\"}"));
-			return false;
-		}
-		ag_jo_raw(b, "thinking", AG_STR("{\"type\":\"adaptive\",\"display\":\"summarized\"}"));
-		return true;
-	}
-	budget = ag_str_eq(effort, AG_STR("minimal")) ? 1024 : ag_str_eq(effort, AG_STR("low")) ? 2048
-	    : ag_str_eq(effort, AG_STR("medium")) ? 8192 : 16384;
-	/* It counts to the limit, which is paid for and stays: half of it at most is for thinking. */
-	if (budget > limit / 2)
-		budget = limit / 2;
-	if (is_forced || ag_str_eq(effort, AG_STR("none")) || budget < BUDGET_MIN)
-		return false;
-	ag_jo_open(b, "thinking", '{');
-	ag_jo_str(b, "type", AG_STR("enabled"));
-	ag_jo_u64(b, "budget_tokens", budget);
-	ag_jo_close(b, '}');
-	return true;
-}
+/* ---- sampling, format ---- */
 
 static int
 put_format(struct build *s, struct ag_str effort)
@@ -460,36 +362,45 @@ put_stop(struct build *s)
 	ag_jo_close(s->b, ']');
 }
 
-/* ---- what has no counterpart ---- */
+/* ---- the rest ---- */
+
+/* What it has no place for and what is left out, as the reference of providers has it. */
+static const struct ag_chat_fields fields = {
+	.chat = {
+		.taken = { "temperature", "top_p", "top_k", "parallel_tool_calls", "reasoning_effort", "thinking",
+		    "user", "safety_identifier", "service_tier" },
+		.left = { "logit_bias", "seed", "presence_penalty", "frequency_penalty", "prediction", "store",
+		    "metadata", "verbosity", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention" },
+	},
+	.message = { .taken = { "cache_control" }, .left = { "name" } },
+	.part = { .taken = { "cache_control", "prompt_cache_breakpoint" } },
+	.image = { .left = { "detail" } },
+	.file = { .taken = { "file_data", "filename" } },
+	.tool = { .taken = { "cache_control" } },
+	.function = { .taken = { "strict" } },
+	.n_max = 1,
+};
 
 static int
-refuse(const struct ag_build_in *in, struct ag_err *err)
+put_tier(struct build *s)
 {
-	static const struct { const char *name; bool is_always; } rows[] = {
-		{ "logprobs", true }, { "top_logprobs", true }, { "audio", true }, { "web_search_options", true },
-		{ "logit_bias", false }, { "seed", false }, { "presence_penalty", false },
-		{ "frequency_penalty", false }, { "prediction", false }, { "store", false },
-		{ "metadata", false }, { "verbosity", false },
-	};
+	struct ag_str tier = ag_tree_str(s->in->chat, "service_tier");
+	bool is_flex = ag_str_eq(tier, AG_STR("flex"));
 
-	if (ag_tree_int(in->chat, "n", 1) > 1)
-		return ag_err_set(err, -EINVAL, "n: only 1 is supported by %s", in->family->name);
-	for (size_t i = 0; i < AG_ARRAY_LEN(rows); i++) {
-		struct json_object *v = ag_tree_get(in->chat, rows[i].name);
-
-		if (!v || (json_object_is_type(v, json_type_boolean) && !json_object_get_boolean(v)))
-			continue;
-		if (rows[i].is_always || in->is_strict)
-			return ag_err_set(err, -EINVAL, "%s: not supported by %s", rows[i].name, in->family->name);
-	}
+	if (ag_str_eq(tier, AG_STR("default")))
+		ag_jo_str(s->b, "service_tier", AG_STR("standard_only"));
+	else if (ag_str_eq(tier, AG_STR("auto")) || ag_str_eq(tier, AG_STR("priority")))
+		ag_jo_str(s->b, "service_tier", AG_STR("auto"));
+	else if (ag_tree_get(s->in->chat, "service_tier") && (!is_flex || s->in->is_strict))
+		return ag_chat_refuse_tier(s->in, s->err);
 	return 0;
 }
 
-static void
+static int
 put_rest(struct build *s)
 {
 	struct json_object *chat = s->in->chat;
-	struct ag_str user = ag_tree_str(chat, "safety_identifier"), tier = ag_tree_str(chat, "service_tier");
+	struct ag_str user = ag_tree_str(chat, "safety_identifier");
 
 	put_stop(s);
 	if (user.n == 0)
@@ -499,10 +410,7 @@ put_rest(struct build *s)
 		ag_jo_str(s->b, "user_id", user);
 		ag_jo_close(s->b, '}');
 	}
-	if (ag_str_eq(tier, AG_STR("default")))
-		ag_jo_str(s->b, "service_tier", AG_STR("standard_only"));
-	else if (ag_str_eq(tier, AG_STR("auto")) || ag_str_eq(tier, AG_STR("priority")))
-		ag_jo_str(s->b, "service_tier", AG_STR("auto"));
+	return put_tier(s);
 }
 
 static int
@@ -528,18 +436,21 @@ put_body(struct build *s)
 	}
 	if (rc < 0)
 		return rc;
-	is_thinking = ag_claude_put_thinking(&s->claude, ag_tree_str(chat, "reasoning_effort"), s->in->limit, is_forced,
-	    s->b, &effort);
+	rc = ag_claude_put_thinking(&s->claude, s->in, is_forced, s->b, &is_thinking, &effort, s->err);
+	if (rc == 0)
+		rc = ag_claude_check_sampling(&s->claude, s->in, is_thinking, s->err);
+	if (rc < 0)
+		return rc;
 	put_sampling(s, is_thinking);
-	put_rest(s);
-	return put_format(s, effort);
+	rc = put_rest(s);
+	return rc < 0 ? rc : put_format(s, effort);
 }
 
 static int
 build(const struct ag_build_in *in, const char *version, bool has_stream, struct ag_buf *out, struct ag_err *err)
 {
 	struct build s = { .in = in, .claude = ag_claude_of(in->model, in->model_flags), .b = out, .err = err };
-	int rc = refuse(in, err);
+	int rc = ag_chat_check(in, &fields, NULL, err);
 
 	if (rc < 0)
 		return rc;
@@ -572,5 +483,6 @@ ag_anthropic_build(const struct ag_build_in *in, struct ag_buf *out, struct ag_e
 const struct ag_protocol ag_protocol_anthropic = {
 	.name = "anthropic", .endpoint = AG_EP_MESSAGES, .framing = &ag_framing_sse,
 	.parse = ag_anthropic_parse, .writer = &ag_anthropic_writer, .write_error = ag_anthropic_write_error,
-	.build = ag_anthropic_build, .reader = &ag_anthropic_reader, .read_error = ag_anthropic_read_error,
+	.build = ag_anthropic_build, .thinking = ag_claude_needs, .reader = &ag_anthropic_reader,
+	.read_error = ag_anthropic_read_error,
 };

@@ -6,11 +6,43 @@
 
 #include "translate/anthropic.h"
 #include "translate/chat.h"
+#include "translate/fields.h"
 
 struct parse {
 	struct json_object *messages; /* of the chat, borrowed */
+	struct ag_refuser r;
 	struct ag_err *err;
 };
+
+static int
+check(const struct parse *p, struct json_object *obj, const struct ag_fields *f, struct ag_place place)
+{
+	return ag_fields_check(obj, f, NULL, place, &p->r);
+}
+
+/* A block of a message, and its source where it has one. */
+static int
+check_block(const struct parse *p, struct json_object *block, size_t at, size_t k)
+{
+	static const struct { const char *type; struct ag_fields f; } rows[] = {
+		{ "text", { .taken = { "type", "text", "cache_control" }, .left = { "citations" } } },
+		{ "image", { .taken = { "type", "source", "cache_control" } } },
+		{ "document", { .taken = { "type", "source", "title", "cache_control" } } },
+		{ "tool_use", { .taken = { "type", "id", "name", "input" }, .left = { "cache_control", "caller" } } },
+		{ "tool_result", { .taken = { "type", "tool_use_id", "content", "is_error" },
+		    .left = { "cache_control" } } },
+		{ "thinking", { .taken = { "type", "thinking", "signature" } } },
+		{ "redacted_thinking", { .taken = { "type", "data" } } },
+	};
+	static const struct ag_fields source = { .taken = { "type", "media_type", "data", "url" } };
+	struct ag_place here = AG_IN("messages", at, "content", k);
+	int rc = 0;
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(rows) && rc == 0; i++)
+		if (ag_tree_is(block, "type", rows[i].type))
+			rc = check(p, block, &rows[i].f, here);
+	return rc < 0 ? rc : check(p, ag_tree_get(block, "source"), &source, here);
+}
 
 static void
 put_part_text(struct json_object *parts, struct ag_str text, struct json_object *block)
@@ -38,6 +70,7 @@ put_part_image(struct parse *p, struct json_object *parts, struct json_object *b
 	else
 		ag_chat_put_data_url(url, "url", ag_tree_str(source, "media_type"), ag_tree_str(source, "data"));
 	ag_tree_put(part, "image_url", url);
+	ag_tree_share(part, "cache_control", ag_tree_get(block, "cache_control"));
 	ag_tree_push(parts, part);
 	return 0;
 }
@@ -61,6 +94,7 @@ put_part_document(struct parse *p, struct json_object *parts, struct json_object
 	ag_tree_put_str(file, "filename", title.n > 0 ? title : AG_STR("document.pdf"));
 	ag_tree_put_str(part, "type", AG_STR("file"));
 	ag_tree_put(part, "file", file);
+	ag_tree_share(part, "cache_control", ag_tree_get(block, "cache_control"));
 	ag_tree_push(parts, part);
 	return 0;
 }
@@ -99,6 +133,9 @@ put_result(struct parse *p, struct json_object *block, struct json_object *image
 	for (size_t i = 0; i < ag_tree_len(content) && rc == 0; i++) {
 		struct json_object *inner = json_object_array_get_idx(content, i);
 
+		rc = check_block(p, inner, at, i);
+		if (rc < 0)
+			break;
 		if (ag_tree_is(inner, "type", "text")) {
 			if (i > 0 && text.n > 0)
 				ag_buf_putc(&text, '\n');
@@ -126,8 +163,10 @@ parse_user(struct parse *p, struct json_object *content, size_t at)
 	for (size_t i = 0; i < ag_tree_len(content) && rc == 0; i++) {
 		struct json_object *block = json_object_array_get_idx(content, i);
 
-		rc = ag_tree_is(block, "type", "tool_result") ? put_result(p, block, images, at)
-		    : put_part(p, parts, block, at);
+		rc = check_block(p, block, at, i);
+		if (rc == 0)
+			rc = ag_tree_is(block, "type", "tool_result") ? put_result(p, block, images, at)
+			    : put_part(p, parts, block, at);
 	}
 	if (ag_tree_len(images) > 0)
 		ag_chat_push(p->messages, "user", json_object_get(images));
@@ -165,6 +204,9 @@ parse_assistant(struct parse *p, struct json_object *content, size_t at)
 	for (size_t i = 0; i < ag_tree_len(content) && rc == 0; i++) {
 		struct json_object *block = json_object_array_get_idx(content, i);
 
+		rc = check_block(p, block, at, i);
+		if (rc < 0)
+			break;
 		if (ag_tree_is(block, "type", "tool_use")) {
 			push_call(calls, block);
 		} else if (ag_tree_is(block, "type", "thinking") || ag_tree_is(block, "type", "redacted_thinking")) {
@@ -193,12 +235,36 @@ parse_assistant(struct parse *p, struct json_object *content, size_t at)
 	return rc;
 }
 
+/* Texts alone. */
+static int
+parse_system(struct parse *p, struct json_object *blocks, const char *of)
+{
+	static const struct ag_fields fields = { .taken = { "type", "text", "cache_control" }, .left = { "citations" } };
+	struct json_object *parts = ag_tree_new_array();
+	int rc = 0;
+
+	for (size_t i = 0; i < ag_tree_len(blocks) && rc == 0; i++) {
+		struct json_object *block = json_object_array_get_idx(blocks, i);
+
+		if (!ag_tree_is(block, "type", "text"))
+			rc = ag_err_set(p->err, -EINVAL, "%s[%zu].type: a system prompt is made of texts", of, i);
+		if (rc == 0)
+			rc = check(p, block, &fields, AG_AT(of, i));
+		put_part_text(parts, ag_tree_str(block, "text"), block);
+	}
+	ag_chat_push(p->messages, "system", parts);
+	return rc;
+}
+
 static int
 parse_message(struct parse *p, struct json_object *m, size_t at)
 {
+	static const struct ag_fields fields = { .taken = { "role", "content" } };
 	struct json_object *content = ag_tree_get(m, "content"), *blocks;
-	int rc;
+	int rc = check(p, m, &fields, AG_AT("messages", at));
 
+	if (rc < 0)
+		return rc;
 	if (!ag_tree_is(m, "role", "user") && !ag_tree_is(m, "role", "assistant") && !ag_tree_is(m, "role", "system"))
 		return ag_err_set(p->err, -EINVAL, "messages[%zu].role: must be user or assistant", at);
 	if (json_object_is_type(content, json_type_string)) {
@@ -214,8 +280,7 @@ parse_message(struct parse *p, struct json_object *m, size_t at)
 	} else if (ag_tree_is(m, "role", "user")) {
 		rc = parse_user(p, blocks, at);
 	} else {
-		ag_chat_push(p->messages, "system", json_object_get(blocks));
-		rc = 0;
+		rc = parse_system(p, blocks, "messages");
 	}
 	json_object_put(blocks);
 	return rc;
@@ -235,14 +300,7 @@ parse_messages(struct parse *p, struct json_object *body)
 		put_part_text(parts, ag_tree_text(system), NULL);
 		ag_chat_push(p->messages, "system", parts);
 	} else if (system) {
-		struct json_object *parts = ag_tree_new_array();
-
-		for (size_t i = 0; i < ag_tree_len(ag_tree_array(body, "system")); i++) {
-			struct json_object *block = json_object_array_get_idx(system, i);
-
-			put_part_text(parts, ag_tree_str(block, "text"), block);
-		}
-		ag_chat_push(p->messages, "system", parts);
+		rc = parse_system(p, ag_tree_array(body, "system"), "system");
 	}
 	for (size_t i = 0; i < ag_tree_len(messages) && rc == 0; i++)
 		rc = parse_message(p, json_object_array_get_idx(messages, i), i);
@@ -252,9 +310,15 @@ parse_messages(struct parse *p, struct json_object *body)
 /* ---- the rest of the body ---- */
 
 static int
-parse_tools(struct json_object *body, struct json_object *chat, struct ag_err *err)
+parse_tools(const struct parse *p, struct json_object *body, struct json_object *chat)
 {
+	static const struct ag_fields fields = {
+		.taken = { "type", "name", "description", "input_schema", "strict", "cache_control" },
+		.left = { "input_examples", "eager_input_streaming" },
+	};
 	struct json_object *tools = ag_tree_array(body, "tools"), *out;
+
+	int rc;
 
 	if (ag_tree_len(tools) == 0)
 		return 0;
@@ -263,10 +327,12 @@ parse_tools(struct json_object *body, struct json_object *chat, struct ag_err *e
 		struct json_object *t = json_object_array_get_idx(tools, i), *tool, *fn;
 		struct ag_str type = ag_tree_str(t, "type");
 
-		if (type.n > 0 && !ag_str_eq(type, AG_STR("custom"))) {
+		rc = type.n > 0 && !ag_str_eq(type, AG_STR("custom"))
+		    ? ag_err_set(p->err, -EINVAL, "tools[%zu].type: \"%.40s\" is a tool that this provider does not run", i, type.p)
+		    : check(p, t, &fields, AG_AT("tools", i));
+		if (rc < 0) {
 			json_object_put(out);
-			return ag_err_set(err, -EINVAL, "tools[%zu].type: \"%.40s\" is a tool that this provider does not run",
-			    i, type.p);
+			return rc;
 		}
 		tool = ag_tree_new();
 		fn = ag_tree_new();
@@ -284,37 +350,41 @@ parse_tools(struct json_object *body, struct json_object *chat, struct ag_err *e
 }
 
 static int
-parse_tool_choice(struct json_object *body, struct json_object *chat, struct ag_err *err)
+parse_tool_choice(const struct parse *p, struct json_object *body, struct json_object *chat)
 {
+	static const struct ag_fields fields = { .taken = { "type", "name", "disable_parallel_tool_use" } };
 	struct json_object *choice = ag_tree_object(body, "tool_choice");
+	int rc = check(p, choice, &fields, AG_AT("tool_choice", AG_NOWHERE));
 
-	if (!choice)
-		return 0;
+	if (!choice || rc < 0)
+		return rc;
 	if (ag_tree_true(choice, "disable_parallel_tool_use"))
 		ag_tree_put_true(chat, "parallel_tool_calls", false);
 	if (ag_tree_is(choice, "type", "tool")) {
-		struct json_object *named = ag_tree_new(), *fn = ag_tree_new();
-
-		ag_tree_put_str(named, "type", AG_STR("function"));
-		ag_tree_put_str(fn, "name", ag_tree_str(choice, "name"));
-		ag_tree_put(named, "function", fn);
-		ag_tree_put(chat, "tool_choice", named);
+		ag_tree_put(chat, "tool_choice", ag_chat_function(ag_tree_str(choice, "name")));
 	} else if (ag_tree_is(choice, "type", "any")) {
 		ag_tree_put_str(chat, "tool_choice", AG_STR("required"));
 	} else if (ag_tree_is(choice, "type", "auto") || ag_tree_is(choice, "type", "none")) {
 		ag_tree_share(chat, "tool_choice", ag_tree_get(choice, "type"));
 	} else {
-		return ag_err_set(err, -EINVAL, "tool_choice.type: must be auto, any, tool or none");
+		return ag_err_set(p->err, -EINVAL, "tool_choice.type: must be auto, any, tool or none");
 	}
 	return 0;
 }
 
-static void
-parse_thinking(struct json_object *body, struct json_object *chat)
+static int
+parse_thinking(const struct parse *p, struct json_object *body, struct json_object *chat)
 {
+	static const struct ag_fields fields = { .taken = { "type", "budget_tokens" }, .left = { "display" } };
 	struct json_object *thinking = ag_tree_object(body, "thinking");
 	struct ag_str effort = ag_tree_str(ag_tree_object(body, "output_config"), "effort");
+	int rc = check(p, thinking, &fields, AG_AT("thinking", AG_NOWHERE));
 
+	if (rc < 0)
+		return rc;
+	if (ag_tree_get(body, "thinking") && !ag_tree_is(thinking, "type", "disabled") &&
+	    !ag_tree_is(thinking, "type", "enabled") && !ag_tree_is(thinking, "type", "adaptive"))
+		return ag_err_set(p->err, -EINVAL, "thinking.type: must be adaptive, enabled or disabled for this provider");
 	if (ag_tree_is(thinking, "type", "disabled")) {
 		ag_tree_put_str(chat, "reasoning_effort", AG_STR("none"));
 	} else if (effort.n > 0) {
@@ -325,15 +395,24 @@ parse_thinking(struct json_object *body, struct json_object *chat)
 		ag_tree_put_str(chat, "reasoning_effort", budget <= 2048 ? AG_STR("low")
 		    : budget <= 8192 ? AG_STR("medium") : AG_STR("high"));
 	}
+	return 0;
 }
 
-static void
-parse_format(struct json_object *body, struct json_object *chat)
+static int
+parse_format(const struct parse *p, struct json_object *body, struct json_object *chat)
 {
-	struct json_object *format = ag_tree_object(ag_tree_object(body, "output_config"), "format"), *out, *schema;
+	static const struct ag_fields fields = { .taken = { "effort", "format" } };
+	static const struct ag_fields inner = { .taken = { "type", "schema" } };
+	struct json_object *config = ag_tree_object(body, "output_config"), *format = ag_tree_object(config, "format");
+	struct json_object *out, *schema;
+	int rc = check(p, config, &fields, AG_AT("output_config", AG_NOWHERE));
 
-	if (!ag_tree_is(format, "type", "json_schema"))
-		return;
+	if (rc == 0)
+		rc = check(p, format, &inner, AG_IN("output_config", AG_NOWHERE, "format", AG_NOWHERE));
+	if (rc < 0 || !format)
+		return rc;
+	if (!ag_tree_is(format, "type", "json_schema") || !ag_tree_object(format, "schema"))
+		return ag_err_set(p->err, -EINVAL, "output_config.format: must be a json_schema with its schema");
 	out = ag_tree_new();
 	schema = ag_tree_new();
 	ag_tree_put_str(schema, "name", AG_STR("output"));
@@ -342,6 +421,7 @@ parse_format(struct json_object *body, struct json_object *chat)
 	ag_tree_put_str(out, "type", AG_STR("json_schema"));
 	ag_tree_put(out, "json_schema", schema);
 	ag_tree_put(chat, "response_format", out);
+	return 0;
 }
 
 static void
@@ -356,64 +436,65 @@ parse_rest(struct json_object *body, struct json_object *chat)
 	ag_tree_share(chat, "top_p", ag_tree_get(body, "top_p"));
 	ag_tree_share(chat, "top_k", ag_tree_get(body, "top_k"));
 	ag_tree_share(chat, "stream", ag_tree_get(body, "stream"));
-	if (ag_tree_len(stop) > 0) {
-		struct json_object *four = ag_tree_new_array();
-
-		for (size_t i = 0; i < ag_tree_len(stop) && i < 4; i++)
-			ag_tree_push(four, json_object_get(json_object_array_get_idx(stop, i)));
-		ag_tree_put(chat, "stop", four);
-	}
+	if (ag_tree_len(stop) > 0)
+		ag_tree_share(chat, "stop", stop);
 	if (user.n > 0)
 		ag_tree_put_str(chat, "user", user);
 	if (ag_tree_is(body, "service_tier", "standard_only"))
 		ag_tree_put_str(chat, "service_tier", AG_STR("default"));
+	else
+		ag_tree_share(chat, "service_tier", ag_tree_get(body, "service_tier"));
 	if (ag_tree_is(body, "speed", "fast"))
 		ag_tree_put_str(chat, "service_tier", AG_STR("priority"));
 }
 
+/* Where an answer is made, and by whose tools, is not for another provider to say. */
 static int
-refuse_unknown(struct json_object *body, struct ag_err *err)
+check_body(const struct parse *p, struct json_object *body)
 {
-	static const char *const names[] = { "mcp_servers", "container", "fallbacks", "context_management" };
+	static const struct ag_fields fields = {
+		.taken = { "model", "messages", "max_tokens", "system", "stop_sequences", "temperature", "top_p", "top_k",
+		    "stream", "tools", "tool_choice", "thinking", "output_config", "metadata", "service_tier", "speed",
+		    "anthropic_version" },
+		.left = { "cache_control", "anthropic_beta" },
+	};
+	static const struct ag_fields metadata = { .taken = { "user_id" } };
+	struct ag_str geo = ag_tree_str(body, "inference_geo"), speed = ag_tree_str(body, "speed");
+	int rc;
 
-	for (size_t i = 0; i < AG_ARRAY_LEN(names); i++)
-		if (ag_tree_get(body, names[i]))
-			return ag_err_set(err, -EINVAL, "%s: not supported by this provider", names[i]);
-	if (ag_tree_int(body, "max_tokens", 1) <= 0)
-		return ag_err_set(err, -EINVAL, "max_tokens: must be at least 1 for this provider");
-	return 0;
+	/* Anywhere is where others are. */
+	if (ag_str_eq(geo, AG_STR("global")) || ag_str_eq(geo, AG_STR("not_available")))
+		json_object_object_del(body, "inference_geo");
+	rc = check(p, body, &fields, AG_BODY);
+	if (rc == 0)
+		rc = check(p, ag_tree_get(body, "metadata"), &metadata, AG_AT("metadata", AG_NOWHERE));
+	if (rc == 0 && ag_tree_int(body, "max_tokens", 1) <= 0)
+		rc = ag_err_set(p->err, -EINVAL, "max_tokens: must be at least 1 for this provider");
+	if (rc == 0 && speed.n > 0 && !ag_str_eq(speed, AG_STR("standard")) && !ag_str_eq(speed, AG_STR("fast")))
+		rc = ag_err_set(p->err, -EINVAL, "speed: must be standard or fast");
+	return rc;
 }
 
 int
-ag_anthropic_parse(struct ag_str text, struct ag_str path_model, bool path_stream,
-    struct json_object **out_chat, struct ag_err *err)
+ag_anthropic_parse(const struct ag_parse_in *in, struct json_object **out_chat, struct ag_err *err)
 {
-	struct parse p = { .err = err };
+	struct parse p = { .r = { .by = AG_THIS_PROVIDER, .is_strict = in->is_strict, .err = err }, .err = err };
 	struct json_object *body, *chat;
-	int rc = ag_tree_parse(text, &body, err);
+	int rc = ag_chat_open(in->body, &body, &chat, &p.messages, err);
 
-	(void)path_model;
-	(void)path_stream;
 	if (rc < 0)
 		return rc;
-	chat = ag_tree_new();
-	p.messages = ag_tree_new_array();
-	if (!chat || !p.messages) {
-		json_object_put(body);
-		json_object_put(chat);
-		json_object_put(p.messages);
-		return ag_err_set(err, -ENOMEM, "out of memory");
-	}
-	ag_tree_put(chat, "messages", p.messages);
-	rc = refuse_unknown(body, err);
+	rc = check_body(&p, body);
 	if (rc == 0)
 		rc = parse_messages(&p, body);
 	if (rc == 0)
-		rc = parse_tools(body, chat, err);
+		rc = parse_tools(&p, body, chat);
 	if (rc == 0)
-		rc = parse_tool_choice(body, chat, err);
-	parse_thinking(body, chat);
-	parse_format(body, chat);
+		rc = parse_tool_choice(&p, body, chat);
+	if (rc == 0)
+		rc = parse_thinking(&p, body, chat);
+	if (rc == 0)
+		rc = parse_format(&p, body, chat);
 	parse_rest(body, chat);
 	json_object_put(body);
 	return ag_chat_done(chat, rc, out_chat, err);

@@ -23,7 +23,7 @@ ag_chat_put_content(struct json_object *message, struct json_object *parts)
 {
 	struct json_object *only = ag_tree_len(parts) == 1 ? json_object_array_get_idx(parts, 0) : NULL;
 
-	if (only && ag_tree_is(only, "type", "text") && !ag_tree_get(only, "cache_control")) {
+	if (only && ag_tree_is(only, "type", "text") && json_object_object_length(only) == 2) {
 		ag_tree_share(message, "content", ag_tree_get(only, "text"));
 		json_object_put(parts);
 	} else {
@@ -41,12 +41,48 @@ ag_chat_push(struct json_object *messages, const char *role, struct json_object 
 	ag_tree_push(messages, m);
 }
 
+struct json_object *
+ag_chat_function(struct ag_str name)
+{
+	struct json_object *one = ag_tree_new(), *fn = ag_tree_new();
+
+	ag_tree_put_str(one, "type", AG_STR("function"));
+	ag_tree_put_str(fn, "name", name);
+	ag_tree_put(one, "function", fn);
+	return one;
+}
+
 struct ag_str
 ag_chat_arguments(struct json_object *args)
 {
 	if (!args)
 		return AG_STR("{}");
 	return ag_str(json_object_to_json_string_ext(args, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+int
+ag_chat_open(struct ag_str text, struct json_object **out_body, struct json_object **out_chat,
+    struct json_object **out_messages, struct ag_err *err)
+{
+	struct json_object *body, *chat, *messages;
+	int rc = ag_tree_parse(text, &body, err);
+
+	if (rc < 0)
+		return rc;
+	chat = ag_tree_new();
+	messages = ag_tree_new_array();
+	if (!chat || !messages) {
+		json_object_put(body);
+		json_object_put(chat);
+		json_object_put(messages);
+		(void)ag_tree_is_short();
+		return ag_err_set(err, -ENOMEM, "out of memory");
+	}
+	ag_tree_put(chat, "messages", messages);
+	*out_body = body;
+	*out_chat = chat;
+	*out_messages = messages;
+	return 0;
 }
 
 int

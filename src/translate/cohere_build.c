@@ -1,6 +1,7 @@
 /* cohere_build.c - a chat as a request of Cohere's /v2/chat. */
 #include <errno.h>
 
+#include "translate/chat_check.h"
 #include "translate/cohere.h"
 #include "translate/json_out.h"
 #include "translate/tree.h"
@@ -113,17 +114,31 @@ put_message(struct build *s, struct json_object *m, size_t at)
 static bool
 is_chosen(struct json_object *choice, struct ag_str name)
 {
-	struct json_object *allowed = ag_tree_array(ag_tree_object(choice, "allowed_tools"), "tools");
 	struct ag_str one = ag_tree_str(ag_tree_object(choice, "function"), "name");
 
-	if (one.n > 0)
-		return ag_str_eq(one, name);
-	if (!allowed)
-		return true;
-	for (size_t i = 0; i < ag_tree_len(allowed); i++)
-		if (ag_str_eq(ag_tree_str(ag_tree_object(json_object_array_get_idx(allowed, i), "function"), "name"), name))
-			return true;
-	return false;
+	return one.n > 0 ? ag_str_eq(one, name) : ag_chat_is_allowed(choice, name);
+}
+
+/* All functions are strict there, or none.  -EINVAL: some of these are. */
+static int
+put_strict(struct build *s, struct json_object *tools, struct json_object *choice)
+{
+	size_t n = 0, n_strict = 0;
+
+	for (size_t i = 0; i < ag_tree_len(tools); i++) {
+		struct json_object *fn = ag_tree_object(json_object_array_get_idx(tools, i), "function");
+
+		if (!is_chosen(choice, ag_tree_str(fn, "name")))
+			continue;
+		n++;
+		n_strict += ag_tree_true(fn, "strict");
+	}
+	if (n_strict > 0 && n_strict < n)
+		return ag_err_set(s->err, -EINVAL, "tools: function.strict must be the same of all with %s",
+		    s->in->family->name);
+	if (n_strict > 0)
+		ag_jo_bool(s->b, "strict_tools", true);
+	return 0;
 }
 
 static int
@@ -161,7 +176,7 @@ put_tools(struct build *s)
 	else if (ag_str_eq(word, AG_STR("required")) || ag_tree_object(choice, "function") ||
 	    ag_tree_is(ag_tree_object(choice, "allowed_tools"), "mode", "required"))
 		ag_jo_str(s->b, "tool_choice", AG_STR("REQUIRED"));
-	return 0;
+	return put_strict(s, tools, choice);
 }
 
 /* ---- the rest ---------------------------------------------------------------------------- */
@@ -201,7 +216,7 @@ put_sampling(struct build *s)
 	ag_jo_open(s->b, "stop_sequences", '[');
 	if (json_object_is_type(stop, json_type_string))
 		ag_jo_str(s->b, NULL, ag_tree_text(stop));
-	for (size_t i = 0; json_object_is_type(stop, json_type_array) && i < ag_tree_len(stop) && i < STOPS_MAX; i++)
+	for (size_t i = 0; json_object_is_type(stop, json_type_array) && i < ag_tree_len(stop); i++)
 		ag_jo_str(s->b, NULL, ag_tree_text(json_object_array_get_idx(stop, i)));
 	ag_jo_close(s->b, ']');
 }
@@ -245,24 +260,31 @@ put_thinking(struct build *s)
 	ag_jo_close(s->b, '}');
 }
 
-/* What changes the answer and has no place there; the rest is left out, unless told to be strict. */
-static int
-refuse(const struct ag_build_in *in, struct ag_err *err)
-{
-	static const struct { const char *name; bool is_harmless; } rows[] = {
-		{ "audio", false }, { "web_search_options", false }, { "logit_bias", true }, { "prediction", true },
-		{ "store", true }, { "metadata", true }, { "user", true }, { "safety_identifier", true },
-		{ "verbosity", true }, { "prompt_cache_key", true }, { "service_tier", true }, { "parallel_tool_calls", true },
-	};
+static const struct ag_chat_fields fields = {
+	.chat = {
+		.taken = { "temperature", "top_p", "top_k", "seed", "presence_penalty", "frequency_penalty",
+		    "reasoning_effort" },
+		.left = { "logit_bias", "prediction", "store", "metadata", "user", "safety_identifier", "verbosity",
+		    "service_tier", "parallel_tool_calls", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention" },
+	},
+	.message = { .left = { "name", "cache_control" } },
+	.part = { .left = { "cache_control", "prompt_cache_breakpoint" } },
+	.image = { .taken = { "detail" } },
+	.tool = { .left = { "cache_control" } },
+	.function = { .taken = { "strict" } },
+	.stops_max = STOPS_MAX,
+	.n_max = 1,
+};
 
-	for (size_t i = 0; i < AG_ARRAY_LEN(rows); i++)
-		if (ag_tree_get(in->chat, rows[i].name) && (in->is_strict || !rows[i].is_harmless))
-			return ag_err_set(err, -EINVAL, "%s: not supported by %s", rows[i].name, in->family->name);
-	if (ag_tree_true(in->chat, "logprobs"))
-		return ag_err_set(err, -EINVAL, "logprobs: not supported by %s", in->family->name);
-	if (ag_tree_int(in->chat, "n", 1) > 1)
-		return ag_err_set(err, -EINVAL, "n: only 1 is supported by %s", in->family->name);
-	return 0;
+/* false is asking for something here. */
+static int
+check(const struct ag_build_in *in, struct ag_err *err)
+{
+	struct json_object *parallel = ag_tree_get(in->chat, "parallel_tool_calls");
+
+	if (in->is_strict && parallel && !json_object_get_boolean(parallel))
+		return ag_err_set(err, -EINVAL, "parallel_tool_calls: cannot be switched off with %s", in->family->name);
+	return ag_chat_check(in, &fields, NULL, err);
 }
 
 int
@@ -270,7 +292,7 @@ ag_cohere_build(const struct ag_build_in *in, struct ag_buf *out, struct ag_err 
 {
 	struct build s = { .in = in, .b = out, .err = err };
 	struct json_object *messages = ag_tree_array(in->chat, "messages");
-	int rc = refuse(in, err);
+	int rc = check(in, err);
 
 	if (rc < 0)
 		return rc;

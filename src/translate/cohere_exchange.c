@@ -14,9 +14,10 @@
 static int
 put_embed(const struct ag_exchange_in *in, struct json_object *body, struct ag_buf *out, struct ag_err *err)
 {
+	static const struct ag_fields fields = { .taken = { "dimensions", "input_type", "truncate" } };
 	struct ag_str input_type = ag_tree_str(body, "input_type");
 	struct json_object *texts;
-	int rc = ag_embeddings_texts(body, TEXTS_MAX, in->family->name, &texts, err);
+	int rc = ag_embeddings_texts(in, body, &fields, TEXTS_MAX, &texts, err);
 
 	if (rc < 0)
 		return rc;
@@ -95,18 +96,15 @@ put_documents(struct json_object *documents, struct ag_buf *out, struct ag_err *
 static int
 put_rerank(const struct ag_exchange_in *in, struct json_object *body, struct ag_buf *out, struct ag_err *err)
 {
-	static const char *const refused[] = { "return_documents", "rank_fields" };
+	static const struct ag_fields fields = { .taken = { "model", "query", "documents", "top_n", "max_tokens_per_doc" } };
 	static const char *const same[] = { "top_n", "max_tokens_per_doc" };
-	int rc;
+	const struct ag_refuser r = { .by = in->family->name, .is_strict = in->is_strict, .err = err };
+	int rc = ag_fields_check(body, &fields, NULL, AG_BODY, &r);
 
+	if (rc < 0)
+		return rc;
 	if (!ag_tree_str(body, "query").p)
 		return ag_err_set(err, -EINVAL, "query: a string is required");
-	for (size_t i = 0; i < AG_ARRAY_LEN(refused); i++) {
-		struct json_object *v = ag_tree_get(body, refused[i]);
-
-		if (v && (!json_object_is_type(v, json_type_boolean) || json_object_get_boolean(v)))
-			return ag_err_set(err, -EINVAL, "%s: not supported by %s", refused[i], in->family->name);
-	}
 	ag_jo_open(out, NULL, '{');
 	ag_jo_str(out, "model", in->model);
 	ag_jo_str(out, "query", ag_tree_str(body, "query"));

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "translate/chat.h"
+#include "translate/fields.h"
 #include "translate/json_out.h"
 #include "translate/openai.h"
 
@@ -24,21 +25,24 @@ prompt_of(struct json_object *body)
 }
 
 static int
-refuse(struct json_object *body, struct ag_err *err)
+check(const struct ag_parse_in *in, struct json_object *body, struct ag_err *err)
 {
+	static const struct ag_fields fields = { .taken = { "model", "prompt", "stream", "stream_options", "n", "stop",
+	    "temperature", "top_p", "presence_penalty", "frequency_penalty", "seed", "logit_bias", "user", "max_tokens",
+	    "best_of" } };
+	static const struct ag_fields options = { .taken = { "include_usage", "include_obfuscation" } };
+	const struct ag_refuser r = { .by = AG_THIS_PROVIDER, .is_strict = in->is_strict, .err = err };
+	int rc;
+
 	if (!ag_tree_get(body, "prompt"))
 		return ag_err_set(err, -EINVAL, "prompt: a text is required");
 	if (!prompt_of(body))
 		return ag_err_set(err, -EINVAL, "prompt: only one text is supported by this provider, no tokens and no list of prompts");
-	if (ag_tree_true(body, "echo"))
-		return ag_err_set(err, -EINVAL, "echo: not supported by this provider");
-	if (ag_tree_str(body, "suffix").n > 0)
-		return ag_err_set(err, -EINVAL, "suffix: not supported by this provider");
 	if (ag_tree_int(body, "best_of", 1) > 1)
 		return ag_err_set(err, -EINVAL, "best_of: not supported by this provider");
-	if (ag_tree_get(body, "logprobs"))
-		return ag_err_set(err, -EINVAL, "logprobs: not supported by this provider");
-	return 0;
+	rc = ag_fields_check(body, &fields, NULL, AG_BODY, &r);
+	return rc < 0 ? rc : ag_fields_check(ag_tree_get(body, "stream_options"), &options, NULL,
+	    AG_AT("stream_options", AG_NOWHERE), &r);
 }
 
 static struct json_object *
@@ -62,17 +66,14 @@ chat_of(struct json_object *body)
 }
 
 static int
-parse(struct ag_str text, struct ag_str path_model, bool path_stream, struct json_object **out_chat,
-    struct ag_err *err)
+parse(const struct ag_parse_in *in, struct json_object **out_chat, struct ag_err *err)
 {
 	struct json_object *body, *chat = NULL;
-	int rc = ag_tree_parse(text, &body, err);
+	int rc = ag_tree_parse(in->body, &body, err);
 
-	(void)path_model;
-	(void)path_stream;
 	if (rc < 0)
 		return rc;
-	rc = refuse(body, err);
+	rc = check(in, body, err);
 	if (rc == 0)
 		chat = chat_of(body);
 	json_object_put(body);

@@ -64,7 +64,14 @@ ag_converse_read_error(int status, struct ag_str body, struct ag_buf *mem, struc
 	json_object_put(o);
 }
 
+static uint64_t
+thinking(const struct ag_build_in *in)
+{
+	return memmem(in->model.p, in->model.n, "claude", 6) ? ag_claude_needs(in) : 0;
+}
+
 const struct ag_protocol ag_protocol_converse = {
 	.name = "converse", .endpoint = AG_EP_CONVERSE, .framing = &ag_framing_eventstream,
-	.build = ag_converse_build, .reader = &ag_converse_reader, .read_error = ag_converse_read_error,
+	.build = ag_converse_build, .thinking = thinking, .reader = &ag_converse_reader,
+	.read_error = ag_converse_read_error,
 };

@@ -1,6 +1,7 @@
 /* converse_build.c - a chat as a request of Converse. */
 #include <errno.h>
 
+#include "translate/chat_check.h"
 #include "translate/converse.h"
 #include "translate/json_out.h"
 #include "translate/openai.h"
@@ -15,20 +16,6 @@ names(struct ag_str model, const char *part)
 }
 
 /* ---- tools ------------------------------------------------------------------------------- */
-
-/* allowed_tools: only the named ones are shown. */
-static bool
-is_allowed(struct json_object *choice, struct ag_str name)
-{
-	struct json_object *list = ag_tree_array(ag_tree_object(choice, "allowed_tools"), "tools");
-
-	if (!list)
-		return true;
-	for (size_t i = 0; i < ag_tree_len(list); i++)
-		if (ag_str_eq(ag_tree_str(ag_tree_object(json_object_array_get_idx(list, i), "function"), "name"), name))
-			return true;
-	return false;
-}
 
 static void
 put_tool(struct ag_converse_build *s, struct ag_str name, struct json_object *fn)
@@ -95,7 +82,7 @@ put_tools(struct ag_converse_build *s, struct json_object *tools, struct json_ob
 		if (!fn)
 			return ag_err_set(s->err, -EINVAL, "tools[%zu].type: only functions are supported by %s", i,
 			    s->in->family->name);
-		if (!is_allowed(choice, ag_tree_str(fn, "name")))
+		if (!ag_chat_is_allowed(choice, ag_tree_str(fn, "name")))
 			continue;
 		put_tool(s, ag_tree_str(fn, "name"), fn);
 		ag_converse_put_cache(s->b, t);
@@ -208,8 +195,10 @@ put_nova(struct ag_converse_build *s, struct ag_str effort, struct json_object *
 		ag_jo_tree(s->b, "topK", k);
 		ag_jo_close(s->b, '}');
 	}
-	if (effort.n == 0 || ag_str_eq(effort, AG_STR("none")) || !names(s->in->model, "nova-2"))
+	if (effort.n == 0 || ag_str_eq(effort, AG_STR("none")))
 		return 0;
+	if (!names(s->in->model, "nova-2"))
+		return !s->in->is_strict ? 0 : ag_err_set(s->err, -EINVAL, "reasoning_effort: not supported by this model");
 	if (ag_str_eq(effort, AG_STR("minimal")))
 		effort = AG_STR("low");
 	/* At the highest it takes no limit on output, and one is always set here. */
@@ -223,12 +212,16 @@ put_nova(struct ag_converse_build *s, struct ag_str effort, struct json_object *
 	return 0;
 }
 
-static void
-put_claude(struct ag_converse_build *s, struct ag_str effort, struct json_object *k, bool is_forced, bool *out_thinking)
+static int
+put_claude(struct ag_converse_build *s, struct json_object *k, bool is_forced, bool *out_thinking)
 {
 	struct ag_str word;
+	int rc = ag_claude_put_thinking(&s->claude, s->in, is_forced, s->b, out_thinking, &word, s->err);
 
-	*out_thinking = ag_claude_put_thinking(&s->claude, effort, s->in->limit, is_forced, s->b, &word);
+	if (rc == 0)
+		rc = ag_claude_check_sampling(&s->claude, s->in, *out_thinking, s->err);
+	if (rc < 0)
+		return rc;
 	if (word.n > 0) {
 		ag_jo_open(s->b, "output_config", '{');
 		ag_jo_str(s->b, "effort", word);
@@ -236,6 +229,7 @@ put_claude(struct ag_converse_build *s, struct ag_str effort, struct json_object
 	}
 	if (k && s->claude.has_sampling && !*out_thinking)
 		ag_jo_tree(s->b, "top_k", k);
+	return 0;
 }
 
 static int
@@ -247,16 +241,20 @@ put_own(struct ag_converse_build *s, bool is_forced, bool *out_thinking)
 	int rc = 0;
 
 	*out_thinking = false;
+	if (s->kind != AG_CONVERSE_CLAUDE && ag_tree_object(s->in->chat, "thinking"))
+		return ag_err_set(s->err, -EINVAL, "thinking: not supported by this model");
 	ag_jo_open(s->b, "additionalModelRequestFields", '{');
 	empty = s->b->n;
 	switch (s->kind) {
 	case AG_CONVERSE_CLAUDE:
-		put_claude(s, effort, k, is_forced, out_thinking);
+		rc = put_claude(s, k, is_forced, out_thinking);
 		break;
 	case AG_CONVERSE_NOVA:
 		rc = put_nova(s, effort, k);
 		break;
 	case AG_CONVERSE_EFFORT:
+		if (s->in->is_strict && k)
+			rc = ag_err_set(s->err, -EINVAL, "top_k: not supported by this model");
 		if (effort.n > 0)
 			ag_jo_str(s->b, "reasoning_effort", effort);
 		break;
@@ -312,7 +310,11 @@ put_rest(struct ag_converse_build *s)
 		ag_jo_open(s->b, "serviceTier", '{');
 		ag_jo_str(s->b, "type", tier);
 		ag_jo_close(s->b, '}');
+	} else if (ag_tree_get(s->in->chat, "service_tier") && !ag_str_eq(tier, AG_STR("auto"))) {
+		return ag_chat_refuse_tier(s->in, s->err);
 	}
+	if (ag_tree_get(s->in->chat, "metadata") && !metadata)
+		return ag_err_set(s->err, -EINVAL, "metadata: an object is required");
 	if (!metadata || json_object_object_length(metadata) == 0)
 		return 0;
 	if (json_object_object_length(metadata) > (int)METADATA_MAX)
@@ -322,27 +324,23 @@ put_rest(struct ag_converse_build *s)
 	return 0;
 }
 
-static int
-refuse(const struct ag_build_in *in, struct ag_err *err)
-{
-	static const struct { const char *name; bool is_always; } rows[] = {
-		{ "logprobs", true }, { "top_logprobs", true }, { "audio", true }, { "web_search_options", true },
-		{ "logit_bias", false }, { "seed", false }, { "presence_penalty", false },
-		{ "frequency_penalty", false }, { "prediction", false }, { "store", false }, { "verbosity", false },
-	};
-
-	if (ag_tree_int(in->chat, "n", 1) > 1)
-		return ag_err_set(err, -EINVAL, "n: only 1 is supported by %s", in->family->name);
-	for (size_t i = 0; i < AG_ARRAY_LEN(rows); i++) {
-		struct json_object *v = ag_tree_get(in->chat, rows[i].name);
-
-		if (!v || (json_object_is_type(v, json_type_boolean) && !json_object_get_boolean(v)))
-			continue;
-		if (rows[i].is_always || in->is_strict)
-			return ag_err_set(err, -EINVAL, "%s: not supported by %s", rows[i].name, in->family->name);
-	}
-	return 0;
-}
+static const struct ag_chat_fields fields = {
+	.chat = {
+		.taken = { "temperature", "top_p", "top_k", "parallel_tool_calls", "reasoning_effort", "thinking",
+		    "service_tier", "metadata" },
+		.left = { "logit_bias", "seed", "presence_penalty", "frequency_penalty", "prediction", "store",
+		    "verbosity", "user", "safety_identifier", "prompt_cache_key", "prompt_cache_options",
+		    "prompt_cache_retention" },
+	},
+	.message = { .taken = { "cache_control" }, .left = { "name" } },
+	.part = { .taken = { "cache_control", "prompt_cache_breakpoint" } },
+	.image = { .left = { "detail" } },
+	.file = { .taken = { "file_data", "filename" } },
+	.tool = { .taken = { "cache_control" } },
+	.function = { .taken = { "strict" } },
+	.schema = { .taken = { "name", "description" } },
+	.n_max = 1,
+};
 
 static int
 put_body(struct ag_converse_build *s)
@@ -370,7 +368,7 @@ int
 ag_converse_build(const struct ag_build_in *in, struct ag_buf *out, struct ag_err *err)
 {
 	struct ag_converse_build s = { .in = in, .messages = ag_tree_array(in->chat, "messages"), .b = out, .err = err };
-	int rc = refuse(in, err);
+	int rc = ag_chat_check(in, &fields, NULL, err);
 
 	if (rc < 0)
 		return rc;

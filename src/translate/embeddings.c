@@ -7,13 +7,22 @@
 #include "translate/tree.h"
 
 int
-ag_embeddings_texts(struct json_object *body, size_t max, const char *family, struct json_object **out,
-    struct ag_err *err)
+ag_embeddings_texts(const struct ag_exchange_in *in, struct json_object *body, const struct ag_fields *own, size_t max,
+    struct json_object **out, struct ag_err *err)
 {
+	static const struct ag_fields common = { .taken = { "model", "input", "encoding_format" }, .left = { "user" } };
+	const char *family = in->family->name;
+	const struct ag_refuser r = { .by = family, .is_strict = in->is_strict, .err = err };
+	struct ag_str format = ag_tree_str(body, "encoding_format");
 	struct json_object *input = ag_tree_get(body, "input"), *list;
 	bool is_one = json_object_is_type(input, json_type_string);
+	int rc = ag_fields_check(body, own, &common, AG_BODY, &r);
 
 	*out = NULL;
+	if (rc < 0)
+		return rc;
+	if (format.n > 0 && !ag_str_eq(format, AG_STR("float")) && !ag_str_eq(format, AG_STR("base64")))
+		return ag_err_set(err, -EINVAL, "encoding_format: must be float or base64");
 	if (!is_one && (!json_object_is_type(input, json_type_array) || ag_tree_len(input) == 0))
 		return ag_err_set(err, -EINVAL, "input: a text, or an array that is not empty, is required");
 	if (!is_one && ag_tree_len(input) > max)

@@ -2,12 +2,13 @@
 #ifndef AG_TRANSLATE_EMBEDDINGS_H
 #define AG_TRANSLATE_EMBEDDINGS_H
 
+#include "translate/fields.h"
 #include "translate/protocol.h"
 
-/* The texts of `input`, one or many, as an array (the caller puts it); -EINVAL with err: tokens, or more
- * than max. */
-int ag_embeddings_texts(struct json_object *body, size_t max, const char *family, struct json_object **out,
-    struct ag_err *err) AG_MUST_CHECK;
+/* The texts of `input`, one or many, as an array (the caller puts it).  own: what the provider takes beyond
+ * model, input and encoding_format.  -EINVAL with err: another member, tokens, or more than max. */
+int ag_embeddings_texts(const struct ag_exchange_in *in, struct json_object *body, const struct ag_fields *own,
+    size_t max, struct json_object **out, struct ag_err *err) AG_MUST_CHECK;
 
 /* The client's answer; vectors: arrays of numbers.  body: the client's request, which tells how vectors
  * are to be written. */

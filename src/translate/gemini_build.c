@@ -3,6 +3,7 @@
 
 #include "aigated/catalog.h"
 #include "translate/chat.h"
+#include "translate/chat_check.h"
 #include "translate/gemini.h"
 #include "translate/json_out.h"
 #include "translate/openai.h"
@@ -69,6 +70,21 @@ put_image(struct build *s, struct ag_str url, size_t at)
 }
 
 static int
+put_audio(struct build *s, struct json_object *audio, size_t at)
+{
+	static const struct { const char *format, *type; } rows[] = { { "wav", "audio/wav" }, { "mp3", "audio/mp3" },
+		{ "aac", "audio/aac" }, { "ogg", "audio/ogg" }, { "flac", "audio/flac" }, { "aiff", "audio/aiff" } };
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(rows); i++)
+		if (ag_tree_is(audio, "format", rows[i].format)) {
+			put_inline(s, ag_str(rows[i].type), ag_tree_str(audio, "data"));
+			return 0;
+		}
+	return ag_err_set(s->err, -EINVAL, "messages[%zu].content: input_audio.format: %s takes wav, mp3, aac, ogg, flac "
+	    "and aiff", at, s->in->family->name);
+}
+
+static int
 put_part(struct build *s, struct json_object *part, size_t at)
 {
 	struct json_object *audio = ag_tree_object(part, "input_audio"), *file = ag_tree_object(part, "file");
@@ -80,11 +96,8 @@ put_part(struct build *s, struct json_object *part, size_t at)
 	}
 	if (ag_tree_is(part, "type", "image_url"))
 		return put_image(s, ag_tree_str(ag_tree_object(part, "image_url"), "url"), at);
-	if (audio) {
-		put_inline(s, ag_tree_is(audio, "format", "mp3") ? AG_STR("audio/mp3") : AG_STR("audio/wav"),
-		    ag_tree_str(audio, "data"));
-		return 0;
-	}
+	if (audio)
+		return put_audio(s, audio, at);
 	if (file && ag_openai_split_data_url(ag_tree_str(file, "file_data"), &type, &data)) {
 		put_inline(s, type, data);
 		return 0;
@@ -339,22 +352,32 @@ put_names(struct build *s, struct json_object *choice)
 	ag_jo_close(s->b, ']');
 }
 
+static bool
+is_any_strict(struct json_object *tools)
+{
+	for (size_t i = 0; i < ag_tree_len(tools); i++)
+		if (ag_tree_true(ag_tree_object(json_object_array_get_idx(tools, i), "function"), "strict"))
+			return true;
+	return false;
+}
+
 static void
 put_tool_choice(struct build *s)
 {
-	struct json_object *choice = ag_tree_get(s->in->chat, "tool_choice");
+	struct json_object *choice = ag_tree_get(s->in->chat, "tool_choice"), *tools = ag_tree_array(s->in->chat, "tools");
 	struct ag_str word = ag_tree_text(choice);
 	bool is_any = ag_str_eq(word, AG_STR("required")) || ag_tree_object(choice, "function") ||
 	    ag_tree_is(ag_tree_object(choice, "allowed_tools"), "mode", "required");
-	/* Names bind in the modes ANY and VALIDATED alone. */
-	bool is_validated = !is_any && ag_tree_object(choice, "allowed_tools");
+	/* Names bind in the modes ANY and VALIDATED alone, and so do schemas. */
+	bool is_none = ag_str_eq(word, AG_STR("none"));
+	bool is_validated = !is_any && !is_none && (ag_tree_object(choice, "allowed_tools") || is_any_strict(tools));
 
-	if (!choice || !ag_tree_array(s->in->chat, "tools"))
+	if (ag_tree_len(tools) == 0 || (!choice && !is_validated))
 		return;
 	ag_jo_open(s->b, "toolConfig", '{');
 	ag_jo_open(s->b, "functionCallingConfig", '{');
 	ag_jo_str(s->b, "mode", is_any ? AG_STR("ANY") : is_validated ? AG_STR("VALIDATED")
-	    : ag_str_eq(word, AG_STR("none")) ? AG_STR("NONE") : AG_STR("AUTO"));
+	    : is_none ? AG_STR("NONE") : AG_STR("AUTO"));
 	put_names(s, choice);
 	ag_buf_puts(s->b, "}}");
 }
@@ -380,7 +403,7 @@ put_stops(struct build *s)
 	ag_jo_open(s->b, "stopSequences", '[');
 	if (json_object_is_type(stop, json_type_string))
 		ag_jo_str(s->b, NULL, ag_tree_text(stop));
-	for (size_t i = 0; json_object_is_type(stop, json_type_array) && i < ag_tree_len(stop) && i < STOPS_MAX; i++)
+	for (size_t i = 0; json_object_is_type(stop, json_type_array) && i < ag_tree_len(stop); i++)
 		ag_jo_str(s->b, NULL, ag_tree_text(json_object_array_get_idx(stop, i)));
 	ag_jo_close(s->b, ']');
 }
@@ -434,9 +457,27 @@ put_logprobs(struct build *s)
 	put_as(s, "top_logprobs", "logprobs");
 }
 
-static void
+/* What is said of sampling and thinking to a model that knows nothing of it is left out. */
+static int
+check_model(struct build *s)
+{
+	static const char *const names[] = { "temperature", "top_p", "top_k" };
+
+	for (size_t i = 0; (s->in->model_flags & AG_MF_NO_SAMPLING) && i < AG_ARRAY_LEN(names); i++)
+		if (ag_tree_get(s->in->chat, names[i]))
+			return ag_err_set(s->err, -EINVAL, "%s: not supported by this model", names[i]);
+	if (ag_tree_get(s->in->chat, "reasoning_effort") && s->major < 3 && !memmem(s->in->model.p, s->in->model.n, "2.5", 3))
+		return ag_err_set(s->err, -EINVAL, "reasoning_effort: not supported by this model");
+	return 0;
+}
+
+static int
 put_config(struct build *s)
 {
+	int rc = s->in->is_strict ? check_model(s) : 0;
+
+	if (rc < 0)
+		return rc;
 	ag_jo_open(s->b, "generationConfig", '{');
 	ag_jo_u64(s->b, "maxOutputTokens", s->in->limit);
 	if (!(s->in->model_flags & AG_MF_NO_SAMPLING)) {
@@ -453,30 +494,38 @@ put_config(struct build *s)
 	put_format(s);
 	put_thinking(s);
 	ag_jo_close(s->b, '}');
-}
-
-/* What changes the answer and has no place there; the rest is left out, unless told to be strict. */
-static int
-refuse(const struct ag_build_in *in, struct ag_err *err)
-{
-	static const struct { const char *name; bool is_harmless; } rows[] = {
-		{ "audio", false }, { "web_search_options", false }, { "logit_bias", true }, { "prediction", true },
-		{ "store", true }, { "metadata", true }, { "user", true }, { "safety_identifier", true },
-		{ "verbosity", true }, { "prompt_cache_key", true },
-	};
-	struct json_object *parallel = ag_tree_get(in->chat, "parallel_tool_calls");
-
-	for (size_t i = 0; i < AG_ARRAY_LEN(rows); i++)
-		if (ag_tree_get(in->chat, rows[i].name) && (in->is_strict || !rows[i].is_harmless))
-			return ag_err_set(err, -EINVAL, "%s: not supported by %s", rows[i].name, in->family->name);
-	if (in->is_strict && parallel && !json_object_get_boolean(parallel))
-		return ag_err_set(err, -EINVAL, "parallel_tool_calls: cannot be switched off with %s", in->family->name);
-	if (ag_tree_int(in->chat, "n", 1) > 8)
-		return ag_err_set(err, -EINVAL, "n: at most 8 with %s", in->family->name);
 	return 0;
 }
 
-static void
+static const struct ag_chat_fields fields = {
+	.chat = {
+		.taken = { "temperature", "top_p", "top_k", "seed", "presence_penalty", "frequency_penalty",
+		    "logprobs", "top_logprobs", "reasoning_effort", "service_tier", "safety_settings" },
+		.left = { "parallel_tool_calls", "user", "safety_identifier", "metadata", "store", "logit_bias",
+		    "prediction", "verbosity", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention" },
+	},
+	.message = { .left = { "name", "cache_control" } },
+	.part = { .left = { "cache_control", "prompt_cache_breakpoint" } },
+	.image = { .left = { "detail" } },
+	.file = { .taken = { "file_data" }, .left = { "filename" } },
+	.tool = { .left = { "cache_control" } },
+	.function = { .taken = { "strict" } },
+	.stops_max = STOPS_MAX,
+	.n_max = 8,
+};
+
+/* false is asking for something here. */
+static int
+check(const struct ag_build_in *in, struct ag_err *err)
+{
+	struct json_object *parallel = ag_tree_get(in->chat, "parallel_tool_calls");
+
+	if (in->is_strict && parallel && !json_object_get_boolean(parallel))
+		return ag_err_set(err, -EINVAL, "parallel_tool_calls: cannot be switched off with %s", in->family->name);
+	return ag_chat_check(in, &fields, NULL, err);
+}
+
+static int
 put_tier(struct build *s)
 {
 	struct ag_str tier = ag_tree_str(s->in->chat, "service_tier");
@@ -485,6 +534,11 @@ put_tier(struct build *s)
 		ag_jo_str(s->b, "serviceTier", tier);
 	else if (ag_str_eq(tier, AG_STR("default")))
 		ag_jo_str(s->b, "serviceTier", AG_STR("standard"));
+	else if (ag_tree_get(s->in->chat, "service_tier") && !ag_str_eq(tier, AG_STR("auto")))
+		return ag_chat_refuse_tier(s->in, s->err);
+	if (ag_tree_array(s->in->chat, "safety_settings"))
+		ag_jo_tree(s->b, "safetySettings", ag_tree_get(s->in->chat, "safety_settings"));
+	return 0;
 }
 
 int
@@ -492,7 +546,7 @@ ag_gemini_build(const struct ag_build_in *in, struct ag_buf *out, struct ag_err 
 {
 	struct build s = { .in = in, .messages = ag_tree_array(in->chat, "messages"), .major = major_of(in->model),
 		.b = out, .err = err };
-	int rc = refuse(in, err);
+	int rc = check(in, err);
 
 	if (rc < 0)
 		return rc;
@@ -505,8 +559,11 @@ ag_gemini_build(const struct ag_build_in *in, struct ag_buf *out, struct ag_err 
 	if (rc < 0)
 		return rc;
 	put_tool_choice(&s);
-	put_config(&s);
-	put_tier(&s);
+	rc = put_config(&s);
+	if (rc == 0)
+		rc = put_tier(&s);
+	if (rc < 0)
+		return rc;
 	ag_jo_close(out, '}');
 	return out->failed ? ag_err_set(err, -ENOBUFS, "the request is too large") : 0;
 }

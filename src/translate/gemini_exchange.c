@@ -33,12 +33,13 @@ put_request(const struct ag_exchange_in *in, struct json_object *body, struct ag
 static int
 build(const struct ag_exchange_in *in, struct ag_buf *out, struct ag_err *err)
 {
+	static const struct ag_fields fields = { .taken = { "dimensions", "task_type" } };
 	struct json_object *body, *texts = NULL;
 	int rc = ag_tree_parse(in->body, &body, err);
 
 	if (rc < 0)
 		return rc;
-	rc = ag_embeddings_texts(body, TEXTS_MAX, in->family->name, &texts, err);
+	rc = ag_embeddings_texts(in, body, &fields, TEXTS_MAX, &texts, err);
 	if (rc == 0) {
 		ag_jo_open(out, NULL, '{');
 		ag_jo_open(out, "requests", '[');

@@ -6,10 +6,12 @@
 #include <stdio.h>
 
 #include "translate/chat.h"
+#include "translate/fields.h"
 #include "translate/gemini.h"
 
 #define CALLS_MAX  256u
 #define SCHEMA_DEPTH 32
+#define SPELL_DEPTH  12 /* what is not a client's own is less deep */
 
 /* Calls that wait for their results: those without an id are told apart by name, in order. */
 struct call {
@@ -22,8 +24,65 @@ struct parse {
 	struct json_object *messages; /* of the chat, borrowed */
 	struct call call[CALLS_MAX];
 	uint32_t n_calls;
+	struct ag_refuser r;
 	struct ag_err *err;
 };
+
+static int
+check(const struct parse *p, struct json_object *obj, const struct ag_fields *f, struct ag_place place)
+{
+	return ag_fields_check(obj, f, NULL, place, &p->r);
+}
+
+/* ---- spellings --------------------------------------------------------------------------- */
+
+/* Google reads a member in either spelling; here it is read in one.  What a client names itself (arguments,
+ * schemas, labels) stays.  NULL and s->rc: a member is there in both. */
+struct speller {
+	struct ag_err *err;
+	int rc;
+};
+
+static struct json_object *
+spelled(struct json_object *v, int depth, struct speller *s)
+{
+	static const char *const own[] = { "args", "response", "parameters", "parametersJsonSchema", "responseSchema",
+		"responseJsonSchema", "labels" };
+	bool is_array = json_object_is_type(v, json_type_array);
+	struct json_object *out, *one;
+
+	if (depth > SPELL_DEPTH || (!is_array && !json_object_is_type(v, json_type_object)))
+		return json_object_get(v);
+	out = is_array ? ag_tree_new_array() : ag_tree_new();
+	for (size_t i = 0; is_array && i < ag_tree_len(v); i++) {
+		one = spelled(json_object_array_get_idx(v, i), depth + 1, s);
+		if (s->rc < 0)
+			break;
+		ag_tree_push(out, one ? one : json_object_new_null());
+	}
+	if (!is_array) {
+		json_object_object_foreach(v, key, value) {
+			char name[64];
+			size_t n = 0;
+
+			for (const char *c = key; *c && n < sizeof(name) - 1; c++)
+				name[n++] = *c == '_' && c[1] >= 'a' && c[1] <= 'z' ? (char)(*++c & ~0x20) : *c;
+			name[n] = '\0';
+			if (json_object_object_get_ex(out, name, NULL))
+				s->rc = ag_err_set(s->err, -EINVAL, "%s: stands there twice, in two spellings", name);
+			one = ag_fields_has(own, AG_ARRAY_LEN(own), name) ? json_object_get(value)
+			    : spelled(value, depth + 1, s);
+			if (one)
+				ag_tree_put(out, name, one);
+			if (s->rc < 0)
+				break;
+		}
+	}
+	if (s->rc == 0)
+		return out;
+	json_object_put(out);
+	return NULL;
+}
 
 static void
 push_part(struct json_object *parts, const char *type, const char *key, struct json_object *value)
@@ -77,6 +136,26 @@ put_file(struct parse *p, struct json_object *parts, struct json_object *file, s
 	ag_tree_put_str(o, "url", uri);
 	push_part(parts, "image_url", "image_url", o);
 	return 0;
+}
+
+/* A part, and what is in it. */
+static int
+check_part(const struct parse *p, struct json_object *part, size_t at, size_t k)
+{
+	static const struct ag_fields fields = { .taken = { "text", "inlineData", "fileData", "functionCall",
+	    "functionResponse", "thought", "thoughtSignature", "executableCode", "codeExecutionResult" } };
+	static const struct { const char *name; struct ag_fields f; } rows[] = {
+		{ "inlineData", { .taken = { "mimeType", "data" }, .left = { "displayName" } } },
+		{ "fileData", { .taken = { "fileUri", "mimeType" }, .left = { "displayName" } } },
+		{ "functionCall", { .taken = { "id", "name", "args" } } },
+		{ "functionResponse", { .taken = { "id", "name", "response" } } },
+	};
+	struct ag_place here = AG_IN("contents", at, "parts", k);
+	int rc = check(p, part, &fields, here);
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(rows) && rc == 0; i++)
+		rc = check(p, ag_tree_get(part, rows[i].name), &rows[i].f, here);
+	return rc;
 }
 
 static int
@@ -147,6 +226,9 @@ parse_model(struct parse *p, struct json_object *from, size_t at)
 	for (size_t i = 0; i < ag_tree_len(from) && rc == 0; i++) {
 		struct json_object *part = json_object_array_get_idx(from, i);
 
+		rc = check_part(p, part, at, i);
+		if (rc < 0)
+			break;
 		if (ag_tree_object(part, "functionCall"))
 			rc = push_call(p, calls, part, at);
 		else if (ag_tree_true(part, "thought"))
@@ -213,8 +295,10 @@ parse_user(struct parse *p, struct json_object *from, size_t at)
 	for (size_t i = 0; i < ag_tree_len(from) && rc == 0; i++) {
 		struct json_object *part = json_object_array_get_idx(from, i);
 
-		rc = ag_tree_object(part, "functionResponse") ? push_result(p, ag_tree_object(part, "functionResponse"), at)
-		    : put_part(p, parts, part, at);
+		rc = check_part(p, part, at, i);
+		if (rc == 0)
+			rc = ag_tree_object(part, "functionResponse")
+			    ? push_result(p, ag_tree_object(part, "functionResponse"), at) : put_part(p, parts, part, at);
 	}
 	if (rc == 0 && ag_tree_len(parts) > 0)
 		ag_chat_push(p->messages, "user", json_object_get(parts));
@@ -225,9 +309,12 @@ parse_user(struct parse *p, struct json_object *from, size_t at)
 static int
 parse_contents(struct parse *p, struct json_object *body)
 {
+	static const struct ag_fields fields = { .taken = { "role", "parts" } };
 	struct json_object *contents = ag_tree_array(body, "contents"), *system = ag_tree_object(body, "systemInstruction");
-	int rc = 0;
+	int rc = check(p, system, &fields, AG_AT("systemInstruction", AG_NOWHERE));
 
+	if (rc < 0)
+		return rc;
 	if (ag_tree_len(contents) == 0)
 		return ag_err_set(p->err, -EINVAL, "contents: an array that is not empty is required");
 	if (system) {
@@ -241,6 +328,9 @@ parse_contents(struct parse *p, struct json_object *body)
 		struct json_object *one = json_object_array_get_idx(contents, i), *parts = ag_tree_array(one, "parts");
 		struct ag_str role = ag_tree_str(one, "role");
 
+		rc = check(p, one, &fields, AG_AT("contents", i));
+		if (rc < 0)
+			break;
 		if (ag_str_eq(role, AG_STR("model")))
 			rc = parse_model(p, parts, i);
 		else if (role.n == 0 || ag_str_eq(role, AG_STR("user")) || ag_str_eq(role, AG_STR("function")))
@@ -288,16 +378,26 @@ lower_schema(struct json_object *v, int depth)
 }
 
 static int
-parse_tool(struct json_object *tool, struct json_object *out, size_t at, struct ag_err *err)
+parse_tool(const struct parse *p, struct json_object *tool, struct json_object *out, size_t at)
 {
+	static const struct ag_fields fields = { .taken = { "name", "description", "parameters", "parametersJsonSchema" },
+		.left = { "response", "responseJsonSchema" } };
 	struct json_object *declared = ag_tree_array(tool, "functionDeclarations");
+	int rc = 0;
 
 	json_object_object_foreach(tool, kind, value)
 		if (value && strcmp(kind, "functionDeclarations") != 0)
-			return ag_err_set(err, -EINVAL, "tools[%zu]: %.40s is a tool that this provider does not run", at, kind);
+			return ag_err_set(p->err, -EINVAL, "tools[%zu]: %.40s is a tool that this provider does not run", at, kind);
 	for (size_t i = 0; i < ag_tree_len(declared); i++) {
-		struct json_object *d = json_object_array_get_idx(declared, i), *one = ag_tree_new(), *fn = ag_tree_new();
+		struct json_object *d = json_object_array_get_idx(declared, i), *one, *fn;
 
+		if (ag_tree_is(d, "behavior", "BLOCKING") || ag_tree_is(d, "behavior", "UNSPECIFIED"))
+			json_object_object_del(d, "behavior");
+		rc = check(p, d, &fields, AG_IN("tools", at, "functionDeclarations", i));
+		if (rc < 0)
+			return rc;
+		one = ag_tree_new();
+		fn = ag_tree_new();
 		ag_tree_put_str(fn, "name", ag_tree_str(d, "name"));
 		ag_tree_share(fn, "description", ag_tree_get(d, "description"));
 		if (ag_tree_get(d, "parametersJsonSchema"))
@@ -312,47 +412,41 @@ parse_tool(struct json_object *tool, struct json_object *out, size_t at, struct 
 }
 
 static int
-parse_tools(struct json_object *body, struct json_object *chat, struct ag_err *err)
+parse_tools(const struct parse *p, struct json_object *body, struct json_object *chat)
 {
 	struct json_object *tools = ag_tree_array(body, "tools"), *out = ag_tree_new_array();
 	int rc = 0;
 
 	for (size_t i = 0; i < ag_tree_len(tools) && rc == 0; i++)
-		rc = parse_tool(json_object_array_get_idx(tools, i), out, i, err);
+		rc = parse_tool(p, json_object_array_get_idx(tools, i), out, i);
 	if (ag_tree_len(out) > 0)
 		ag_tree_share(chat, "tools", out);
 	json_object_put(out);
 	return rc;
 }
 
-static struct json_object *
-named_tool(struct ag_str name)
+static int
+parse_tool_config(const struct parse *p, struct json_object *body, struct json_object *chat)
 {
-	struct json_object *one = ag_tree_new(), *fn = ag_tree_new();
-
-	ag_tree_put_str(one, "type", AG_STR("function"));
-	ag_tree_put_str(fn, "name", name);
-	ag_tree_put(one, "function", fn);
-	return one;
-}
-
-static void
-parse_tool_config(struct json_object *body, struct json_object *chat)
-{
-	struct json_object *c = ag_tree_object(ag_tree_object(body, "toolConfig"), "functionCallingConfig");
+	static const struct ag_fields fields = { .taken = { "functionCallingConfig" } };
+	static const struct ag_fields inner = { .taken = { "mode", "allowedFunctionNames" } };
+	struct json_object *config = ag_tree_object(body, "toolConfig"), *c = ag_tree_object(config, "functionCallingConfig");
 	struct json_object *names = ag_tree_array(c, "allowedFunctionNames"), *choice, *allowed, *list;
 	bool is_any = ag_tree_is(c, "mode", "ANY");
+	int rc = check(p, config, &fields, AG_AT("toolConfig", AG_NOWHERE));
 
-	if (!c || !ag_tree_get(chat, "tools"))
-		return;
+	if (rc == 0)
+		rc = check(p, c, &inner, AG_IN("toolConfig", AG_NOWHERE, "functionCallingConfig", AG_NOWHERE));
+	if (rc < 0 || !c || !ag_tree_get(chat, "tools"))
+		return rc;
 	if (ag_tree_len(names) == 1 && is_any) {
-		ag_tree_put(chat, "tool_choice", named_tool(ag_tree_text(json_object_array_get_idx(names, 0))));
+		ag_tree_put(chat, "tool_choice", ag_chat_function(ag_tree_text(json_object_array_get_idx(names, 0))));
 	} else if (ag_tree_len(names) > 0) {
 		choice = ag_tree_new();
 		allowed = ag_tree_new();
 		list = ag_tree_new_array();
 		for (size_t i = 0; i < ag_tree_len(names); i++)
-			ag_tree_push(list, named_tool(ag_tree_text(json_object_array_get_idx(names, i))));
+			ag_tree_push(list, ag_chat_function(ag_tree_text(json_object_array_get_idx(names, i))));
 		ag_tree_put_str(choice, "type", AG_STR("allowed_tools"));
 		ag_tree_put_str(allowed, "mode", is_any ? AG_STR("required") : AG_STR("auto"));
 		ag_tree_put(allowed, "tools", list);
@@ -362,6 +456,7 @@ parse_tool_config(struct json_object *body, struct json_object *chat)
 		ag_tree_put_str(chat, "tool_choice", is_any ? AG_STR("required")
 		    : ag_tree_is(c, "mode", "NONE") ? AG_STR("none") : AG_STR("auto"));
 	}
+	return 0;
 }
 
 /* ---- generationConfig -------------------------------------------------------------------- */
@@ -376,6 +471,9 @@ parse_format(struct json_object *config, struct json_object *chat, struct ag_err
 	for (size_t i = 0; i < ag_tree_len(modes); i++)
 		if (!ag_str_eq(ag_tree_text(json_object_array_get_idx(modes, i)), AG_STR("TEXT")))
 			return ag_err_set(err, -EINVAL, "generationConfig.responseModalities: only TEXT is supported by this provider");
+	if ((type.n == 0 || ag_str_eq(type, AG_STR("text/plain"))) && (schema || json))
+		return ag_err_set(err, -EINVAL, "generationConfig.%s: needs responseMimeType application/json",
+		    schema ? "responseSchema" : "responseJsonSchema");
 	if (type.n == 0 || ag_str_eq(type, AG_STR("text/plain")))
 		return 0;
 	if (!ag_str_eq(type, AG_STR("application/json")))
@@ -413,8 +511,12 @@ parse_thinking(struct json_object *config, struct json_object *chat)
 }
 
 static int
-parse_config(struct json_object *body, struct json_object *chat, struct ag_err *err)
+parse_config(const struct parse *p, struct json_object *body, struct json_object *chat)
 {
+	static const struct ag_fields fields = { .taken = { "temperature", "topP", "topK", "candidateCount",
+	    "maxOutputTokens", "seed", "presencePenalty", "frequencyPenalty", "responseLogprobs", "logprobs", "stopSequences",
+	    "responseMimeType", "responseSchema", "responseJsonSchema", "responseModalities", "thinkingConfig" } };
+	static const struct ag_fields thinking = { .taken = { "includeThoughts", "thinkingBudget", "thinkingLevel" } };
 	static const struct { const char *from, *to; } rows[] = {
 		{ "temperature", "temperature" }, { "topP", "top_p" }, { "topK", "top_k" }, { "candidateCount", "n" },
 		{ "maxOutputTokens", "max_completion_tokens" }, { "seed", "seed" },
@@ -423,57 +525,83 @@ parse_config(struct json_object *body, struct json_object *chat, struct ag_err *
 	};
 	struct json_object *config = ag_tree_object(body, "generationConfig"), *stop = ag_tree_array(config, "stopSequences");
 
+	int rc = check(p, config, &fields, AG_AT("generationConfig", AG_NOWHERE));
+
+	if (rc == 0)
+		rc = check(p, ag_tree_get(config, "thinkingConfig"), &thinking,
+		    AG_IN("generationConfig", AG_NOWHERE, "thinkingConfig", AG_NOWHERE));
+	if (rc < 0)
+		return rc;
 	for (size_t i = 0; i < AG_ARRAY_LEN(rows); i++)
 		ag_tree_share(chat, rows[i].to, ag_tree_get(config, rows[i].from));
-	if (ag_tree_len(stop) > 4)
-		return ag_err_set(err, -EINVAL, "generationConfig.stopSequences: at most 4 with this provider");
 	if (ag_tree_len(stop) > 0)
 		ag_tree_share(chat, "stop", stop);
 	parse_thinking(config, chat);
-	return parse_format(config, chat, err);
+	return parse_format(config, chat, p->err);
+}
+
+/* Filters that are switched off are what a provider without them does. */
+static bool
+is_safety_off(struct json_object *settings)
+{
+	static const char *const off[] = { "OFF", "BLOCK_NONE", "HARM_BLOCK_THRESHOLD_UNSPECIFIED" };
+
+	for (size_t i = 0; i < ag_tree_len(settings); i++) {
+		bool is_off = false;
+
+		for (size_t k = 0; k < AG_ARRAY_LEN(off); k++)
+			is_off |= ag_tree_is(json_object_array_get_idx(settings, i), "threshold", off[k]);
+		if (!is_off)
+			return false;
+	}
+	return true;
 }
 
 static int
-refuse_unknown(struct json_object *body, struct ag_err *err)
+check_body(const struct parse *p, struct json_object *body)
 {
-	static const char *const names[] = { "cachedContent", "continuationToken" };
+	static const struct ag_fields fields = { .taken = { "contents", "systemInstruction", "generationConfig", "tools",
+	    "toolConfig", "serviceTier", "labels" }, .left = { "model" } };
 
-	for (size_t i = 0; i < AG_ARRAY_LEN(names); i++)
-		if (ag_tree_get(body, names[i]))
-			return ag_err_set(err, -EINVAL, "%s: not supported by this provider", names[i]);
-	if (ag_tree_get(ag_tree_object(body, "generationConfig"), "speechConfig"))
-		return ag_err_set(err, -EINVAL, "generationConfig.speechConfig: not supported by this provider");
-	return 0;
+	if (!p->r.is_strict && is_safety_off(ag_tree_array(body, "safetySettings")) && ag_tree_array(body, "safetySettings"))
+		json_object_object_del(body, "safetySettings");
+	return check(p, body, &fields, AG_BODY);
 }
 
 int
-ag_gemini_parse(struct ag_str text, struct ag_str path_model, bool path_stream, struct json_object **out_chat,
-    struct ag_err *err)
+ag_gemini_parse(const struct ag_parse_in *in, struct json_object **out_chat, struct ag_err *err)
 {
-	struct parse p = { .err = err };
-	struct json_object *body, *chat;
+	struct parse p = { .r = { .by = AG_THIS_PROVIDER, .is_strict = in->is_strict, .err = err }, .err = err };
+	struct speller speller = { .err = err };
+	struct json_object *raw, *body, *chat;
 	struct ag_str tier;
-	int rc = ag_tree_parse(text, &body, err);
+	int rc = ag_tree_parse(in->body, &raw, err);
 
 	if (rc < 0)
 		return rc;
+	body = spelled(raw, 0, &speller);
+	json_object_put(raw);
+	if (!body)
+		return speller.rc < 0 ? speller.rc : ag_err_set(err, -ENOMEM, "out of memory");
 	chat = ag_tree_new();
 	p.messages = ag_tree_new_array();
-	ag_tree_put_str(chat, "model", path_model);
+	ag_tree_put_str(chat, "model", in->path_model);
 	ag_tree_put(chat, "messages", p.messages);
-	if (path_stream)
+	if (in->path_stream)
 		ag_tree_put_true(chat, "stream", true);
+	rc = check_body(&p, body);
 	tier = ag_tree_str(body, "serviceTier");
 	if (tier.n > 0)
 		ag_tree_put_str(chat, "service_tier", ag_str_eq(tier, AG_STR("standard")) ? AG_STR("default") : tier);
-	rc = refuse_unknown(body, err);
+	ag_tree_share(chat, "metadata", ag_tree_object(body, "labels"));
 	if (rc == 0)
 		rc = parse_contents(&p, body);
 	if (rc == 0)
-		rc = parse_tools(body, chat, err);
+		rc = parse_tools(&p, body, chat);
 	if (rc == 0)
-		rc = parse_config(body, chat, err);
-	parse_tool_config(body, chat);
+		rc = parse_config(&p, body, chat);
+	if (rc == 0)
+		rc = parse_tool_config(&p, body, chat);
 	json_object_put(body);
 	return ag_chat_done(chat, rc, out_chat, err);
 }

@@ -3,9 +3,11 @@
 #include "translate/openai.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/hash.h"
 #include "translate/chat.h"
+#include "translate/chat_check.h"
 #include "translate/json_out.h"
 
 #define MISTRAL_ID 9u
@@ -70,23 +72,89 @@ renew_functions(struct json_object *chat, struct ag_err *err)
 	return 0;
 }
 
+/* A call of old, with an id that its result finds: only one waits at a time. */
+static void
+renew_call(struct json_object *m, unsigned number)
+{
+	struct json_object *calls = ag_tree_new_array(), *call = ag_tree_new();
+	char id[24];
+
+	snprintf(id, sizeof(id), "call_%u", number);
+	ag_tree_put_str(call, "id", ag_str(id));
+	ag_tree_put_str(call, "type", AG_STR("function"));
+	ag_tree_share(call, "function", ag_tree_get(m, "function_call"));
+	ag_tree_push(calls, call);
+	ag_tree_put(m, "tool_calls", calls);
+	json_object_object_del(m, "function_call");
+}
+
+static void
+renew_result(struct json_object *m, unsigned number)
+{
+	char id[24];
+
+	snprintf(id, sizeof(id), "call_%u", number);
+	ag_tree_put_str(m, "role", AG_STR("tool"));
+	ag_tree_put_str(m, "tool_call_id", ag_str(id));
+	json_object_object_del(m, "name");
+}
+
+/* What a refusal said stands in its message as a part does. */
+static void
+renew_refusal(struct json_object *m)
+{
+	struct json_object *parts, *part;
+
+	if (ag_tree_str(m, "refusal").n > 0 && !ag_tree_get(m, "content")) {
+		parts = ag_tree_new_array();
+		part = ag_tree_new();
+		ag_tree_put_str(part, "type", AG_STR("refusal"));
+		ag_tree_share(part, "refusal", ag_tree_get(m, "refusal"));
+		ag_tree_push(parts, part);
+		ag_tree_put(m, "content", parts);
+		json_object_object_del(m, "refusal");
+	}
+}
+
 static int
-parse(struct ag_str body, struct ag_str path_model, bool path_stream, struct json_object **out_chat,
-    struct ag_err *err)
+renew_messages(struct json_object *messages, struct ag_err *err)
+{
+	unsigned number = 0;
+	bool is_waiting = false;
+
+	for (size_t i = 0; i < ag_tree_len(messages); i++) {
+		struct json_object *m = json_object_array_get_idx(messages, i);
+
+		if (!ag_tree_str(m, "role").p)
+			return ag_err_set(err, -EINVAL, "messages[%zu].role: a string is required", i);
+		if (ag_tree_is(m, "role", "assistant"))
+			renew_refusal(m);
+		if (ag_tree_object(m, "function_call") && !ag_tree_array(m, "tool_calls")) {
+			renew_call(m, ++number);
+			is_waiting = true;
+		} else if (ag_tree_is(m, "role", "function")) {
+			if (!is_waiting)
+				return ag_err_set(err, -EINVAL, "messages[%zu].role: no earlier function_call waits for this result", i);
+			renew_result(m, number);
+			is_waiting = false;
+		}
+	}
+	return 0;
+}
+
+static int
+parse(const struct ag_parse_in *in, struct json_object **out_chat, struct ag_err *err)
 {
 	struct json_object *chat, *messages, *limit;
-	int rc = ag_tree_parse(body, &chat, err);
+	int rc = ag_tree_parse(in->body, &chat, err);
 
-	(void)path_model;
-	(void)path_stream;
 	if (rc < 0)
 		return rc;
 	messages = ag_tree_array(chat, "messages");
 	if (ag_tree_len(messages) == 0)
 		rc = ag_err_set(err, -EINVAL, "messages: an array that is not empty is required");
-	for (size_t i = 0; i < ag_tree_len(messages) && rc == 0; i++)
-		if (!ag_tree_str(json_object_array_get_idx(messages, i), "role").p)
-			rc = ag_err_set(err, -EINVAL, "messages[%zu].role: a string is required", i);
+	if (rc == 0)
+		rc = renew_messages(messages, err);
 	if (rc == 0)
 		rc = renew_functions(chat, err);
 	limit = ag_tree_get(chat, "max_tokens");
@@ -115,7 +183,37 @@ static const struct { const char *name; uint32_t without; } members[] = {
 	{ "web_search_options", 0 },
 };
 /* Without these the answer would be another one. */
-static const char *const wanted[] = { "n", "logprobs", "top_logprobs", "tools", "audio" };
+static const char *const wanted[] = { "n", "logprobs", "top_logprobs", "tools", "audio", "modalities", "moderation" };
+
+#define MEMBERS "temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias",     \
+	"seed", "parallel_tool_calls", "reasoning_effort", "verbosity", "modalities", "audio", "prediction", "prompt_cache_key", \
+	"prompt_cache_options", "prompt_cache_retention", "service_tier", "safety_identifier", "user", "store", "metadata",      \
+	"moderation", "web_search_options"
+
+/* A message, its parts and tools go as they are; those who resemble OpenAI ignore what they do not know. */
+static const struct ag_chat_fields own_fields = {
+	.chat = { .taken = { MEMBERS }, .left = { "top_k" } },
+	.message = { .taken = { "name", "refusal", "audio", "function_call", "prefix" }, .left = { "cache_control" } },
+	.part = { .taken = { "prompt_cache_breakpoint" }, .left = { "cache_control" } },
+	.image = { .taken = { "detail" } },
+	.file = { .taken = { "file_data", "filename", "file_id" } },
+	.tool = { .left = { "cache_control" } },
+	.function = { .taken = { "strict" } },
+	.schema = { .taken = { "name", "description", "strict" } },
+	.stops_max = 4,
+	.n_max = 128,
+};
+/* Mistral answers an error to a member of a message that it does not know. */
+static const struct ag_chat_fields mistral_fields = {
+	.chat = { .taken = { MEMBERS }, .left = { "top_k" } },
+	.message = { .taken = { "prefix" }, .left = { "name", "cache_control" } },
+	.part = { .left = { "cache_control", "prompt_cache_breakpoint" } },
+	.image = { .taken = { "detail" } },
+	.function = { .taken = { "strict" } },
+	.tool = { .left = { "cache_control" } },
+	.schema = { .taken = { "name", "description", "strict" } },
+	.n_max = 128,
+};
 
 static bool
 is_wanted(const char *name, struct json_object *v)
@@ -126,8 +224,43 @@ is_wanted(const char *name, struct json_object *v)
 		return false;
 	for (size_t i = 0; i < AG_ARRAY_LEN(wanted); i++)
 		if (strcmp(wanted[i], name) == 0)
-			return true;
+			return strcmp(name, "modalities") != 0 || ag_tree_len(v) > 1 ||
+			    !ag_str_eq(ag_tree_text(json_object_array_get_idx(v, 0)), AG_STR("text"));
 	return false;
+}
+
+/* A part, or a tool, without what only other protocols know. */
+static void
+put_plain(const struct ag_build_in *in, struct json_object *part, struct ag_buf *b)
+{
+	ag_jo_open(b, NULL, '{');
+	json_object_object_foreach(part, name, value)
+		if (strcmp(name, "cache_control") != 0 &&
+		    (strcmp(name, "prompt_cache_breakpoint") != 0 || !(in->family->flags & AG_PF_RANDOM_SEED)))
+			ag_jo_tree(b, name, value);
+	ag_jo_close(b, '}');
+}
+
+static void
+put_list(const struct ag_build_in *in, const char *key, struct json_object *list, struct ag_buf *b)
+{
+	ag_jo_open(b, key, '[');
+	for (size_t i = 0; i < ag_tree_len(list); i++) {
+		struct json_object *one = json_object_array_get_idx(list, i);
+
+		if (json_object_is_type(one, json_type_object))
+			put_plain(in, one, b);
+		else
+			ag_jo_tree(b, NULL, one);
+	}
+	ag_jo_close(b, ']');
+}
+
+/* Of what those who resemble OpenAI do not take, what Mistral does. */
+static bool
+is_mistral_s(const struct ag_provider *family, const char *name)
+{
+	return (family->flags & AG_PF_RANDOM_SEED) && (strcmp(name, "metadata") == 0 || strcmp(name, "prompt_cache_key") == 0);
 }
 
 static int
@@ -139,7 +272,7 @@ put_members(const struct ag_build_in *in, struct ag_buf *b, struct ag_err *err)
 
 		if (!v)
 			continue;
-		if (in->family->flags & members[i].without) {
+		if ((in->family->flags & members[i].without) && !is_mistral_s(in->family, name)) {
 			if (in->is_strict || is_wanted(name, v))
 				return ag_err_set(err, -EINVAL, "%s: not supported by %s", name, in->family->name);
 			continue;
@@ -147,42 +280,28 @@ put_members(const struct ag_build_in *in, struct ag_buf *b, struct ag_err *err)
 		if (strcmp(name, "seed") == 0 && (in->family->flags & AG_PF_RANDOM_SEED))
 			name = "random_seed";
 		if (strcmp(name, "response_format") == 0 && (in->family->flags & AG_PF_NO_SCHEMA) &&
+		    ag_tree_is(v, "type", "json_schema") && in->is_strict)
+			return ag_err_set(err, -EINVAL, "response_format.type: \"json_schema\" is not supported by %s",
+			    in->family->name);
+		if (strcmp(name, "response_format") == 0 && (in->family->flags & AG_PF_NO_SCHEMA) &&
 		    ag_tree_is(v, "type", "json_schema"))
 			ag_jo_raw(b, name, AG_STR("{\"type\":\"json_object\"}"));
+		else if (strcmp(name, "tools") == 0 && json_object_is_type(v, json_type_array))
+			put_list(in, name, v, b);
 		else
 			ag_jo_tree(b, name, v);
 	}
 	return 0;
 }
 
-/* A part without what only other protocols know. */
 static void
-put_part(struct json_object *part, struct ag_buf *b)
-{
-	ag_jo_open(b, NULL, '{');
-	json_object_object_foreach(part, name, value)
-		if (strcmp(name, "cache_control") != 0)
-			ag_jo_tree(b, name, value);
-	ag_jo_close(b, '}');
-}
-
-static void
-put_content(struct json_object *content, struct ag_buf *b)
+put_content(const struct ag_build_in *in, struct json_object *content, struct ag_buf *b)
 {
 	if (!json_object_is_type(content, json_type_array)) {
 		ag_jo_tree(b, "content", content);
 		return;
 	}
-	ag_jo_open(b, "content", '[');
-	for (size_t i = 0; i < ag_tree_len(content); i++) {
-		struct json_object *part = json_object_array_get_idx(content, i);
-
-		if (json_object_is_type(part, json_type_object))
-			put_part(part, b);
-		else
-			ag_jo_tree(b, NULL, part);
-	}
-	ag_jo_close(b, ']');
+	put_list(in, "content", content, b);
 }
 
 /* Mistral takes ids of nine letters and digits alone; others are made such by what they are, so that a
@@ -249,7 +368,7 @@ put_message(const struct ag_build_in *in, struct json_object *m, struct ag_buf *
 		if (strcmp(name, "role") == 0 && is_developer)
 			ag_jo_str(b, "role", AG_STR("system"));
 		else if (strcmp(name, "content") == 0)
-			put_content(value, b);
+			put_content(in, value, b);
 		else
 			ag_jo_tree(b, name, value);
 	}
@@ -260,8 +379,10 @@ static int
 build(const struct ag_build_in *in, struct ag_buf *out, struct ag_err *err)
 {
 	struct json_object *messages = ag_tree_array(in->chat, "messages");
-	int rc;
+	int rc = ag_chat_check(in, in->family->flags & AG_PF_RANDOM_SEED ? &mistral_fields : &own_fields, NULL, err);
 
+	if (rc < 0)
+		return rc;
 	ag_jo_open(out, NULL, '{');
 	ag_jo_str(out, "model", in->model);
 	ag_jo_open(out, "messages", '[');
@@ -271,8 +392,6 @@ build(const struct ag_build_in *in, struct ag_buf *out, struct ag_err *err)
 	rc = put_members(in, out, err);
 	if (rc < 0)
 		return rc;
-	if (in->is_strict && ag_tree_get(in->chat, "top_k"))
-		return ag_err_set(err, -EINVAL, "top_k: not supported by %s", in->family->name);
 	ag_jo_u64(out, in->family->flags & AG_PF_MAX_COMPLETION ? "max_completion_tokens" : "max_tokens", in->limit);
 	if (in->is_stream) {
 		ag_jo_bool(out, "stream", true);

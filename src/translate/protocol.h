@@ -38,6 +38,14 @@ struct ag_build_in {
 	                            * refused, not dropped, also where dropping does no harm */
 };
 
+/* A client's request. */
+struct ag_parse_in {
+	struct ag_str body;
+	struct ag_str path_model;  /* what the path said (Gemini), else empty */
+	bool path_stream;
+	bool is_strict;            /* as in ag_build_in */
+};
+
 /* Reads what a provider answers.  Usage, model, id and what else an ag_answer holds is found by the
  * same functions as where bytes pass (struct ag_wire): event and body call them.  State is plain
  * memory of state_bytes, zeroed by the caller, with nothing to free but what fini frees. */
@@ -92,16 +100,16 @@ struct ag_protocol {
 	enum ag_endpoint endpoint; /* what it is the protocol of */
 	const struct ag_framing *framing; /* of its streams */
 	bool wants_request;        /* writer: in->request is to be there */
-	/* Client's end: body -> chat.  path_model, path_stream: what the path said (Gemini), else empty.
-	 * The limit on output is max_completion_tokens, and model, stream stand in the chat.
-	 * -EINVAL with err: the field that is wrong, or cannot be served, by name. */
-	int (*parse)(struct ag_str body, struct ag_str path_model, bool path_stream,
-	    struct json_object **out_chat, struct ag_err *err);
+	/* Client's end: body -> chat.  The limit on output is max_completion_tokens, and model, stream stand
+	 * in the chat.  -EINVAL with err: the field that is wrong, or cannot be served, by name. */
+	int (*parse)(const struct ag_parse_in *in, struct json_object **out_chat, struct ag_err *err);
 	const struct ag_writer *writer;
 	void (*write_error)(const struct ag_client_error *e, bool is_event, struct ag_buf *out);
 	/* Provider's end: chat -> body.  in->limit is what to write as the limit, whatever the chat says.
 	 * -EINVAL with err: the field the provider has no place for. */
 	int (*build)(const struct ag_build_in *in, struct ag_buf *out, struct ag_err *err);
+	/* Of the limit, what thinking needs: with less the request would be refused, or another one.  NULL: nothing. */
+	uint64_t (*thinking)(const struct ag_build_in *in);
 	const struct ag_reader *reader;
 	/* An error answer of the provider: status, type, code, message in OpenAI's words.  The texts
 	 * point into body, into static memory, or into mem, which is empty. */
@@ -124,6 +132,7 @@ struct ag_exchange_in {
 	struct ag_str body;        /* the client's; of an answer too */
 	struct ag_str model;       /* the name the provider knows it by */
 	const struct ag_provider *family;
+	bool is_strict;            /* as in ag_build_in */
 };
 
 struct ag_exchange {

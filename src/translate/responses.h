@@ -13,8 +13,7 @@ extern const struct ag_writer ag_responses_writer;
 #define AG_RESPONSES_PROOF    "thinking:"
 #define AG_RESPONSES_REDACTED "redacted:"
 
-int ag_responses_parse(struct ag_str body, struct ag_str path_model, bool path_stream,
-    struct json_object **out_chat, struct ag_err *err) AG_MUST_CHECK;
+int ag_responses_parse(const struct ag_parse_in *in, struct json_object **out_chat, struct ag_err *err) AG_MUST_CHECK;
 int ag_responses_build(const struct ag_build_in *in, struct ag_buf *out, struct ag_err *err) AG_MUST_CHECK;
 
 #endif

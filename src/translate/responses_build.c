@@ -1,12 +1,14 @@
 /* responses_build.c - a chat as a request of /v1/responses, for models that answer only there. */
 #include <errno.h>
 
+#include "translate/chat_check.h"
 #include "translate/json_out.h"
 #include "translate/openai.h"
 #include "translate/responses.h"
 #include "translate/tree.h"
 
 #define LIMIT_LEAST 16u
+#define MODEL "this model"
 
 struct build {
 	const struct ag_build_in *in;
@@ -17,13 +19,21 @@ struct build {
 /* ---- items ------------------------------------------------------------------------------- */
 
 static void
-put_text(struct build *s, bool is_answer, struct ag_str text)
+put_breakpoint(struct build *s, struct json_object *part)
+{
+	if (ag_tree_object(part, "prompt_cache_breakpoint"))
+		ag_jo_tree(s->b, "prompt_cache_breakpoint", ag_tree_get(part, "prompt_cache_breakpoint"));
+}
+
+static void
+put_text(struct build *s, bool is_answer, struct ag_str text, struct json_object *part)
 {
 	ag_jo_open(s->b, NULL, '{');
 	ag_jo_str(s->b, "type", is_answer ? AG_STR("output_text") : AG_STR("input_text"));
 	ag_jo_str(s->b, "text", text);
 	if (is_answer)
 		ag_jo_raw(s->b, "annotations", AG_STR("[]"));
+	put_breakpoint(s, part);
 	ag_jo_close(s->b, '}');
 }
 
@@ -33,7 +43,7 @@ put_part(struct build *s, struct json_object *part, bool is_answer, size_t at)
 	struct json_object *image = ag_tree_object(part, "image_url"), *file = ag_tree_object(part, "file");
 
 	if (ag_tree_is(part, "type", "text")) {
-		put_text(s, is_answer, ag_tree_str(part, "text"));
+		put_text(s, is_answer, ag_tree_str(part, "text"), part);
 		return 0;
 	}
 	if (ag_tree_is(part, "type", "refusal")) {
@@ -57,6 +67,7 @@ put_part(struct build *s, struct json_object *part, bool is_answer, size_t at)
 			ag_jo_tree(s->b, name, value);
 		}
 	}
+	put_breakpoint(s, part);
 	ag_jo_close(s->b, '}');
 	return 0;
 }
@@ -69,7 +80,7 @@ put_content(struct build *s, struct json_object *m, const char *key, bool is_ans
 
 	ag_jo_open(s->b, key, '[');
 	if (json_object_is_type(content, json_type_string))
-		put_text(s, is_answer, ag_tree_text(content));
+		put_text(s, is_answer, ag_tree_text(content), NULL);
 	for (size_t i = 0; json_object_is_type(content, json_type_array) && i < ag_tree_len(content) && rc == 0; i++)
 		rc = put_part(s, json_object_array_get_idx(content, i), is_answer, at);
 	ag_jo_close(s->b, ']');
@@ -224,7 +235,8 @@ static void
 put_rest(struct build *s)
 {
 	static const char *const same[] = { "temperature", "top_p", "top_logprobs", "parallel_tool_calls", "metadata",
-		"service_tier", "user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "moderation" };
+		"service_tier", "user", "safety_identifier", "prompt_cache_key", "prompt_cache_options",
+		"prompt_cache_retention", "moderation" };
 	struct ag_str effort = ag_tree_str(s->in->chat, "reasoning_effort");
 
 	for (size_t i = 0; i < AG_ARRAY_LEN(same); i++)
@@ -244,35 +256,33 @@ put_rest(struct build *s)
 		ag_jo_bool(s->b, "stream", true);
 }
 
-/* Is it there, and not what it would be without? */
-static bool
-is_asked(struct json_object *v)
-{
-	if (!v || (json_object_is_type(v, json_type_boolean) && !json_object_get_boolean(v)))
-		return false;
-	if (json_object_is_type(v, json_type_int) || json_object_is_type(v, json_type_double))
-		return json_object_get_double(v) < 0 || json_object_get_double(v) > 0;
-	return true;
-}
+static const struct ag_chat_fields fields = {
+	.chat = {
+		.taken = { "temperature", "top_p", "logprobs", "top_logprobs", "parallel_tool_calls", "metadata",
+		    "service_tier", "user", "safety_identifier", "prompt_cache_key", "prompt_cache_options",
+		    "prompt_cache_retention", "moderation", "verbosity", "reasoning_effort" },
+		.left = { "top_k", "store" },
+	},
+	.message = { .left = { "name", "cache_control" } },
+	.part = { .taken = { "prompt_cache_breakpoint" }, .left = { "cache_control" } },
+	.image = { .taken = { "detail" } },
+	.file = { .taken = { "file_data", "filename", "file_id" } },
+	.tool = { .left = { "cache_control" } },
+	.function = { .taken = { "strict" } },
+	.schema = { .taken = { "name", "description", "strict" } },
+	.n_max = 1,
+};
 
 static int
-refuse(const struct ag_build_in *in, struct ag_err *err)
+check(const struct ag_build_in *in, struct ag_err *err)
 {
-	static const char *const names[] = { "stop", "logit_bias", "presence_penalty", "frequency_penalty", "audio",
-		"web_search_options" };
-	static const char *const hints[] = { "seed", "prediction", "top_k", "store" };
+	int rc = ag_chat_check(in, &fields, MODEL, err);
 
-	for (size_t i = 0; i < AG_ARRAY_LEN(names); i++)
-		if (is_asked(ag_tree_get(in->chat, names[i])))
-			return ag_err_set(err, -EINVAL, "%s: not supported by this model", names[i]);
-	for (size_t i = 0; in->is_strict && i < AG_ARRAY_LEN(hints); i++)
-		if (is_asked(ag_tree_get(in->chat, hints[i])))
-			return ag_err_set(err, -EINVAL, "%s: not supported by this model", hints[i]);
-	if (ag_tree_int(in->chat, "n", 1) > 1)
-		return ag_err_set(err, -EINVAL, "n: only 1 is supported by this model");
-	if (in->limit < LIMIT_LEAST)
-		return ag_err_set(err, -EINVAL, "max_completion_tokens: this model takes no less than %u", LIMIT_LEAST);
-	return 0;
+	if (rc == 0 && ag_tree_get(in->chat, "stop"))
+		rc = ag_err_set(err, -EINVAL, "stop: not supported by " MODEL);
+	if (rc == 0 && in->limit < LIMIT_LEAST)
+		rc = ag_err_set(err, -EINVAL, "max_completion_tokens: this model takes no less than %u", LIMIT_LEAST);
+	return rc;
 }
 
 int
@@ -280,7 +290,7 @@ ag_responses_build(const struct ag_build_in *in, struct ag_buf *out, struct ag_e
 {
 	struct build s = { .in = in, .b = out, .err = err };
 	struct json_object *messages = ag_tree_array(in->chat, "messages");
-	int rc = refuse(in, err);
+	int rc = check(in, err);
 
 	if (rc < 0)
 		return rc;

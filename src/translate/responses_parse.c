@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "translate/chat.h"
+#include "translate/fields.h"
 #include "translate/responses.h"
 
 #define SCHEMA_DEPTH_MAX 32u
@@ -13,8 +14,15 @@ struct parse {
 	struct json_object *messages; /* of the chat, borrowed */
 	struct json_object *turn;     /* the assistant's that is open, borrowed; NULL: none */
 	struct json_object *images;   /* of results, told behind the last of them; owned, NULL: none */
+	struct ag_refuser r;
 	struct ag_err *err;
 };
+
+static int
+check(const struct parse *p, struct json_object *obj, const struct ag_fields *f, struct ag_place place)
+{
+	return ag_fields_check(obj, f, NULL, place, &p->r);
+}
 
 static const char *
 or_empty(struct ag_str s)
@@ -37,6 +45,7 @@ put_image(struct parse *p, struct json_object *parts, struct json_object *part, 
 	ag_tree_share(url, "url", ag_tree_get(part, "image_url"));
 	ag_tree_share(url, "detail", ag_tree_get(part, "detail"));
 	ag_tree_put_str(out, "type", AG_STR("image_url"));
+	ag_tree_share(out, "prompt_cache_breakpoint", ag_tree_get(part, "prompt_cache_breakpoint"));
 	ag_tree_put(out, "image_url", url);
 	ag_tree_push(parts, out);
 	return 0;
@@ -55,33 +64,42 @@ put_file(struct parse *p, struct json_object *parts, struct json_object *part, s
 	ag_tree_share(file, "file_data", ag_tree_get(part, "file_data"));
 	ag_tree_share(file, "filename", ag_tree_get(part, "filename"));
 	ag_tree_put_str(out, "type", AG_STR("file"));
+	ag_tree_share(out, "prompt_cache_breakpoint", ag_tree_get(part, "prompt_cache_breakpoint"));
 	ag_tree_put(out, "file", file);
 	ag_tree_push(parts, out);
 	return 0;
 }
 
 static void
-put_text(struct json_object *parts, const char *kind, struct ag_str text)
+put_text(struct json_object *parts, const char *kind, struct ag_str text, struct json_object *part)
 {
 	struct json_object *out = ag_tree_new();
 
 	ag_tree_put_str(out, "type", ag_str(kind));
 	ag_tree_put_str(out, kind, text);
+	ag_tree_share(out, "prompt_cache_breakpoint", ag_tree_get(part, "prompt_cache_breakpoint"));
 	ag_tree_push(parts, out);
 }
 
 static int
 put_part(struct parse *p, struct json_object *parts, struct json_object *part, size_t at)
 {
+	/* What an answer said beside its text comes back with it. */
+	static const struct ag_fields fields = { .taken = { "type", "text", "refusal", "image_url", "detail", "file_id",
+	    "file_data", "file_url", "filename", "input_audio", "prompt_cache_breakpoint", "annotations", "logprobs" } };
 	struct ag_str type = ag_tree_str(part, "type");
+	int rc = check(p, part, &fields, AG_AT("input", at));
+
+	if (rc < 0)
+		return rc;
 
 	if (ag_str_eq(type, AG_STR("input_text")) || ag_str_eq(type, AG_STR("output_text")) ||
 	    ag_str_eq(type, AG_STR("text"))) {
-		put_text(parts, "text", ag_tree_str(part, "text"));
+		put_text(parts, "text", ag_tree_str(part, "text"), part);
 		return 0;
 	}
 	if (ag_str_eq(type, AG_STR("refusal"))) {
-		put_text(parts, "refusal", ag_tree_str(part, "refusal"));
+		put_text(parts, "refusal", ag_tree_str(part, "refusal"), NULL);
 		return 0;
 	}
 	if (ag_str_eq(type, AG_STR("input_image")))
@@ -253,7 +271,7 @@ parse_message(struct parse *p, struct json_object *item, size_t at)
 		return ag_err_set(p->err, -EINVAL, "input[%zu].content: a text or an array is required", at);
 	parts = ag_tree_new_array();
 	if (json_object_is_type(content, json_type_string))
-		put_text(parts, "text", ag_tree_text(content));
+		put_text(parts, "text", ag_tree_text(content), NULL);
 	for (size_t i = 0; json_object_is_type(content, json_type_array) && i < ag_tree_len(content) && rc == 0; i++)
 		rc = put_part(p, parts, json_object_array_get_idx(content, i), at);
 	if (rc < 0) {
@@ -270,11 +288,32 @@ parse_message(struct parse *p, struct json_object *item, size_t at)
 	return 0;
 }
 
+/* Ids and states of items are their provider's, and nothing that is asked for. */
+static int
+check_item(const struct parse *p, struct json_object *item, size_t at)
+{
+	static const struct { const char *type; struct ag_fields f; } rows[] = {
+		{ "message", { .taken = { "type", "role", "content", "id", "status", "phase" } } },
+		{ "function_call", { .taken = { "type", "call_id", "name", "arguments", "extra_content", "id", "status" } } },
+		{ "function_call_output", { .taken = { "type", "call_id", "output", "id", "status" } } },
+		{ "reasoning", { .taken = { "type", "summary", "content", "encrypted_content", "id", "status" } } },
+	};
+	struct ag_str type = ag_tree_str(item, "type");
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(rows); i++)
+		if (ag_str_eq(type.n > 0 ? type : AG_STR("message"), ag_str(rows[i].type)))
+			return check(p, item, &rows[i].f, AG_AT("input", at));
+	return 0;
+}
+
 static int
 parse_item(struct parse *p, struct json_object *item, size_t at)
 {
 	struct ag_str type = ag_tree_str(item, "type");
+	int rc = check_item(p, item, at);
 
+	if (rc < 0)
+		return rc;
 	if (ag_str_eq(type, AG_STR("function_call_output")))
 		return parse_result(p, item, at);
 	flush_images(p);
@@ -301,12 +340,12 @@ parse_input(struct parse *p, struct json_object *body)
 
 	if (ag_tree_str(body, "instructions").n > 0) {
 		parts = ag_tree_new_array();
-		put_text(parts, "text", ag_tree_str(body, "instructions"));
+		put_text(parts, "text", ag_tree_str(body, "instructions"), NULL);
 		ag_chat_push(p->messages, "system", parts);
 	}
 	if (json_object_is_type(input, json_type_string)) {
 		parts = ag_tree_new_array();
-		put_text(parts, "text", ag_tree_text(input));
+		put_text(parts, "text", ag_tree_text(input), NULL);
 		ag_chat_push(p->messages, "user", parts);
 		return 0;
 	}
@@ -348,9 +387,11 @@ can_be_strict(struct json_object *schema, unsigned depth)
 }
 
 static int
-parse_tools(struct json_object *body, struct json_object *chat, struct ag_err *err)
+parse_tools(const struct parse *p, struct json_object *body, struct json_object *chat)
 {
+	static const struct ag_fields fields = { .taken = { "type", "name", "description", "parameters", "strict" } };
 	struct json_object *tools = ag_tree_array(body, "tools"), *out;
+	int rc;
 
 	if (ag_tree_len(tools) == 0)
 		return 0;
@@ -358,10 +399,12 @@ parse_tools(struct json_object *body, struct json_object *chat, struct ag_err *e
 	for (size_t i = 0; i < ag_tree_len(tools); i++) {
 		struct json_object *t = json_object_array_get_idx(tools, i), *tool, *fn;
 
-		if (!ag_tree_is(t, "type", "function")) {
+		rc = ag_tree_is(t, "type", "function") ? check(p, t, &fields, AG_AT("tools", i))
+		    : ag_err_set(p->err, -EINVAL, "tools[%zu].type: \"%.40s\" is a tool that this provider does not run", i,
+		    or_empty(ag_tree_str(t, "type")));
+		if (rc < 0) {
 			json_object_put(out);
-			return ag_err_set(err, -EINVAL, "tools[%zu].type: \"%.40s\" is a tool that this provider does not run", i,
-			    or_empty(ag_tree_str(t, "type")));
+			return rc;
 		}
 		tool = ag_tree_new();
 		fn = ag_tree_new();
@@ -380,41 +423,32 @@ parse_tools(struct json_object *body, struct json_object *chat, struct ag_err *e
 	return 0;
 }
 
-static struct json_object *
-named_function(struct json_object *from)
-{
-	struct json_object *named = ag_tree_new(), *fn = ag_tree_new();
-
-	ag_tree_put_str(named, "type", AG_STR("function"));
-	ag_tree_put_str(fn, "name", ag_tree_str(from, "name"));
-	ag_tree_put(named, "function", fn);
-	return named;
-}
-
 static int
-parse_tool_choice(struct json_object *body, struct json_object *chat, struct ag_err *err)
+parse_tool_choice(const struct parse *p, struct json_object *body, struct json_object *chat)
 {
+	static const struct ag_fields fields = { .taken = { "type", "name", "mode", "tools" } };
 	struct json_object *choice = ag_tree_get(body, "tool_choice"), *tools = ag_tree_array(choice, "tools"), *out, *allowed;
+	int rc = check(p, choice, &fields, AG_AT("tool_choice", AG_NOWHERE));
 
-	if (!choice)
-		return 0;
+	if (!choice || rc < 0)
+		return rc;
 	if (json_object_is_type(choice, json_type_string)) {
 		ag_tree_share(chat, "tool_choice", choice);
 		return 0;
 	}
 	if (ag_tree_is(choice, "type", "function")) {
-		ag_tree_put(chat, "tool_choice", named_function(choice));
+		ag_tree_put(chat, "tool_choice", ag_chat_function(ag_tree_str(choice, "name")));
 		return 0;
 	}
 	if (!ag_tree_is(choice, "type", "allowed_tools"))
-		return ag_err_set(err, -EINVAL, "tool_choice.type: \"%.40s\" is not supported by this provider",
+		return ag_err_set(p->err, -EINVAL, "tool_choice.type: \"%.40s\" is not supported by this provider",
 		    or_empty(ag_tree_str(choice, "type")));
 	out = ag_tree_new();
 	allowed = ag_tree_new();
 	ag_tree_put_str(out, "type", AG_STR("allowed_tools"));
 	ag_tree_share(allowed, "mode", ag_tree_get(choice, "mode"));
 	for (size_t i = 0; i < ag_tree_len(tools); i++)
-		ag_tree_push(array_in(allowed, "tools"), named_function(json_object_array_get_idx(tools, i)));
+		ag_tree_push(array_in(allowed, "tools"), ag_chat_function(ag_tree_str(json_object_array_get_idx(tools, i), "name")));
 	ag_tree_put(out, "allowed_tools", allowed);
 	ag_tree_put(chat, "tool_choice", out);
 	return 0;
@@ -422,16 +456,26 @@ parse_tool_choice(struct json_object *body, struct json_object *chat, struct ag_
 
 /* ---- the rest of the body ---------------------------------------------------------------- */
 
-static void
-parse_format(struct json_object *body, struct json_object *chat)
+static int
+parse_format(const struct parse *p, struct json_object *body, struct json_object *chat)
 {
+	static const struct ag_fields fields = { .taken = { "format", "verbosity" } };
+	static const struct ag_fields inner = { .taken = { "type", "name", "description", "schema", "strict" } };
 	struct json_object *text = ag_tree_object(body, "text"), *format = ag_tree_object(text, "format"), *out, *schema;
+	int rc = check(p, text, &fields, AG_AT("text", AG_NOWHERE));
 
+	if (rc == 0)
+		rc = check(p, format, &inner, AG_IN("text", AG_NOWHERE, "format", AG_NOWHERE));
+	if (rc < 0)
+		return rc;
 	ag_tree_share(chat, "verbosity", ag_tree_get(text, "verbosity"));
 	if (ag_tree_is(format, "type", "json_object"))
 		ag_tree_share(chat, "response_format", format);
+	else if (format && !ag_tree_is(format, "type", "json_schema") && !ag_tree_is(format, "type", "text"))
+		return ag_err_set(p->err, -EINVAL, "text.format.type: \"%.40s\" is not supported by this provider",
+		    or_empty(ag_tree_str(format, "type")));
 	if (!ag_tree_is(format, "type", "json_schema"))
-		return;
+		return 0;
 	out = ag_tree_new();
 	schema = ag_tree_new();
 	ag_tree_share(schema, "name", ag_tree_get(format, "name"));
@@ -441,83 +485,109 @@ parse_format(struct json_object *body, struct json_object *chat)
 	ag_tree_put_str(out, "type", AG_STR("json_schema"));
 	ag_tree_put(out, "json_schema", schema);
 	ag_tree_put(chat, "response_format", out);
+	return 0;
 }
 
 static void
 parse_rest(struct json_object *body, struct json_object *chat)
 {
 	static const char *const same[] = { "model", "stream", "temperature", "top_p", "parallel_tool_calls", "metadata",
-		"service_tier", "user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention" };
+		"service_tier", "user", "safety_identifier", "prompt_cache_key", "prompt_cache_options",
+		"prompt_cache_retention" };
 	struct json_object *effort = ag_tree_get(ag_tree_object(body, "reasoning"), "effort");
 	int64_t top = ag_tree_int(body, "top_logprobs", 0);
-	struct json_object *include = ag_tree_array(body, "include");
 
 	for (size_t i = 0; i < AG_ARRAY_LEN(same); i++)
 		ag_tree_share(chat, same[i], ag_tree_get(body, same[i]));
 	ag_tree_share(chat, "max_completion_tokens", ag_tree_get(body, "max_output_tokens"));
 	ag_tree_share(chat, "reasoning_effort", effort);
-	for (size_t i = 0; i < ag_tree_len(include); i++)
-		if (ag_str_eq(ag_tree_text(json_object_array_get_idx(include, i)), AG_STR("message.output_text.logprobs")))
-			ag_tree_put_true(chat, "logprobs", true);
 	if (top > 0) {
 		ag_tree_put_true(chat, "logprobs", true);
 		ag_tree_put_int(chat, "top_logprobs", top);
 	}
 }
 
-/* Responses are not kept.  That they be kept is the default there and not asked for by name: who does
- * not say anything is told by "store": false in the answer. */
+/* More of an answer than it holds of itself: proofs of thinking always come along. */
 static int
-refuse_state(struct json_object *body, struct ag_err *err)
+parse_include(const struct parse *p, struct json_object *body, struct json_object *chat)
 {
-	static const char *const names[] = { "previous_response_id", "conversation", "prompt" };
-	static const char *const others[] = { "context_management", "moderation" };
+	struct json_object *include = ag_tree_array(body, "include");
 
-	for (size_t i = 0; i < AG_ARRAY_LEN(names); i++)
-		if (ag_tree_get(body, names[i]))
-			return ag_err_set(err, -EINVAL, "%s: needs what its own provider keeps; it is not supported by this provider",
-			    names[i]);
-	if (ag_tree_true(body, "store"))
-		return ag_err_set(err, -EINVAL, "store: responses of this provider cannot be kept");
-	if (ag_tree_true(body, "background"))
-		return ag_err_set(err, -EINVAL, "background: an answer that is not waited for is not supported");
-	for (size_t i = 0; i < AG_ARRAY_LEN(others); i++)
-		if (ag_tree_get(body, others[i]))
-			return ag_err_set(err, -EINVAL, "%s: not supported by this provider", others[i]);
+	for (size_t i = 0; i < ag_tree_len(include); i++) {
+		struct ag_str what = ag_tree_text(json_object_array_get_idx(include, i));
+
+		if (ag_str_eq(what, AG_STR("message.output_text.logprobs")))
+			ag_tree_put_true(chat, "logprobs", true);
+		else if (!ag_str_eq(what, AG_STR("reasoning.encrypted_content")))
+			return ag_err_set(p->err, -EINVAL, "include[%zu]: \"%.60s\" is not supported by this provider", i,
+			    or_empty(what));
+	}
 	return 0;
 }
 
-int
-ag_responses_parse(struct ag_str text, struct ag_str path_model, bool path_stream,
-    struct json_object **out_chat, struct ag_err *err)
+/* Responses are not kept.  That they be kept is the default there and not asked for by name: who does
+ * not say anything is told by "store": false in the answer. */
+static int
+refuse_state(const struct parse *p, struct json_object *body)
 {
-	struct parse p = { .err = err };
-	struct json_object *body, *chat;
-	int rc = ag_tree_parse(text, &body, err);
+	static const char *const names[] = { "previous_response_id", "conversation", "prompt" };
 
-	(void)path_model;
-	(void)path_stream;
+	for (size_t i = 0; i < AG_ARRAY_LEN(names); i++)
+		if (ag_tree_get(body, names[i]))
+			return ag_err_set(p->err, -EINVAL, "%s: needs what its own provider keeps; it is not supported by this provider",
+			    names[i]);
+	if (ag_tree_true(body, "store"))
+		return ag_err_set(p->err, -EINVAL, "store: responses of this provider cannot be kept");
+	if (ag_tree_true(body, "background"))
+		return ag_err_set(p->err, -EINVAL, "background: an answer that is not waited for is not supported");
+	return 0;
+}
+
+static int
+check_body(const struct parse *p, struct json_object *body)
+{
+	static const struct ag_fields fields = { .taken = { "model", "input", "instructions", "max_output_tokens", "tools",
+	    "tool_choice", "parallel_tool_calls", "text", "reasoning", "temperature", "top_p", "top_logprobs", "include",
+	    "stream", "stream_options", "metadata", "service_tier", "user", "safety_identifier", "prompt_cache_key",
+	    "prompt_cache_options", "prompt_cache_retention", "truncation" } };
+	static const struct ag_fields reasoning = { .taken = { "effort" }, .left = { "summary", "generate_summary" } };
+	static const struct ag_fields options = { .taken = { "include_obfuscation" } };
+	struct json_object *truncation = ag_tree_get(body, "truncation");
+	int rc = refuse_state(p, body);
+
+	if (rc == 0)
+		rc = check(p, body, &fields, AG_BODY);
+	if (rc == 0)
+		rc = check(p, ag_tree_get(body, "reasoning"), &reasoning, AG_AT("reasoning", AG_NOWHERE));
+	if (rc == 0)
+		rc = check(p, ag_tree_get(body, "stream_options"), &options, AG_AT("stream_options", AG_NOWHERE));
+	if (rc == 0 && truncation && !ag_str_eq(ag_tree_text(truncation), AG_STR("disabled")))
+		rc = ag_err_set(p->err, -EINVAL, "truncation: only \"disabled\" is supported by this provider");
+	return rc;
+}
+
+int
+ag_responses_parse(const struct ag_parse_in *in, struct json_object **out_chat, struct ag_err *err)
+{
+	struct parse p = { .r = { .by = AG_THIS_PROVIDER, .is_strict = in->is_strict, .err = err }, .err = err };
+	struct json_object *body, *chat;
+	int rc = ag_chat_open(in->body, &body, &chat, &p.messages, err);
+
 	if (rc < 0)
 		return rc;
-	chat = ag_tree_new();
-	p.messages = ag_tree_new_array();
-	if (!chat || !p.messages) {
-		json_object_put(body);
-		json_object_put(chat);
-		json_object_put(p.messages);
-		return ag_err_set(err, -ENOMEM, "out of memory");
-	}
-	ag_tree_put(chat, "messages", p.messages);
-	rc = refuse_state(body, err);
+	rc = check_body(&p, body);
 	if (rc == 0)
 		rc = parse_input(&p, body);
 	if (rc == 0)
-		rc = parse_tools(body, chat, err);
+		rc = parse_tools(&p, body, chat);
 	if (rc == 0)
-		rc = parse_tool_choice(body, chat, err);
+		rc = parse_tool_choice(&p, body, chat);
+	if (rc == 0)
+		rc = parse_format(&p, body, chat);
+	if (rc == 0)
+		rc = parse_include(&p, body, chat);
 	if (rc == 0 && ag_tree_len(p.messages) == 0)
 		rc = ag_err_set(err, -EINVAL, "input: nothing is left to answer");
-	parse_format(body, chat);
 	parse_rest(body, chat);
 	json_object_put(p.images);
 	json_object_put(body);

@@ -83,16 +83,23 @@ refused(struct ag_req *r, const struct ag_err *err, int rc, struct ag_str *out_d
 	return AG_DENY_BAD_REQUEST;
 }
 
+static struct ag_build_in
+build_in(const struct ag_req *r)
+{
+	return (struct ag_build_in){
+		.chat = r->xl->chat, .family = r->target.family, .model = r->target.model,
+		.model_flags = r->target.price ? r->target.price->flags : 0, .limit = r->est.limit,
+		.is_stream = r->is_stream, .is_strict = r->xl->is_strict,
+	};
+}
+
 static int
 build(struct ag_req *r, struct ag_err *err)
 {
 	struct ag_xlate *x = r->xl;
-	struct ag_exchange_in ex = { .body = ag_req_body(r), .model = r->target.model, .family = r->target.family };
-	struct ag_build_in in = {
-		.chat = x->chat, .family = r->target.family, .model = r->target.model,
-		.model_flags = r->target.price ? r->target.price->flags : 0, .limit = r->est.limit,
-		.is_stream = r->is_stream, .is_strict = x->is_strict,
-	};
+	struct ag_exchange_in ex = { .body = ag_req_body(r), .model = r->target.model, .family = r->target.family,
+		.is_strict = x->is_strict };
+	struct ag_build_in in = build_in(r);
 	int rc;
 
 	ag_buf_reset(&x->body);
@@ -179,7 +186,9 @@ static int
 open_chat(struct ag_req *r, struct ag_err *err)
 {
 	struct ag_xlate *x = r->xl;
-	int rc = x->client->parse(ag_req_body(r), r->requested_model, r->is_stream, &x->chat, err);
+	struct ag_parse_in parse = { .body = ag_req_body(r), .path_model = r->requested_model,
+		.path_stream = r->is_stream, .is_strict = x->is_strict };
+	int rc = x->client->parse(&parse, &x->chat, err);
 
 	if (rc == 0 && x->client->wants_request)
 		rc = ag_tree_parse(ag_req_body(r), &x->request, err);

@@ -672,7 +672,7 @@ fixture_request(const struct ag_protocol *client, const char *body, const struct
 	int rc;
 
 	ag_buf_init(&out, TEXT_MAX);
-	rc = client->parse(ag_str(json_object_to_json_string(in)), AG_STR_NONE, false, &chat, &err);
+	rc = client->parse(&(struct ag_parse_in){ .body = ag_str(json_object_to_json_string(in)) }, &chat, &err);
 	b.chat = chat;
 	if (rc == 0) {
 		b.is_stream = ag_tree_true(chat, "stream");

@@ -86,7 +86,7 @@ what_it_has_no_place_for_is_refused_by_name(void)
 	    "'function':{'name':'f','arguments':'no'}}]}]}", "claude-opus-5", "!function.arguments is no JSON", "arguments that are none");
 	BUILD("{'model':'m','response_format':{'type':'json_schema','json_schema':{}},"SAY"}", "claude-3-7-sonnet-20250219",
 	    "!response_format", "a schema for a model that has none");
-	PARSE("{'model':'m','max_tokens':5,'mcp_servers':[],"SAY"}", "!mcp_servers", "servers of tools");
+	PARSE("{'model':'m','max_tokens':5,'mcp_servers':[{'url':'x'}],"SAY"}", "!mcp_servers", "servers of tools");
 	PARSE("{'model':'m','max_tokens':5,'tools':[{'type':'web_search_20260318','name':'web_search'}],"SAY"}", "!tools[0].type",
 	    "tools that only its own provider runs");
 	PARSE("{'model':'m','max_tokens':0,"SAY"}", "!max_tokens", "no output at all");

@@ -136,11 +136,11 @@ mistral_is_sent_what_it_knows(void)
 	    "{'type':'function_call','call_id':'D681PevKs','name':'f','arguments':'{}','extra_content':{'a':1}},"
 	    "{'type':'function_call','call_id':'toolu_1','name':'g','arguments':'{}'},"
 	    "{'type':'function_call_output','call_id':'D681PevKs','output':'1'},{'type':'function_call_output','call_id':'toolu_1','output':'2'}],"
-	    "'stream':true,'user':'u','metadata':{'a':'b'},'tool_choice':'required','top_p':0.5}", openai, "mistral-ai", "mistral-large",
+	    "'stream':true,'user':'u','metadata':{'a':'b'},'tools':[{'type':'function','name':'f'}],'tool_choice':'required','top_p':0.5}", openai, "mistral-ai", "mistral-large",
 	    "{'model':'mistral-large','messages':[{'role':'system','content':'d'},{'role':'user','content':'q'},{'role':'assistant','content':null,"
 	    "'tool_calls':[{'id':'D681PevKs','type':'function','function':{'name':'f','arguments':'{}'}},"
 	    "{'id':'M0Auj3NaI','type':'function','function':{'name':'g','arguments':'{}'}}]},{'role':'tool','tool_call_id':'D681PevKs','content':'1'},"
-	    "{'role':'tool','tool_call_id':'M0Auj3NaI','content':'2'}],'top_p':0.5,'tool_choice':'required','max_tokens':4000,'stream':true}",
+	    "{'role':'tool','tool_call_id':'M0Auj3NaI','content':'2'}],'top_p':0.5,'tools':[{'type':'function','function':{'name':'f'}}],'tool_choice':'required','metadata':{'a':'b'},'max_tokens':4000,'stream':true}",
 	    "ids of nine letters, no stream_options, nothing unknown");
 	fixture_request(openai, "{'model':'m','messages':[{'role':'user','content':'a','name':'n'}],'seed':4,'user':'u','store':false}", openai,
 	    "mistral-ai", "x", "{'model':'x','messages':[{'role':'user','content':'a'}],'random_seed':4,'max_tokens':4000}", "its name for seed");

@@ -78,6 +78,9 @@ what_it_has_no_place_for_is_refused_by_name(void)
 	PARSE("{'model':'m','input':'x','tools':[{'type':'web_search'}]}", "!tools[0].type: \"web_search\"", "tools that only its provider runs");
 	PARSE("{'model':'m','input':[{'role':'user','content':[{'type':'input_image','file_id':'f'}]}]}", "!file_id", "a file that is elsewhere");
 	PARSE("{'model':'m','input':[{'role':'user','content':[{'type':'input_file','file_url':'https://x.test'}]}]}", "!file_url", "an address nobody fetches");
+	PARSE("{'model':'m','input':'x','truncation':'auto'}", "!truncation: ", "input that would be cut");
+	PARSE("{'model':'m','input':'x','max_tool_calls':2}", "!max_tool_calls: ", "tools it does not run");
+	PARSE("{'model':'m','input':'x','include':['file_search_call.results']}", "!include[0]: ", "what no item holds");
 	PARSE("{'model':'m','input':[]}", "!input: ", "nothing to answer");
 	PARSE("{'model':'m'}", "!input: ", "no input at all");
 }
@@ -85,7 +88,7 @@ what_it_has_no_place_for_is_refused_by_name(void)
 static void
 a_request_of_responses_becomes_a_chat(void)
 {
-	PARSE("{'model':'m','input':'hi','instructions':'s','max_output_tokens':70,'stream':true,'store':false,'truncation':'auto',"
+	PARSE("{'model':'m','input':'hi','instructions':'s','max_output_tokens':70,'stream':true,'store':false,'truncation':'disabled',"
 	    "'reasoning':{'effort':'low'},'text':{'verbosity':'low','format':{'type':'json_schema','name':'x','schema':{'a':1},'strict':true}},'temperature':1}",
 	    "{'model':'gpt-x','messages':[{'role':'system','content':'s'},{'role':'user','content':'hi'}],'temperature':1,"
 	    "'response_format':{'type':'json_schema','json_schema':{'name':'x','schema':{'a':1},'strict':true}},'reasoning_effort':'low','verbosity':'low',"

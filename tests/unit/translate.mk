@@ -6,6 +6,7 @@ check_PROGRAMS += \
 	tests/unit/test_translate_anthropic \
 	tests/unit/test_translate_bedrock \
 	tests/unit/test_translate_gemini \
+	tests/unit/test_translate_matrix \
 	tests/unit/test_translate_openai \
 	tests/unit/test_translate_responses \
 	tests/unit/test_translate_cohere
@@ -13,6 +14,7 @@ TESTS += \
 	tests/unit/test_translate_anthropic \
 	tests/unit/test_translate_bedrock \
 	tests/unit/test_translate_gemini \
+	tests/unit/test_translate_matrix \
 	tests/unit/test_translate_openai \
 	tests/unit/test_translate_responses \
 	tests/unit/test_translate_cohere
@@ -22,6 +24,8 @@ tests_unit_test_translate_bedrock_SOURCES = tests/unit/test_translate_bedrock.c 
 tests_unit_test_translate_bedrock_LDADD = $(TRANSLATE_LIBS)
 tests_unit_test_translate_gemini_SOURCES = tests/unit/test_translate_gemini.c $(TRANSLATE_TEST)
 tests_unit_test_translate_gemini_LDADD = $(TRANSLATE_LIBS)
+tests_unit_test_translate_matrix_SOURCES = tests/unit/test_translate_matrix.c $(TRANSLATE_TEST)
+tests_unit_test_translate_matrix_LDADD = $(TRANSLATE_LIBS)
 tests_unit_test_translate_openai_SOURCES = tests/unit/test_translate_openai.c $(TRANSLATE_TEST)
 tests_unit_test_translate_openai_LDADD = $(TRANSLATE_LIBS)
 tests_unit_test_translate_responses_SOURCES = tests/unit/test_translate_responses.c $(TRANSLATE_TEST)
