@@ -36,6 +36,7 @@ struct ag_estimate {
 	uint64_t choices;     /* at least 1 */
 	uint64_t output;      /* choices * limit */
 	uint64_t text_bytes;  /* for the practical estimate when usage stays unknown */
+	uint64_t thinking;    /* of the limit, what thinking needs: fitting leaves it, and room for an answer */
 	bool must_write_limit; /* the client gave none, or one above what is held */
 	bool is_fixed;        /* nobody can be told a lower limit: what is held is held or refused */
 	bool has_server_tools; /* tools that the provider runs itself, for a fee */

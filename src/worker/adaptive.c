@@ -81,7 +81,7 @@ ag_req_ask(const struct ag_req *r, uint32_t meter_ix)
 	const struct ag_meter *m = ag_metertab_at(r->w->shm, meter_ix);
 	enum ag_unit unit = ag_a32_get(&m->unit);
 	struct ag_ask ask = { .meter_ix = meter_ix, .amount = ag_amount_of(unit, &r->amounts) };
-	uint64_t least = r->est.choices * r->w->conf->fit_min_tokens;
+	uint64_t least = r->est.choices * ag_req_least(r);
 	struct ag_amounts fitted;
 
 	ask.least = ask.amount;

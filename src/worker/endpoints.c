@@ -43,7 +43,7 @@ static const struct field messages_fields[] = {
 	FIELD("messages", AG_F_MESSAGES), FIELD("tools", AG_F_TOOLS), FIELD("speed", AG_F_SPEED),
 	FIELD("inference_geo", AG_F_GEO), FIELD("fallbacks", AG_F_MODELS), FIELD("mcp_servers", AG_F_PLUGINS),
 	FIELD("container", AG_F_STATE), FIELD("service_tier", AG_F_SERVICE_TIER),
-	FIELD("anthropic_version", AG_F_PROMPT),
+	FIELD("anthropic_version", AG_F_PROMPT), FIELD("thinking", AG_F_THINKING),
 };
 static const struct field responses_fields[] = {
 	FIELD("model", AG_F_MODEL), FIELD("stream", AG_F_STREAM), FIELD("max_output_tokens", AG_F_MAX_OUTPUT),
@@ -454,6 +454,22 @@ set_bound(struct ag_req *r)
 		ag_price_bound_uplift(&r->bound);
 }
 
+/* Anthropic refuses a limit that is not above the budget of thinking. */
+static uint64_t
+thinking_of(const struct ag_req *r)
+{
+	static const struct ag_str name = { "budget_tokens", 13 };
+	struct ag_json_value v;
+	struct ag_json_fault fault;
+	uint64_t budget;
+
+	if (r->endpoint != AG_EP_MESSAGES || r->field[AG_F_THINKING].type != AG_JSON_OBJECT ||
+	    ag_figure_scan(raw_of(r, AG_F_THINKING), &name, 1, &v, &fault) < 0 || v.type != AG_JSON_NUMBER ||
+	    ag_json_u64(ag_json_raw(raw_of(r, AG_F_THINKING), v), &budget) < 0 || budget > UINT32_MAX)
+		return 0;
+	return budget;
+}
+
 static enum ag_verdict
 estimate_chat(struct ag_req *r, struct ag_str *out_detail)
 {
@@ -476,6 +492,7 @@ estimate_chat(struct ag_req *r, struct ag_str *out_detail)
 	r->searches = has_server_tools || memmem(r->target.model.p, r->target.model.n, "search", 6) != NULL;
 	in.is_searching = r->searches > 0;
 	ag_estimate(&in, &r->est);
+	r->est.thinking = thinking_of(r);
 	r->est.has_server_tools = has_server_tools;
 	set_bound(r);
 	return AG_ALLOW;

@@ -42,7 +42,7 @@ enum ag_field {
 	AG_FIELDS,
 	/* Of other protocols: endpoints.c. */
 	AG_F_MAX_OUTPUT = AG_FIELDS, AG_F_CONTENTS, AG_F_GENERATION, AG_F_STATE, AG_F_BACKGROUND,
-	AG_F_SPEED, AG_F_GEO, AG_F_DOCUMENTS,
+	AG_F_SPEED, AG_F_GEO, AG_F_DOCUMENTS, AG_F_THINKING,
 	AG_FIELDS_ALL
 };
 
@@ -310,6 +310,8 @@ ag_req_is_given(const struct ag_req *r, enum ag_field f)
 /* ---- adaptive.c ---- */
 /* amounts and adaptive, of the estimate as it stands and the meters in r->meters. */
 void ag_req_set_amounts(struct ag_req *r);
+/* The lowest limit on the output of one choice that a request is fitted to. */
+uint64_t ag_req_least(const struct ag_req *r);
 /* What that many tokens of output and the input cost. */
 struct ag_amounts ag_req_amounts_for(const struct ag_req *r, uint64_t output);
 /* What to take of a meter, by its enforcement. */

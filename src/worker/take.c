@@ -115,6 +115,12 @@ name_of_level(struct ag_req *r, uint32_t meter_ix)
 	return AG_STR_NONE;
 }
 
+uint64_t
+ag_req_least(const struct ag_req *r)
+{
+	return r->est.thinking + r->w->conf->fit_min_tokens;
+}
+
 /* A budget has room, but not for the worst case: lower the output limit to what half of the room
  * pays for (all of it, if half is below the least), so that the cap stays exact and nobody starves.
  * false: even the least does not fit, or it is not the output that makes it too dear. */
@@ -122,7 +128,7 @@ static bool
 fit(struct ag_req *r, int64_t now_us)
 {
 	uint64_t choices = r->est.choices, allowed = UINT64_MAX;
-	uint64_t least = r->w->conf->fit_min_tokens;
+	uint64_t least = ag_req_least(r);
 
 	if (r->est.limit <= 1 || r->est.is_fixed)
 		return false;

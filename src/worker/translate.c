@@ -199,6 +199,11 @@ open_chat(struct ag_req *r, struct ag_err *err)
 	/* What the provider reads may be longer than what the client wrote. */
 	if (rc == 0 && x->body.n > r->body_len)
 		rc = estimate(r, x->body.n, err);
+	if (rc == 0 && x->upstream->thinking) {
+		struct ag_build_in in = build_in(r);
+
+		r->est.thinking = x->upstream->thinking(&in);
+	}
 	return rc;
 }
 

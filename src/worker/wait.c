@@ -14,7 +14,7 @@
 static int64_t
 least_of(const struct ag_req *r, uint32_t meter)
 {
-	uint64_t least = r->est.choices * r->w->conf->fit_min_tokens;
+	uint64_t least = r->est.choices * ag_req_least(r);
 	struct ag_ask ask = ag_req_ask(r, meter);
 	struct ag_amounts a;
 

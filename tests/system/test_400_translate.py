@@ -500,3 +500,33 @@ def test_a_transcript_comes_of_a_form(two, mock):
         answer = two.ask("POST", "/v1/audio/transcriptions", {
             "authorization": f"Bearer {two.key()}", "content-type": "multipart/form-data; boundary=b"}, form)
         assert answer.status == 400 and word in answer.message, answer
+
+
+# -- fitting leaves thinking its budget ------------------------------------------------------------
+
+THINKER = "claude-haiku-4-5"
+NATIVE = {"max_tokens": 8000, "thinking": {"type": "enabled", "budget_tokens": 2000}}
+ASKED = {"max_tokens": 8000, "reasoning_effort": "high"}
+
+
+@pytest.mark.parametrize("path, own, room, told", [
+    ("/v1/messages", NATIVE, 6500, None),      # half of the room pays for it
+    ("/v1/messages", NATIVE, 2700, 2256),      # the least that leaves the budget and room for an answer
+    ("/v1/messages", NATIVE, 2200, 412),       # below the budget the provider would refuse it
+    ("/v1/chat/completions", ASKED, 2700, 2304),
+    ("/v1/chat/completions", ASKED, 2200, 412)])  # thinking has a minimum
+def test_a_fitted_request_still_thinks(two, mock, path, own, room, told):
+    mock.script(match={"path": "/v1/messages"}, prompt_tokens=5, tokens=5)
+    body = {"model": f"@claude/{THINKER}", "messages": [{"role": "user", "content": "hi"}], **own}
+    answer = two.post(two.key(budget_tokens=room), json.dumps(body), path=path)
+    if told == 412:
+        assert answer.status == 412 and mock.stats()["requests"] == 0
+        return
+    assert answer.status == 200
+    sent = last_body(mock)
+    assert sent["thinking"]["type"] == "enabled"
+    assert 1024 <= sent["thinking"]["budget_tokens"] < sent["max_tokens"] < 8000
+    if told:
+        assert sent["max_tokens"] == told
+    if own is NATIVE:
+        assert sent["thinking"]["budget_tokens"] == 2000, "a client's own budget stays"
