@@ -29,6 +29,10 @@ enum ag_endpoint {
 	AG_EP_COHERE_EMBED = 34,
 	AG_EP_COHERE_RERANK = 35,
 	AG_EP_GEMINI_EMBED = 36,
+	AG_EP_GEMINI_EMBED_ONE = 37, /* embedContent: one text */
+	AG_EP_VERTEX_EMBED = 38, /* predict, of Google's embedding models */
+	AG_EP_TITAN_EMBED = 39, /* Bedrock's invoke, as Titan has it */
+	AG_EP_INVOKE_COHERE_EMBED = 40, /* and as Cohere */
 };
 
 /* How an attempt ended; rows of the settlement matrix (src/policy/settle.c). */

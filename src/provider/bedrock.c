@@ -176,6 +176,31 @@ const struct ag_wire ag_wire_converse = { .on_body = on_body, .on_event = on_eve
 
 /* ---- where ------------------------------------------------------------------------------- */
 
+const struct ag_provider_path ag_bedrock_paths[] = {
+	{ AG_EP_CONVERSE, "/model/{model}/converse", "/model/{model}/converse-stream", &ag_wire_converse },
+	{ AG_EP_PROXY, "{rest}", NULL, &ag_wire_converse },
+	{ AG_EP_NONE, NULL, NULL, NULL }
+};
+/* Models that do not converse are invoked, each in its maker's own words. */
+static const struct ag_provider_path titan_paths[] = {
+	{ AG_EP_TITAN_EMBED, "/model/{model}/invoke", NULL, &ag_wire_converse },
+	{ AG_EP_NONE, NULL, NULL, NULL }
+};
+static const struct ag_provider_path cohere_paths[] = {
+	{ AG_EP_INVOKE_COHERE_EMBED, "/model/{model}/invoke", NULL, &ag_wire_converse },
+	{ AG_EP_NONE, NULL, NULL, NULL }
+};
+
+const struct ag_provider_path *
+ag_bedrock_paths_of(struct ag_str model)
+{
+	if (model.n == 0)
+		return ag_bedrock_paths;
+	if (memmem(model.p, model.n, "amazon.titan-embed-text", 23))
+		return titan_paths;
+	return memmem(model.p, model.n, "cohere.embed", 12) ? cohere_paths : ag_bedrock_paths;
+}
+
 static struct ag_str
 text_of(struct ag_str json, struct ag_str name)
 {

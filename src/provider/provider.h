@@ -186,6 +186,8 @@ const struct ag_provider_path *ag_vertex_paths_of(struct ag_str model);
 enum ag_oauth ag_vertex_oauth(struct ag_str config);
 
 /* ---- bedrock.c ---- */
+extern const struct ag_provider_path ag_bedrock_paths[]; /* of models that converse */
+const struct ag_provider_path *ag_bedrock_paths_of(struct ag_str model);
 int ag_bedrock_place(struct ag_str config, struct ag_str name, struct ag_str model, struct ag_buf *out);
 struct ag_str ag_bedrock_priced_as(struct ag_str config, struct ag_str model);
 bool ag_bedrock_is_signing(struct ag_str secret);

@@ -70,10 +70,6 @@ static const struct ag_provider_path azure_paths[] = {
 	END
 };
 
-static const struct ag_provider_path bedrock_paths[] = {
-	{ AG_EP_CONVERSE, "/model/{model}/converse", "/model/{model}/converse-stream", &ag_wire_converse },
-	{ AG_EP_PROXY, "{rest}", NULL, &ag_wire_converse }, END };
-
 /* What most of those who resemble OpenAI do not take. */
 #define PLAIN (AG_PF_NO_DEVELOPER | AG_PF_NO_STORE)
 
@@ -103,7 +99,7 @@ static const struct ag_provider providers[] = {
 	  .flags = AG_PF_INCLUDE_USAGE | PLAIN, .paths = ag_vertex_paths, .paths_of = ag_vertex_paths_of,
 	  .place = ag_vertex_place, .oauth = ag_vertex_oauth, .anthropic_version = "vertex-2023-10-16" },
 	{ .name = "bedrock", .base_url = "https://bedrock-runtime.{aws_region}.{aws_domain}", .auth = AG_AUTH_SIGN,
-	  .paths = bedrock_paths, .place = ag_bedrock_place, .priced_as = ag_bedrock_priced_as,
+	  .paths = ag_bedrock_paths, .paths_of = ag_bedrock_paths_of, .place = ag_bedrock_place, .priced_as = ag_bedrock_priced_as,
 	  .is_signing = ag_bedrock_is_signing, .hide = ag_bedrock_hide, .sign = ag_bedrock_sign },
 	{ .name = "cohere", .base_url = "https://api.cohere.com", .auth = AG_AUTH_BEARER, .paths = cohere_paths },
 	COMPATIBLE("groq", "https://api.groq.com/openai/v1", AG_PF_MAX_COMPLETION | AG_PF_NO_STORE |
@@ -208,6 +204,10 @@ kind_of(enum ag_endpoint ep)
 		return 1;
 	case AG_EP_EMBEDDING:
 	case AG_EP_GEMINI_EMBED:
+	case AG_EP_GEMINI_EMBED_ONE:
+	case AG_EP_VERTEX_EMBED:
+	case AG_EP_TITAN_EMBED:
+	case AG_EP_INVOKE_COHERE_EMBED:
 	case AG_EP_COHERE_EMBED:
 		return 2;
 	case AG_EP_RERANK:

@@ -24,9 +24,27 @@ static const struct ag_provider_path open_paths[] = {
 	{ AG_EP_NONE, NULL, NULL, NULL }
 };
 
+/* The older embedding models are predicted, several texts at once; the newer take one. */
+static const struct ag_provider_path predict_paths[] = {
+	{ AG_EP_VERTEX_EMBED, GOOGLE ":predict", NULL, &ag_wire_gemini },
+	{ AG_EP_NONE, NULL, NULL, NULL }
+};
+static const struct ag_provider_path embed_paths[] = {
+	{ AG_EP_GEMINI_EMBED_ONE, GOOGLE ":embedContent", NULL, &ag_wire_gemini },
+	{ AG_EP_NONE, NULL, NULL, NULL }
+};
+
 const struct ag_provider_path *
 ag_vertex_paths_of(struct ag_str model)
 {
+	static const struct ag_str predicted[] = { { "text-embedding-", 15 }, { "text-multilingual-embedding-", 28 },
+		{ "textembedding-gecko", 19 }, { "gemini-embedding-001", 20 } };
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(predicted); i++)
+		if (ag_str_starts(model, predicted[i]))
+			return predict_paths;
+	if (ag_str_starts(model, AG_STR("gemini-embedding-")))
+		return embed_paths;
 	if (ag_str_starts(model, AG_STR("claude")))
 		return claude_paths;
 	return ag_str_starts(model, AG_STR("gemini")) ? ag_vertex_paths : open_paths;

@@ -1,6 +1,5 @@
 /* cohere_exchange.c - OpenAI's embeddings as Cohere's, and rankings. */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "translate/cohere.h"
 #include "translate/embeddings.h"
@@ -11,8 +10,9 @@
 
 /* ---- embeddings -------------------------------------------------------------------------- */
 
-static int
-put_embed(const struct ag_exchange_in *in, struct json_object *body, struct ag_buf *out, struct ag_err *err)
+int
+ag_cohere_put_embed(const struct ag_exchange_in *in, struct json_object *body, bool has_model, struct ag_buf *out,
+    struct ag_err *err)
 {
 	static const struct ag_fields fields = { .taken = { "dimensions", "input_type", "truncate" } };
 	struct ag_str input_type = ag_tree_str(body, "input_type");
@@ -22,7 +22,8 @@ put_embed(const struct ag_exchange_in *in, struct json_object *body, struct ag_b
 	if (rc < 0)
 		return rc;
 	ag_jo_open(out, NULL, '{');
-	ag_jo_str(out, "model", in->model);
+	if (has_model)
+		ag_jo_str(out, "model", in->model);
 	ag_jo_tree(out, "texts", texts);
 	/* What is searched, or what it is searched with: clients that know the difference say it. */
 	ag_jo_str(out, "input_type", input_type.n > 0 ? input_type : AG_STR("search_document"));
@@ -44,7 +45,7 @@ build_embed(const struct ag_exchange_in *in, struct ag_buf *out, struct ag_err *
 
 	if (rc < 0)
 		return rc;
-	rc = put_embed(in, body, out, err);
+	rc = ag_cohere_put_embed(in, body, true, out, err);
 	json_object_put(body);
 	return rc;
 }
@@ -52,25 +53,13 @@ build_embed(const struct ag_exchange_in *in, struct ag_buf *out, struct ag_err *
 static int
 answer_embed(const struct ag_exchange_in *in, struct ag_str body, struct ag_answer *a, struct ag_buf *out)
 {
-	struct json_object *o, *list, **vector;
-	size_t n;
+	struct json_object *o;
 	int rc;
 
 	ag_wire_cohere.on_body(in->family, body, a);
 	if (ag_tree_parse(body, &o, NULL) < 0)
 		return -EBADMSG;
-	list = ag_tree_array(ag_tree_object(o, "embeddings"), "float");
-	n = ag_tree_len(list);
-	vector = calloc(n + 1, sizeof(*vector));
-	rc = !vector ? -ENOMEM : n == 0 ? -EBADMSG : 0;
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		vector[i] = json_object_array_get_idx(list, i);
-		if (!json_object_is_type(vector[i], json_type_array))
-			rc = -EBADMSG;
-	}
-	if (rc == 0)
-		rc = ag_embeddings_write(in->body, in->model, vector, n, &a->usage, out);
-	free(vector);
+	rc = ag_embeddings_write(in, ag_tree_array(ag_tree_object(o, "embeddings"), "float"), NULL, NULL, &a->usage, out);
 	json_object_put(o);
 	return rc;
 }

@@ -70,39 +70,62 @@ put_base64(struct json_object *vector, struct ag_buf *b)
 		ag_buf_putc(b, '=');
 }
 
+void
+ag_embeddings_told(struct ag_answer *a, uint64_t tokens)
+{
+	if (tokens > UINT32_MAX)
+		return;
+	a->usage.input_fresh = tokens;
+	a->usage.provider_cost_nusd = -1;
+	a->has_usage = true;
+}
+
+static int
+put_vector(struct json_object *one, size_t ix, bool is_base64, struct ag_buf *out)
+{
+	if (!json_object_is_type(one, json_type_array))
+		return -EBADMSG;
+	ag_jo_open(out, NULL, '{');
+	ag_jo_str(out, "object", AG_STR("embedding"));
+	ag_jo_u64(out, "index", ix);
+	if (is_base64) {
+		ag_jo_key(out, "embedding");
+		ag_buf_putc(out, '"');
+		put_base64(one, out);
+		ag_buf_putc(out, '"');
+	} else {
+		ag_jo_tree(out, "embedding", one);
+	}
+	ag_jo_close(out, '}');
+	return 0;
+}
+
 int
-ag_embeddings_write(struct ag_str body, struct ag_str model, struct json_object *const *vector, size_t n,
+ag_embeddings_write(const struct ag_exchange_in *in, struct json_object *list, const char *outer, const char *inner,
     const struct ag_usage *usage, struct ag_buf *out)
 {
 	struct json_object *request;
+	int rc = ag_tree_len(list) > 0 ? 0 : -EBADMSG;
 	bool is_base64;
 
-	if (ag_tree_parse(body, &request, NULL) < 0)
+	if (ag_tree_parse(in->body, &request, NULL) < 0)
 		return -EBADMSG;
 	is_base64 = ag_tree_is(request, "encoding_format", "base64");
 	json_object_put(request);
 	ag_jo_open(out, NULL, '{');
 	ag_jo_str(out, "object", AG_STR("list"));
 	ag_jo_open(out, "data", '[');
-	for (size_t i = 0; i < n; i++) {
-		ag_jo_open(out, NULL, '{');
-		ag_jo_str(out, "object", AG_STR("embedding"));
-		ag_jo_u64(out, "index", i);
-		if (is_base64) {
-			ag_jo_key(out, "embedding");
-			ag_buf_putc(out, '"');
-			put_base64(vector[i], out);
-			ag_buf_putc(out, '"');
-		} else {
-			ag_jo_tree(out, "embedding", vector[i]);
-		}
-		ag_jo_close(out, '}');
+	for (size_t i = 0; i < ag_tree_len(list) && rc == 0; i++) {
+		struct json_object *one = json_object_array_get_idx(list, i);
+
+		one = outer ? ag_tree_get(one, outer) : one;
+		rc = put_vector(inner ? ag_tree_get(one, inner) : one, i, is_base64, out);
 	}
 	ag_jo_close(out, ']');
-	ag_jo_str(out, "model", model);
+	ag_jo_str(out, "model", in->model);
 	ag_jo_open(out, "usage", '{');
 	ag_jo_u64(out, "prompt_tokens", ag_usage_input_total(usage));
 	ag_jo_u64(out, "total_tokens", ag_usage_input_total(usage));
 	ag_buf_puts(out, "}}");
-	return out->failed ? -ENOBUFS : 0;
+	return rc < 0 ? rc : out->failed ? -ENOBUFS : 0;
 }

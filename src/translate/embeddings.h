@@ -10,9 +10,12 @@
 int ag_embeddings_texts(const struct ag_exchange_in *in, struct json_object *body, const struct ag_fields *own,
     size_t max, struct json_object **out, struct ag_err *err) AG_MUST_CHECK;
 
-/* The client's answer; vectors: arrays of numbers.  body: the client's request, which tells how vectors
- * are to be written. */
-int ag_embeddings_write(struct ag_str body, struct ag_str model, struct json_object *const *vector, size_t n,
+/* The provider told how many tokens the texts had. */
+void ag_embeddings_told(struct ag_answer *a, uint64_t tokens);
+
+/* The client's answer.  list: of each element the array of numbers in its member `inner` of `outer`, either of
+ * which may be NULL.  -EBADMSG: there is none. */
+int ag_embeddings_write(const struct ag_exchange_in *in, struct json_object *list, const char *outer, const char *inner,
     const struct ag_usage *usage, struct ag_buf *out) AG_MUST_CHECK;
 
 #endif

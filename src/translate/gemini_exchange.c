@@ -1,6 +1,5 @@
 /* gemini_exchange.c - OpenAI's embeddings as Gemini's batchEmbedContents. */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "translate/embeddings.h"
 #include "translate/gemini.h"
@@ -9,14 +8,17 @@
 
 #define TEXTS_MAX 100u
 
+/* model n 0: it stands in the path. */
 static void
-put_request(const struct ag_exchange_in *in, struct json_object *body, struct ag_str text, struct ag_buf *out)
+put_request(struct ag_str model, struct json_object *body, struct ag_str text, struct ag_buf *out)
 {
 	ag_jo_open(out, NULL, '{');
-	ag_jo_key(out, "model");
-	ag_buf_puts(out, "\"models/");
-	ag_buf_put_json(out, in->model);
-	ag_buf_putc(out, '"');
+	if (model.n > 0) {
+		ag_jo_key(out, "model");
+		ag_buf_puts(out, "\"models/");
+		ag_buf_put_json(out, model);
+		ag_buf_putc(out, '"');
+	}
 	ag_jo_open(out, "content", '{');
 	ag_jo_open(out, "parts", '[');
 	ag_jo_open(out, NULL, '{');
@@ -30,10 +32,11 @@ put_request(const struct ag_exchange_in *in, struct json_object *body, struct ag
 	ag_jo_close(out, '}');
 }
 
+static const struct ag_fields fields = { .taken = { "dimensions", "task_type" } };
+
 static int
 build(const struct ag_exchange_in *in, struct ag_buf *out, struct ag_err *err)
 {
-	static const struct ag_fields fields = { .taken = { "dimensions", "task_type" } };
 	struct json_object *body, *texts = NULL;
 	int rc = ag_tree_parse(in->body, &body, err);
 
@@ -44,7 +47,7 @@ build(const struct ag_exchange_in *in, struct ag_buf *out, struct ag_err *err)
 		ag_jo_open(out, NULL, '{');
 		ag_jo_open(out, "requests", '[');
 		for (size_t i = 0; i < ag_tree_len(texts); i++)
-			put_request(in, body, ag_tree_text(json_object_array_get_idx(texts, i)), out);
+			put_request(in->model, body, ag_tree_text(json_object_array_get_idx(texts, i)), out);
 		ag_buf_puts(out, "]}");
 	}
 	json_object_put(texts);
@@ -58,30 +61,60 @@ build(const struct ag_exchange_in *in, struct ag_buf *out, struct ag_err *err)
 static int
 answer(const struct ag_exchange_in *in, struct ag_str body, struct ag_answer *a, struct ag_buf *out)
 {
-	struct json_object *o, *list, **vector;
-	size_t n;
+	struct json_object *o;
 	int rc;
 
 	ag_wire_gemini.on_body(in->family, body, a);
 	if (ag_tree_parse(body, &o, NULL) < 0)
 		return -EBADMSG;
-	list = ag_tree_array(o, "embeddings");
-	n = ag_tree_len(list);
-	vector = calloc(n + 1, sizeof(*vector));
-	rc = !vector ? -ENOMEM : n == 0 ? -EBADMSG : 0;
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		vector[i] = ag_tree_array(json_object_array_get_idx(list, i), "values");
-		if (!vector[i])
-			rc = -EBADMSG;
-	}
-	if (rc == 0)
-		rc = ag_embeddings_write(in->body, in->model, vector, n, &a->usage, out);
-	free(vector);
+	rc = ag_embeddings_write(in, ag_tree_array(o, "embeddings"), NULL, "values", &a->usage, out);
 	json_object_put(o);
 	return rc;
 }
 
 const struct ag_exchange ag_exchange_gemini_embed = {
 	.from = AG_EP_EMBEDDING, .to = AG_EP_GEMINI_EMBED, .build = build, .answer = answer,
+	.read_error = ag_gemini_read_error,
+};
+
+/* ---- one at a time ----------------------------------------------------------------------- */
+
+static int
+build_one(const struct ag_exchange_in *in, struct ag_buf *out, struct ag_err *err)
+{
+	struct json_object *body, *texts = NULL;
+	int rc = ag_tree_parse(in->body, &body, err);
+
+	if (rc < 0)
+		return rc;
+	rc = ag_embeddings_texts(in, body, &fields, 1, &texts, err);
+	if (rc == 0)
+		put_request(AG_STR_NONE, body, ag_tree_text(json_object_array_get_idx(texts, 0)), out);
+	json_object_put(texts);
+	json_object_put(body);
+	if (rc == 0 && out->failed)
+		rc = ag_err_set(err, -ENOBUFS, "the request is too large");
+	return rc;
+}
+
+static int
+answer_one(const struct ag_exchange_in *in, struct ag_str body, struct ag_answer *a, struct ag_buf *out)
+{
+	struct json_object *o, *list;
+	int rc;
+
+	ag_wire_gemini.on_body(in->family, body, a);
+	if (ag_tree_parse(body, &o, NULL) < 0)
+		return -EBADMSG;
+	list = ag_tree_new_array();
+	ag_tree_push(list, json_object_get(ag_tree_object(o, "embedding")));
+	rc = ag_tree_is_short() ? -EBADMSG : ag_embeddings_write(in, list, NULL, "values", &a->usage, out);
+	json_object_put(list);
+	json_object_put(o);
+	return rc;
+}
+
+const struct ag_exchange ag_exchange_gemini_embed_one = {
+	.from = AG_EP_EMBEDDING, .to = AG_EP_GEMINI_EMBED_ONE, .build = build_one, .answer = answer_one,
 	.read_error = ag_gemini_read_error,
 };

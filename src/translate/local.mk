@@ -3,6 +3,7 @@ src_translate_libtranslate_a_SOURCES = \
 	src/translate/anthropic.h \
 	src/translate/anthropic_build.c src/translate/anthropic_parse.c \
 	src/translate/anthropic_read.c src/translate/anthropic_write.c \
+	src/translate/bedrock_exchange.c \
 	src/translate/claude.c \
 	src/translate/converse.c src/translate/converse.h \
 	src/translate/converse_build.c src/translate/converse_content.c \
@@ -29,5 +30,6 @@ src_translate_libtranslate_a_SOURCES = \
 	src/translate/responses_build.c src/translate/responses_item.c \
 	src/translate/responses_item.h src/translate/responses_parse.c \
 	src/translate/responses_read.c src/translate/responses_write.c \
-	src/translate/tree.c src/translate/tree.h
+	src/translate/tree.c src/translate/tree.h \
+	src/translate/vertex_exchange.c
 EXTRA_DIST += src/translate/README.md

@@ -16,6 +16,10 @@ static const struct ag_exchange *const exchanges[] = {
 	&ag_exchange_cohere_embed,
 	&ag_exchange_cohere_rerank,
 	&ag_exchange_gemini_embed,
+	&ag_exchange_gemini_embed_one,
+	&ag_exchange_vertex_embed,
+	&ag_exchange_titan_embed,
+	&ag_exchange_invoke_cohere_embed,
 	NULL,
 };
 

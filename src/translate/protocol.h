@@ -142,9 +142,11 @@ struct ag_exchange {
 	int (*answer)(const struct ag_exchange_in *in, struct ag_str body, struct ag_answer *a,
 	    struct ag_buf *out);
 	void (*read_error)(int status, struct ag_str body, struct ag_buf *mem, struct ag_client_error *out);
+	const char *input_header;  /* tells the input's tokens, where the body does not; NULL: none does */
 };
 
-extern const struct ag_exchange ag_exchange_cohere_embed, ag_exchange_cohere_rerank, ag_exchange_gemini_embed;
+extern const struct ag_exchange ag_exchange_cohere_embed, ag_exchange_cohere_rerank, ag_exchange_gemini_embed,
+    ag_exchange_gemini_embed_one, ag_exchange_vertex_embed, ag_exchange_titan_embed, ag_exchange_invoke_cohere_embed;
 
 const struct ag_exchange *ag_exchange_of(enum ag_endpoint from, enum ag_endpoint to);
 

@@ -94,6 +94,16 @@ ag_tree_int(struct json_object *obj, const char *key, int64_t otherwise)
 	return otherwise;
 }
 
+int64_t
+ag_tree_count(struct json_object *obj, const char *key)
+{
+	struct json_object *v = ag_tree_get(obj, key);
+	double d = json_object_is_type(v, json_type_double) || json_object_is_type(v, json_type_int)
+	    ? json_object_get_double(v) : -1;
+
+	return d >= 0 && d <= UINT32_MAX ? (int64_t)d : -1;
+}
+
 void
 ag_tree_put(struct json_object *obj, const char *key, struct json_object *value)
 {

@@ -24,6 +24,8 @@ struct json_object *ag_tree_object(struct json_object *obj, const char *key);
 struct ag_str ag_tree_str(struct json_object *obj, const char *key);
 bool ag_tree_true(struct json_object *obj, const char *key);
 int64_t ag_tree_int(struct json_object *obj, const char *key, int64_t otherwise);
+/* A whole number that is not negative, also as 12.0; -1: it is none. */
+int64_t ag_tree_count(struct json_object *obj, const char *key);
 /* The text of a string node; p NULL: it is none. */
 struct ag_str ag_tree_text(struct json_object *node);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/num.h"
 #include "shm/counters.h"
 #include "shm/metertab.h"
 #include "worker/translate.h"
@@ -94,6 +95,19 @@ pass_headers(struct ag_req *r, const struct ag_http_head *head)
 	r->xl->has_retry_after = ag_http_header_get(head, AG_STR("retry-after")).p != NULL;
 }
 
+/* Usage that stands in the head of an answer. */
+static void
+read_input_header(struct ag_req *r, struct ag_str value)
+{
+	uint64_t tokens;
+
+	if (value.n == 0 || ag_parse_u64(value, UINT32_MAX, &tokens) < 0)
+		return;
+	r->answer.usage.input_fresh = tokens;
+	r->answer.usage.provider_cost_nusd = -1;
+	r->answer.has_usage = true;
+}
+
 void
 ag_xlate_on_head(struct ag_req *r, const struct ag_http_head *head)
 {
@@ -110,6 +124,8 @@ ag_xlate_on_head(struct ag_req *r, const struct ag_http_head *head)
 	if (x->is_events)
 		ag_count(AG_CNT_req_streamed);
 	pass_headers(r, head);
+	if (x->exchange && x->exchange->input_header && head->status / 100 == 2)
+		read_input_header(r, ag_http_header_get(head, ag_str(x->exchange->input_header)));
 	if (!x->exchange && head->status / 100 == 2 && !begin_reading(r))
 		x->out.failed = true; /* told when the answer is to be read */
 }

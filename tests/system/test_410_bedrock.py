@@ -330,3 +330,46 @@ def test_its_own_paths_pass_signed_where_nothing_is_governed_by_a_price(gw, serv
     answer = gw.ask("POST", "/v1" + path, {"authorization": f"Bearer {gw.key(budget_usd='1')}",
                                            "x-portkey-provider": "@aws"}, body)
     assert answer.status == 412, "a budget cannot pay for what has no price"
+
+
+# -- embeddings: models that are invoked ---------------------------------------------------------
+
+TITAN = "amazon.titan-embed-text-v2:0"
+EMBED = "cohere.embed-v4:0"
+
+
+def answer_with(gw, body, **do):
+    gw.mock.script(times=1, body=json.dumps(body), content_type="application/json", **do)
+
+
+def test_titan_embeds_one_text_and_counts_it(gw):
+    answer_with(gw, {"embedding": [0.5, -0.25], "inputTextTokenCount": 11})
+    answer = client_of(gw, budget_usd="1").embeddings.create(
+        model=f"@aws/{TITAN}", input="hello", dimensions=256, encoding_format="float")
+    assert answer.data[0].embedding == [0.5, -0.25] and answer.usage.prompt_tokens == 11
+    line, _, body = verify(gw.mock, has_token=True)
+    assert line == "POST /v1/model/amazon.titan-embed-text-v2%3A0/invoke HTTP/1.1"
+    assert json.loads(body) == {"inputText": "hello", "dimensions": 256}
+    # 0.02 dollars a million
+    assert records(gw, "cost_nusd, input_fresh, endpoint") == [(11 * 20, 11, "embed")]
+
+
+def test_cohere_s_tokens_stand_in_a_header(gw):
+    answer_with(gw, {"embeddings": {"float": [[0.5], [1]]}}, headers="x-amzn-bedrock-input-token-count: 9")
+    answer = client_of(gw, budget_usd="1").embeddings.create(
+        model=f"@bearer/{EMBED}", input=["a", "b"], encoding_format="float")
+    assert [d.embedding for d in answer.data] == [[0.5], [1]] and answer.usage.prompt_tokens == 9
+    line, head, body = arrived(gw.mock)
+    assert line == "POST /v1/model/cohere.embed-v4%3A0/invoke HTTP/1.1"
+    assert head["authorization"] == f"Bearer {SECRETS[2]}"
+    assert json.loads(body) == {"texts": ["a", "b"], "input_type": "search_document", "embedding_types": ["float"]}
+    # 0.12 dollars a million
+    assert records(gw, "cost_nusd, input_fresh") == [(9 * 120, 9)]
+
+
+def test_what_embeds_does_not_converse(gw):
+    with pytest.raises(openai.BadRequestError, match="does not serve this endpoint"):
+        ask(client_of(gw, budget_usd="1"), TITAN)
+    with pytest.raises(openai.BadRequestError, match="input: at most 1 texts"):
+        client_of(gw, budget_usd="1").embeddings.create(model=f"@aws/{TITAN}", input=["a", "b"])
+    assert gw.mock.stats()["requests"] == 0

@@ -417,3 +417,31 @@ def test_what_entra_cannot_do_is_refused_by_name(cloud, change, word):
                                                        "configurations": conf})
     assert answer.status == 400 and word in answer.body.decode(), answer
     assert "s3cr3t" not in answer.body.decode()
+
+
+# -- embeddings ----------------------------------------------------------------------------------
+
+def test_embeddings_are_predicted_and_their_tokens_summed(cloud, mock):
+    told = {"predictions": [{"embeddings": {"values": [0.5, n], "statistics": {"token_count": n, "truncated": False}}}
+                            for n in (3, 4)]}
+    mock.script(times=1, body=json.dumps(told), content_type="application/json")
+    answer = openai_client(cloud).embeddings.create(
+        model=f"@{cloud.vertex()}/gemini-embedding-001", input=["a", "b"], encoding_format="float", dimensions=2)
+    assert [d.embedding for d in answer.data] == [[0.5, 3], [0.5, 4]] and answer.usage.total_tokens == 7
+    assert head_of(mock)[0] == f"POST {AT}/publishers/google/models/gemini-embedding-001:predict HTTP/1.1"
+    assert json.loads(mock.last()["body"]) == {
+        "instances": [{"content": "a"}, {"content": "b"}], "parameters": {"outputDimensionality": 2}}
+    # 0.15 dollars a million
+    assert cloud.records("cost_nusd, input_fresh, endpoint") == [(7 * 150, 7, "embed")]
+
+
+def test_the_newest_embeds_one_text_at_a_time(cloud, mock):
+    mock.script(times=1, content_type="application/json", body=json.dumps(
+        {"embedding": {"values": [1, 2]}, "usageMetadata": {"promptTokenCount": 5, "totalTokenCount": 5}}))
+    slug = cloud.vertex()
+    answer = openai_client(cloud).embeddings.create(model=f"@{slug}/gemini-embedding-2", input="a", encoding_format="float")
+    assert answer.data[0].embedding == [1, 2]
+    assert head_of(mock)[0] == f"POST {AT}/publishers/google/models/gemini-embedding-2:embedContent HTTP/1.1"
+    assert cloud.records("cost_nusd") == [(5 * 200,)]
+    with pytest.raises(openai.BadRequestError, match="input: at most 1 texts"):
+        openai_client(cloud).embeddings.create(model=f"@{slug}/gemini-embedding-2", input=["a", "b"])

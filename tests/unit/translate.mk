@@ -5,6 +5,7 @@ TRANSLATE_TEST = tests/unit/fixture.c tests/unit/fixture.h tests/unit/tap.h
 check_PROGRAMS += \
 	tests/unit/test_translate_anthropic \
 	tests/unit/test_translate_bedrock \
+	tests/unit/test_translate_embeddings \
 	tests/unit/test_translate_gemini \
 	tests/unit/test_translate_matrix \
 	tests/unit/test_translate_openai \
@@ -13,6 +14,7 @@ check_PROGRAMS += \
 TESTS += \
 	tests/unit/test_translate_anthropic \
 	tests/unit/test_translate_bedrock \
+	tests/unit/test_translate_embeddings \
 	tests/unit/test_translate_gemini \
 	tests/unit/test_translate_matrix \
 	tests/unit/test_translate_openai \
@@ -22,6 +24,8 @@ tests_unit_test_translate_anthropic_SOURCES = tests/unit/test_translate_anthropi
 tests_unit_test_translate_anthropic_LDADD = $(TRANSLATE_LIBS)
 tests_unit_test_translate_bedrock_SOURCES = tests/unit/test_translate_bedrock.c $(TRANSLATE_TEST)
 tests_unit_test_translate_bedrock_LDADD = $(TRANSLATE_LIBS)
+tests_unit_test_translate_embeddings_SOURCES = tests/unit/test_translate_embeddings.c $(TRANSLATE_TEST)
+tests_unit_test_translate_embeddings_LDADD = $(TRANSLATE_LIBS)
 tests_unit_test_translate_gemini_SOURCES = tests/unit/test_translate_gemini.c $(TRANSLATE_TEST)
 tests_unit_test_translate_gemini_LDADD = $(TRANSLATE_LIBS)
 tests_unit_test_translate_matrix_SOURCES = tests/unit/test_translate_matrix.c $(TRANSLATE_TEST)
