@@ -297,6 +297,18 @@ finish_of(struct ag_str word)
 	return AG_FINISH_STOP;
 }
 
+/* Words for an answer that broke off, where others send an error. */
+static bool
+is_failure(struct ag_str word)
+{
+	static const struct ag_str words[] = { { "error", 5 }, { "network_error", 13 }, { "insufficient_system_resource", 28 } };
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(words); i++)
+		if (ag_str_eq(word, words[i]))
+			return true;
+	return false;
+}
+
 static int
 on_finish(struct choice *c, uint32_t ci, struct ag_str word, const struct ag_piece_sink *sink)
 {
@@ -332,7 +344,7 @@ on_choices(struct state *s, struct json_object *choices, bool is_whole, const st
 		if (rc == 0 && logprobs)
 			rc = put_text(sink, AG_PIECE_LOGPROBS, (uint32_t)ix,
 			    ag_str(json_object_to_json_string_ext(logprobs, JSON_C_TO_STRING_PLAIN)));
-		s->has_failed = s->has_failed || ag_str_eq(word, AG_STR("error"));
+		s->has_failed = s->has_failed || is_failure(word);
 		if (rc == 0 && !s->has_failed && (word.n > 0 || is_whole))
 			rc = on_finish(c, (uint32_t)ix, word.n > 0 ? word : AG_STR("stop"), sink);
 	}

@@ -1,4 +1,6 @@
 /* test_translate_anthropic.c - the Messages protocol from both ends. */
+#include <json-c/json.h>
+
 #include "fixture.h"
 #include "tap.h"
 #include "translate/anthropic.h"
@@ -62,6 +64,9 @@ a_chat_becomes_a_message_request(void)
 	BUILD("{'model':'m','reasoning_effort':'high','max_tokens':10000,'temperature':0.2,"SAY"}", "claude-haiku-4-5-20251001",
 	    "{'model':'claude-haiku-4-5-20251001','max_tokens':10000,'thinking':{'type':'enabled','budget_tokens':5000},"SAID"}",
 	    "a budget of thinking stays in the limit that is paid for, and sampling is off");
+	BUILD("{'model':'m','reasoning_effort':'low','max_tokens':3000,"SAY"}", "claude-haiku-4-5",
+	    "{'model':'claude-haiku-4-5','max_tokens':3000,'thinking':{'type':'enabled','budget_tokens':1500},"SAID"}",
+	    "half of the limit at most");
 	BUILD("{'model':'m','reasoning_effort':'high','max_tokens':1000,"SAY"}", "claude-haiku-4-5",
 	    "{'model':'claude-haiku-4-5','max_tokens':1000,"SAID"}", "a limit too small for it goes without");
 	BUILD("{'model':'m','reasoning_effort':'minimal','response_format':{'type':'json_schema','json_schema':{'name':'x','schema':{'type':'object'}}},"SAY"}",
@@ -73,6 +78,48 @@ a_chat_becomes_a_message_request(void)
 	    "{'model':'claude-opus-5','max_tokens':4000,'messages':[{'role':'assistant','content':[{'type':'thinking','thinking':'r','signature':'s'},"
 	    "{'type':'text','text':'x'}]},{'role':'user','content':[{'type':'text','text':'hi'}]}]}",
 	    "thinking goes back with its proof or not at all");
+}
+
+static void
+calls_of_old_are_calls(void)
+{
+	BUILD("{'model':'m','messages':[{'role':'user','content':'q'},{'role':'assistant','content':null,'function_call':{'name':'f','arguments':'{}'}},"
+	    "{'role':'function','name':'f','content':'1'},{'role':'assistant','function_call':{'name':'g','arguments':'{}'}},"
+	    "{'role':'function','name':'g','content':'2'}]}", "claude-sonnet-5",
+	    "{'model':'claude-sonnet-5','max_tokens':4000,'messages':[{'role':'user','content':[{'type':'text','text':'q'}]},"
+	    "{'role':'assistant','content':[{'type':'tool_use','id':'call_1','name':'f','input':{}}]},"
+	    "{'role':'user','content':[{'type':'tool_result','tool_use_id':'call_1','content':[{'type':'text','text':'1'}]}]},"
+	    "{'role':'assistant','content':[{'type':'tool_use','id':'call_2','name':'g','input':{}}]},"
+	    "{'role':'user','content':[{'type':'tool_result','tool_use_id':'call_2','content':[{'type':'text','text':'2'}]}]}]}",
+	    "each result finds its call");
+	BUILD("{'model':'m','messages':[{'role':'function','name':'f','content':'1'}]}", "claude-sonnet-5", "!no earlier function_call",
+	    "a result without its call");
+	BUILD("{'model':'m','reasoning_effort':'high','tools':[{'type':'function','function':{'name':'f','parameters':{'type':'object'}}}],"
+	    "'tool_choice':'required',"SAY"}", "claude-sonnet-5",
+	    "{'model':'claude-sonnet-5','max_tokens':4000,'tools':[{'name':'f','input_schema':{'type':'object'}}],'tool_choice':{'type':'any'},"
+	    "'thinking':{'type':'disabled'},'output_config':{'effort':'high'},"SAID"}", "who is made to call does not think");
+}
+
+/* What fitting must leave of a limit. */
+static void
+thinking_needs_its_budget(void)
+{
+	static const struct { const char *chat, *model; int64_t want; } rows[] = {
+		{ "{'thinking':{'type':'enabled','budget_tokens':3000}}", "claude-haiku-4-5", 3000 },
+		{ "{'thinking':{'type':'disabled','budget_tokens':3000}}", "claude-haiku-4-5", 0 },
+		{ "{'reasoning_effort':'high'}", "claude-haiku-4-5", 2048 },
+		{ "{'reasoning_effort':'none'}", "claude-haiku-4-5", 0 },
+		{ "{'reasoning_effort':'high'}", "claude-sonnet-5", 0 },
+		{ "{}", "claude-haiku-4-5", 0 },
+	};
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(rows); i++) {
+		struct json_object *chat = fixture_json(rows[i].chat);
+		struct ag_build_in in = { .chat = chat, .model = ag_str(rows[i].model) };
+
+		is_i64((int64_t)anthropic->thinking(&in), rows[i].want, rows[i].chat);
+		json_object_put(chat);
+	}
 }
 
 static void
@@ -140,6 +187,8 @@ main(void)
 	its_answers_are_read();
 	its_clients_are_answered();
 	a_chat_becomes_a_message_request();
+	calls_of_old_are_calls();
+	thinking_needs_its_budget();
 	what_it_has_no_place_for_is_refused_by_name();
 	a_message_request_becomes_a_chat();
 	a_model_is_known_by_its_name();

@@ -83,6 +83,9 @@ what_it_has_no_place_for_is_refused_by_name(void)
 	PARSE("{"SAID",'cachedContent':'cachedContents/x'}", "!cachedContent", "what its provider keeps");
 	PARSE("{"SAID",'tools':[{'googleSearch':{}}]}", "!googleSearch", "a tool that only its provider runs");
 	PARSE("{"SAID",'generationConfig':{'responseModalities':['IMAGE']}}", "!responseModalities", "images");
+	PARSE("{"SAID",'generationConfig':{},'generation_config':{}}", "!generationConfig: stands there twice", "a member in two spellings");
+	PARSE("{"SAID",'safetySettings':[{'category':'X','threshold':'BLOCK_NONE'},{'category':'Y','threshold':'BLOCK_LOW_AND_ABOVE'}]}",
+	    "!safetySettings", "one filter among others");
 	PARSE("{'contents':[]}", "!contents", "nothing to answer");
 	PARSE("{'contents':[{'role':'user','parts':[{'functionResponse':{'name':'f','response':{}}}]}]}", "!no earlier functionCall",
 	    "a result without its call");
@@ -102,6 +105,13 @@ a_generate_request_becomes_a_chat(void)
 	    "{'id':'call_2','type':'function','function':{'name':'f','arguments':'{}'}}]},"
 	    "{'role':'tool','tool_call_id':'call_1','content':'one'},{'role':'tool','tool_call_id':'call_2','content':'{\\'b\\':2}'}],"
 	    "'temperature':1,'stop':['z'],'max_completion_tokens':5}", "results find their calls by name, in order");
+	PARSE("{'system_instruction':{'parts':[{'text':'s'}]},'contents':[{'role':'user','parts':[{'inline_data':{'mime_type':'image/png','data':'QQ=='}}]},"
+	    "{'role':'model','parts':[{'function_call':{'name':'f','args':{'a_b':1}}}]},{'role':'user','parts':[{'function_response':{'name':'f',"
+	    "'response':{'c_d':2}}}]}],'generation_config':{'max_output_tokens':5,'top_p':0.5}}",
+	    "{'model':'gpt-x','messages':[{'role':'system','content':'s'},{'role':'user','content':[{'type':'image_url','image_url':{'url':"
+	    "'data:image/png;base64,QQ=='}}]},{'role':'assistant','content':null,'tool_calls':[{'id':'call_1','type':'function','function':{'name':'f',"
+	    "'arguments':'{\\'a_b\\':1}'}}]},{'role':'tool','tool_call_id':'call_1','content':'{\\'c_d\\':2}'}],'top_p':0.5,'max_completion_tokens':5}",
+	    "the other spelling, but for what is a client's own");
 	PARSE("{"SAID",'tools':[{'functionDeclarations':[{'name':'f','parameters':{'type':'OBJECT','properties':{'a':{'type':'STRING'}}}}]}],"
 	    "'toolConfig':{'functionCallingConfig':{'mode':'ANY'}},'generationConfig':{'maxOutputTokens':5,'responseMimeType':'application/json',"
 	    "'responseSchema':{'type':'OBJECT'},'thinkingConfig':{'thinkingBudget':4096}}}",

@@ -3,6 +3,7 @@ TRANSLATE_LIBS = src/translate/libtranslate.a $(POLICY_LIBS) $(JSONC_LIBS)
 TRANSLATE_TEST = tests/unit/fixture.c tests/unit/fixture.h tests/unit/tap.h
 
 check_PROGRAMS += \
+	tests/unit/test_translate_answers \
 	tests/unit/test_translate_anthropic \
 	tests/unit/test_translate_bedrock \
 	tests/unit/test_translate_embeddings \
@@ -12,6 +13,7 @@ check_PROGRAMS += \
 	tests/unit/test_translate_responses \
 	tests/unit/test_translate_cohere
 TESTS += \
+	tests/unit/test_translate_answers \
 	tests/unit/test_translate_anthropic \
 	tests/unit/test_translate_bedrock \
 	tests/unit/test_translate_embeddings \
@@ -20,6 +22,8 @@ TESTS += \
 	tests/unit/test_translate_openai \
 	tests/unit/test_translate_responses \
 	tests/unit/test_translate_cohere
+tests_unit_test_translate_answers_SOURCES = tests/unit/test_translate_answers.c $(TRANSLATE_TEST)
+tests_unit_test_translate_answers_LDADD = $(TRANSLATE_LIBS)
 tests_unit_test_translate_anthropic_SOURCES = tests/unit/test_translate_anthropic.c $(TRANSLATE_TEST)
 tests_unit_test_translate_anthropic_LDADD = $(TRANSLATE_LIBS)
 tests_unit_test_translate_bedrock_SOURCES = tests/unit/test_translate_bedrock.c $(TRANSLATE_TEST)
