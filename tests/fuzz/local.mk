@@ -51,6 +51,7 @@ FUZZERS = \
 	tests/fuzz/fuzz_chunk \
 	tests/fuzz/fuzz_eventstream \
 	tests/fuzz/fuzz_head \
+	tests/fuzz/fuzz_request \
 	tests/fuzz/fuzz_rules \
 	tests/fuzz/fuzz_pattern \
 	tests/fuzz/fuzz_scan \
@@ -96,14 +97,20 @@ fuzz-smoke: $(FUZZERS)
 endif
 
 # ---- src/translate ----
-check_PROGRAMS += tests/fuzz/fuzz_translate_replay
-TESTS += tests/fuzz/fuzz_translate_replay
+check_PROGRAMS += tests/fuzz/fuzz_translate_replay tests/fuzz/fuzz_request_replay
+TESTS += tests/fuzz/fuzz_translate_replay tests/fuzz/fuzz_request_replay
 FUZZ_TRANSLATE_LIBS = src/translate/libtranslate.a src/provider/libprovider.a $(HTTP_LIBS) $(JSONC_LIBS)
 tests_fuzz_fuzz_translate_replay_SOURCES = tests/fuzz/fuzz_translate.c tests/fuzz/fuzz.h tests/fuzz/replay.c
 tests_fuzz_fuzz_translate_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"translate"'
 tests_fuzz_fuzz_translate_replay_LDADD = $(FUZZ_TRANSLATE_LIBS)
+tests_fuzz_fuzz_request_replay_SOURCES = tests/fuzz/fuzz_request.c tests/fuzz/fuzz.h tests/fuzz/replay.c
+tests_fuzz_fuzz_request_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"request"'
+tests_fuzz_fuzz_request_replay_LDADD = $(FUZZ_TRANSLATE_LIBS)
 if FUZZING
 tests_fuzz_fuzz_translate_SOURCES = tests/fuzz/fuzz_translate.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_translate_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_translate_LDADD = $(FUZZ_TRANSLATE_LIBS)
+tests_fuzz_fuzz_request_SOURCES = tests/fuzz/fuzz_request.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_request_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_request_LDADD = $(FUZZ_TRANSLATE_LIBS)
 endif
