@@ -256,7 +256,7 @@ def test_another_key_than_the_given_one_is_refused():
 
 
 def test_unknown_paths_and_methods(provider):
-    assert get(provider, "/v2/chat").status == 404
+    assert get(provider, "/v3/chat").status == 404
     assert get(provider, CHAT).status == 405
     assert post(provider, chat(), path=CHAT + "?a=b").status == 200
 
@@ -309,8 +309,8 @@ def test_mistakes_of_a_client_are_refused_but_no_violation(provider, body):
 
 
 @pytest.mark.parametrize("body", [
-    ' \n{"model":"m","messages":[{"content":"a \\" } : { model"}]}\r\n',
-    '{"model":"m","messages":[{"model":"n","a":{"model":"o"}}],"metadata":{"model":"p"}}',
+    ' \n{"model":"m","messages":[{"role":"user","content":"a \\" } : { model"}]}\r\n',
+    '{"model":"m","messages":[{"role":"user","model":"n","a":{"model":"o"}}],"metadata":{"model":"p"}}',
 ])
 def test_bodies_that_are_well(provider, body):
     assert post(provider, body).status == 200

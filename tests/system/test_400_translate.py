@@ -202,7 +202,7 @@ def test_transcripts_of_openai_reach_anthropic_clients(two, mock, name):
 def test_anthropic_to_anthropic_passes_bytes(two, mock):
     body = (b'{ "model" : "@claude/%s","max_tokens":64, "messages":[{"role":"user","content":"\\u00e9"}],'
             b'"unknown_member":{"a":[1,2.50]}}' % CLAUDE.encode())
-    mock.script(match={"path": "/v1/messages"}, prompt_tokens=300, tokens=20)
+    mock.script(match={"path": "/v1/messages"}, prompt_tokens=300, tokens=20, any_body=True)
     key = two.key(budget_usd="1")
     answer = two.ask("POST", "/v1/messages", {"x-api-key": str(key), "content-type": "application/json",
                                               "anthropic-version": "2026-10-21", "anthropic-beta": "x-1"}, body)

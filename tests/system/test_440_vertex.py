@@ -87,9 +87,9 @@ def mock(cloud):
     return cloud.mock
 
 
-def serve(mock, name, path, times=None):
+def serve(mock, name, path, times=None, **do):
     kind = "text/event-stream" if name.endswith(".sse") else "application/json"
-    mock.script(match={"path": path}, times=times, body_file=str(FIXTURES / name), content_type=kind)
+    mock.script(match={"path": path}, times=times, body_file=str(FIXTURES / name), content_type=kind, **do)
 
 
 def head_of(mock):
@@ -257,7 +257,7 @@ def test_a_provider_that_quotes_the_token_is_masked(cloud, mock):
     slug, key = cloud.vertex(), cloud.key()
     native = cloud.ask("POST", f"/v1beta/models/@{slug}/{FLASH}:generateContent",
                        {"x-goog-api-key": str(key), "content-type": "application/json"},
-                       json.dumps({"contents": [{"parts": [{"text": "x"}]}]}))
+                       json.dumps({"contents": [{"role": "user", "parts": [{"text": "x"}]}]}))
     for answer in (native, cloud.chat(key, model=f"@{slug}/{FLASH}")):
         assert answer.status == 400 and b"bad token ***" in answer.body, answer
         assert b"ya29.quoted" not in answer.body
@@ -346,7 +346,7 @@ def test_claude_answers_openai_clients(cloud, mock, is_stream):
     ('{"anthropic_version":"2026-10-21","model":"@%s/' + CLAUDE + '" ,"max_tokens":64,"messages":[]}',
      '{"anthropic_version":"2026-10-21","max_tokens":64,"messages":[]}')])
 def test_claude_native_passes_without_its_model(cloud, mock, body, want):
-    serve(mock, "anthropic.messages.nonstream.json", f"{AT}/publishers/anthropic/models/*")
+    serve(mock, "anthropic.messages.nonstream.json", f"{AT}/publishers/anthropic/models/*", any_body=True)
     slug = cloud.vertex()
     answer = cloud.ask("POST", "/v1/messages", {"x-api-key": str(cloud.key()), "content-type": "application/json",
                                                 "anthropic-beta": "b-1"}, body % slug)

@@ -131,21 +131,21 @@ def temperature(value):
 
 
 def test_request_beats_key_beats_workspace(plane, provider, workspace, key):
-    mine, ours, asked = (config(plane, workspace, temperature(t)) for t in (1, 2, 3))
+    mine, ours, asked = (config(plane, workspace, temperature(t)) for t in (1, 2, 0))
     own = plane.key(workspace=workspace, defaults={"config_id": mine})
     assert plane.key_object(own)["defaults"]["config_id"] == mine
 
     def asks(k, use=None):
         assert ask(plane, k, use, model="@mock/gpt-4o-mini").status == 200
         return sent(provider).get("temperature")
-    assert (asks(own), asks(key), asks(own, asked), asks(key, asked)) == (1, None, 3, 3)
+    assert (asks(own), asks(key), asks(own, asked), asks(key, asked)) == (1, None, 0, 0)
     plane.admin("PUT", f"/admin/workspaces/{workspace['slug']}", {"defaults": {"config_id": ours}})
-    assert (asks(own), asks(key), asks(own, asked)) == (1, 2, 3)
+    assert (asks(own), asks(key), asks(own, asked)) == (1, 2, 0)
     assert plane.admin("GET", f"/admin/workspaces/{workspace['slug']}")["defaults"]["config_id"] == ours
     plane.admin("PUT", f"/configs/{asked}", {"isDefault": 1})
-    assert asks(key) == 3, "there is one default"
+    assert asks(key) == 0, "there is one default"
     plane.admin("PUT", f"/api-keys/{own.id}", {"defaults": {"config_id": None}})
-    assert asks(own) == 3
+    assert asks(own) == 0
     plane.admin("PUT", f"/admin/workspaces/{workspace['slug']}", {"defaults": {"config_id": None}})
     assert asks(own) is None
 

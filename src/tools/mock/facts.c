@@ -7,11 +7,11 @@
 
 #include <json-c/json.h>
 
-#define DEPTH_MAX      128
-#define INPUTS_MAX     2048
+#define DEPTH_MAX 128
+#define INPUTS_MAX 2048
 #define DIMENSIONS_MAX 4096
 #define DIMENSIONS_DEF 16
-#define CHOICES_MAX    128
+#define CHOICES_MAX 128
 
 static AG_PRINTF(5, 6) int refuse(struct mock_fault *f, bool is_violation, const char *code,
 				  const char *param, const char *fmt, ...)
@@ -241,19 +241,33 @@ facts_init(struct mock_facts *f, struct ag_str body, enum mock_endpoint ep)
 }
 
 int
-mock_facts_read(struct ag_str body, enum mock_endpoint ep, struct mock_facts *out,
+mock_facts_tree(struct ag_str body, enum mock_endpoint ep, struct mock_facts *out,
 		struct mock_fault *out_fault)
 {
 	struct mock_facts f;
-	int rc;
 
 	facts_init(&f, body, ep);
 	f.tree = parse_one(body);
 	if (!f.tree)
 		return refuse(out_fault, true, NULL, NULL, "body is not exactly one JSON object");
-	if (json_object_object_length(f.tree) != count_members(body))
-		rc = refuse(out_fault, true, NULL, NULL, "body has a member twice");
-	else if ((rc = read_model(&f, out_fault)) == 0 && (rc = read_user(&f, out_fault)) == 0)
+	if (json_object_object_length(f.tree) != count_members(body)) {
+		mock_facts_fini(&f);
+		return refuse(out_fault, true, NULL, NULL, "body has a member twice");
+	}
+	*out = f;
+	return 0;
+}
+
+int
+mock_facts_read(struct ag_str body, enum mock_endpoint ep, struct mock_facts *out,
+		struct mock_fault *out_fault)
+{
+	struct mock_facts f;
+	int rc = mock_facts_tree(body, ep, &f, out_fault);
+
+	if (rc < 0)
+		return rc;
+	if ((rc = read_model(&f, out_fault)) == 0 && (rc = read_user(&f, out_fault)) == 0)
 		rc = ep == MOCK_EP_EMBEDDINGS ? read_embeddings(&f, out_fault)
 					      : read_chat(&f, out_fault);
 	if (rc < 0) {
@@ -294,19 +308,29 @@ mock_facts_scan(struct ag_str body, enum mock_endpoint ep, struct mock_facts *ou
 }
 
 void
-mock_facts_any(struct ag_str body, enum mock_endpoint ep, struct mock_facts *out)
+mock_facts_tool(struct mock_facts *f, struct ag_str name, json_object *schema)
 {
-	struct json_object *v;
+	if (f->tools < MOCK_TOOLS_MAX)
+		f->tool[f->tools++] = (struct mock_tool){.name = name, .schema = schema};
+}
 
-	mock_facts_scan(body, ep, out);
-	out->tree = parse_one(body);
-	if (out->tree && json_object_object_get_ex(out->tree, "max_tokens", &v))
-		out->max_tokens = json_object_get_int64(v);
+void
+mock_facts_force(struct mock_facts *f, struct ag_str name)
+{
+	f->must_call = true;
+	for (unsigned i = 0; i < f->tools && name.n > 0; i++) {
+		if (!ag_str_eq(f->tool[i].name, name))
+			continue;
+		f->tool[0] = f->tool[i];
+		f->tools = 1;
+	}
 }
 
 void
 mock_facts_fini(struct mock_facts *f)
 {
+	if (f->is_schema_owned)
+		json_object_put(f->schema);
 	json_object_put(f->tree);
-	f->tree = NULL;
+	f->tree = f->schema = NULL;
 }

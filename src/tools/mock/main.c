@@ -19,10 +19,10 @@
 #include "tools/mock/mock.h"
 #include "tools/mock/serve.h"
 
-#define BACKLOG         4096
-#define ACCEPTS_A_TURN  64
+#define BACKLOG 4096
+#define ACCEPTS_A_TURN 64
 #define FAST_BODY_BYTES 700
-#define FAST_CHUNKS     50
+#define FAST_CHUNKS 50
 
 struct options {
 	const char *listen, *port_file, *cert, *key_file, *what, *body_bytes, *chunks;
@@ -33,7 +33,8 @@ static void
 usage(FILE *to)
 {
 	fputs("usage: aigate-mock [--listen ADDRESS:PORT] [--port-file FILE] [--key KEY]\n"
-	      "                   [--tls-cert FILE --tls-key FILE] [--strict | --lenient]\n"
+	      "                   [--aws-secret SECRET] [--tls-cert FILE --tls-key FILE]\n"
+	      "                   [--strict | --lenient] [--pedantic]\n"
 	      "                   [--do KEYS] [--watch-stdin]\n"
 	      "                   [--fast [--body-bytes N] [--chunks N]]\n",
 	      to);
@@ -53,16 +54,20 @@ parse_options(int argc, char **argv, struct mock *m, struct options *o)
 		{"chunks", required_argument, NULL, 'n'},
 		{"strict", no_argument, NULL, 's'},
 		{"lenient", no_argument, NULL, 'L'},
+		{"pedantic", no_argument, NULL, 'P'},
+		{"aws-secret", required_argument, NULL, 'A'},
 		{"fast", no_argument, NULL, 'f'},
 		{"watch-stdin", no_argument, NULL, 'w'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
-	const char **text[128] = {['l'] = &o->listen,     ['p'] = &o->port_file, ['c'] = &o->cert,
-				  ['k'] = &o->key_file,   ['K'] = &m->key,       ['d'] = &o->what,
-				  ['b'] = &o->body_bytes, ['n'] = &o->chunks};
+	const char **text[128] = {
+		['l'] = &o->listen,     ['p'] = &o->port_file, ['c'] = &o->cert,
+		['k'] = &o->key_file,   ['K'] = &m->key,       ['d'] = &o->what,
+		['b'] = &o->body_bytes, ['n'] = &o->chunks,    ['A'] = &m->aws_secret};
 	bool *flag[128] = {['s'] = &o->is_strict,
 			   ['L'] = &o->is_lenient,
+			   ['P'] = &m->is_pedantic,
 			   ['f'] = &m->is_fast,
 			   ['w'] = &o->watches_stdin};
 	int c;
@@ -300,8 +305,9 @@ mock_close(struct mock *m)
 	ag_fd_close(&m->listen_fd);
 	mock_script_clear(&m->script);
 	mock_tally_fini(&m->tally);
-	for (size_t i = 0; i < AG_ARRAY_LEN(m->ready); i++)
-		mock_answer_fini(&m->ready[i]);
+	for (size_t i = 0; i < MOCK_READY; i++)
+		for (size_t k = 0; k < AG_ARRAY_LEN(m->ready[i].answer); k++)
+			mock_answer_fini(&m->ready[i].answer[k]);
 	SSL_CTX_free(m->tls);
 	if (m->base)
 		event_base_free(m->base);
@@ -310,15 +316,16 @@ mock_close(struct mock *m)
 int
 main(int argc, char **argv)
 {
-	static struct mock m = {.format = &mock_format_openai, .listen_fd = -1};
+	static struct mock m = {.listen_fd = -1};
 	struct options o = {.listen = "127.0.0.1:0"};
 	struct ag_err err = {.text = ""};
 	int rc;
 
 	ag_list_init(&m.conns);
 	mock_script_init(&m.script);
-	for (size_t i = 0; i < AG_ARRAY_LEN(m.ready); i++)
-		mock_answer_init(&m.ready[i]);
+	for (size_t i = 0; i < MOCK_READY; i++)
+		for (size_t k = 0; k < AG_ARRAY_LEN(m.ready[i].answer); k++)
+			mock_answer_init(&m.ready[i].answer[k]);
 	if (parse_options(argc, argv, &m, &o) < 0) {
 		usage(stderr);
 		return 2;

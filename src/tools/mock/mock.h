@@ -11,12 +11,21 @@
 #include "tools/mock/script.h"
 #include "tools/mock/tally.h"
 
+#define MOCK_READY 9
+
+/* Fast mode: answers of a format, made once. [0] no stream, [1] stream, [2] stream with usage. */
+struct mock_ready {
+	const struct mock_format *format;
+	struct mock_answer answer[3];
+};
+
 struct mock {
 	struct event_base *base; /* owned */
 	SSL_CTX *tls;            /* owned; NULL: plain */
-	const struct mock_format *format;
-	const char *key; /* borrowed: argv; the bearer to demand, NULL: any */
-	bool is_strict, is_fast, is_accept_paused;
+	const char *key;         /* borrowed: argv; the credential to demand, NULL: any */
+	const char *
+		aws_secret; /* borrowed: argv; signatures are checked by it, NULL: their form alone */
+	bool is_strict, is_pedantic, is_fast, is_accept_paused;
 	int listen_fd; /* owned */
 	struct event on_accept;
 	struct ag_list conns;
@@ -24,8 +33,7 @@ struct mock {
 	struct mock_do defaults; /* of the command line; texts borrowed: argv */
 	struct mock_script script;
 	struct mock_tally tally;
-	/* Fast mode: answers made once. [0] no stream, [1] stream, [2] stream with usage. */
-	struct mock_answer ready[3];
+	struct mock_ready ready[MOCK_READY];
 };
 
 #endif

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdio.h>
 
-#include "base/clock.h"
+#include "tools/mock/reply.h"
 
 #define EVENT_MAX (40u * 1024u * 1024u)
 
@@ -14,45 +14,151 @@ static const char *const model_list[] = {"gpt-4o",
 					 "text-embedding-3-small",
 					 "text-embedding-3-large"};
 
+static bool
+ends(struct ag_str s, struct ag_str tail)
+{
+	return s.n >= tail.n && ag_str_eq(ag_str_skip(s, s.n - tail.n), tail);
+}
+
+/* The path behind its version, or behind the deployment. */
 static int
-openai_route(struct ag_str method, struct ag_str path, enum mock_endpoint *out,
-	     struct ag_str *out_id)
+route_tail(struct ag_str method, struct ag_str path, enum mock_endpoint *out)
 {
 	static const struct {
 		struct ag_str path;
-		const char *method;
 		enum mock_endpoint ep;
 	} row[] = {
-		{AG_STR("/v1/chat/completions"), "POST", MOCK_EP_CHAT},
-		{AG_STR("/v1/completions"), "POST", MOCK_EP_COMPLETIONS},
-		{AG_STR("/v1/embeddings"), "POST", MOCK_EP_EMBEDDINGS},
-		{AG_STR("/v1/models"), "GET", MOCK_EP_MODELS},
-		{AG_STR("/v1/models/"), "GET", MOCK_EP_MODEL},
+		{AG_STR("/chat/completions"), MOCK_EP_CHAT},
+		{AG_STR("/completions"), MOCK_EP_COMPLETIONS},
+		{AG_STR("/embeddings"), MOCK_EP_EMBEDDINGS},
+		{AG_STR("/responses"), MOCK_EP_RESPONSES},
+		{AG_STR("/moderations"), MOCK_EP_MODERATIONS},
+		{AG_STR("/images/generations"), MOCK_EP_IMAGES},
+		{AG_STR("/audio/speech"), MOCK_EP_SPEECH},
+		{AG_STR("/audio/transcriptions"), MOCK_EP_TRANSCRIPTION},
+		{AG_STR("/audio/translations"), MOCK_EP_TRANSCRIPTION},
 	};
 
 	for (size_t i = 0; i < AG_ARRAY_LEN(row); i++) {
-		bool is_prefix = row[i].ep == MOCK_EP_MODEL;
-
-		if (is_prefix ? !ag_str_starts(path, row[i].path) || path.n == row[i].path.n
-			      : !ag_str_eq(path, row[i].path))
+		if (!ag_str_eq(path, row[i].path))
 			continue;
-		if (!ag_str_eq(method, ag_str(row[i].method)))
-			return 405;
 		*out = row[i].ep;
-		*out_id = ag_str_skip(path, row[i].path.n);
-		return 0;
+		return ag_str_eq(method, AG_STR("POST")) ? 0 : 405;
 	}
 	return 404;
 }
 
-static struct ag_str
-openai_key(const struct mock_req *req, const struct ag_buf *in)
+static int
+openai_route(struct ag_str method, struct ag_str path, enum mock_endpoint *out,
+	     struct ag_str *out_id)
+{
+	static const struct ag_str models = AG_STR("/v1/models"), model = AG_STR("/v1/models/");
+
+	*out_id = AG_STR_NONE;
+	if (ag_str_eq(path, models) || (ag_str_starts(path, model) && path.n > model.n)) {
+		*out = path.n > model.n ? MOCK_EP_MODEL : MOCK_EP_MODELS;
+		*out_id = ag_str_skip(path, model.n);
+		return ag_str_eq(method, AG_STR("GET")) ? 0 : 405;
+	}
+	return ag_str_starts(path, AG_STR("/v1/")) ? route_tail(method, ag_str_skip(path, 3), out)
+						   : 404;
+}
+
+static const struct ag_str mistral_prefix = AG_STR("/mistral/v1");
+
+static int
+mistral_route(struct ag_str method, struct ag_str path, enum mock_endpoint *out,
+	      struct ag_str *out_id)
+{
+	int status = route_tail(method, ag_str_skip(path, mistral_prefix.n), out);
+
+	*out_id = AG_STR_NONE;
+	if (status == 0 && *out != MOCK_EP_CHAT && *out != MOCK_EP_EMBEDDINGS &&
+	    *out != MOCK_EP_MODERATIONS && *out != MOCK_EP_TRANSCRIPTION)
+		return 404;
+	return status;
+}
+
+static int
+azure_route(struct ag_str method, struct ag_str path, enum mock_endpoint *out,
+	    struct ag_str *out_id)
+{
+	static const struct ag_str mark = AG_STR("/deployments/");
+	const char *at = memmem(path.p, path.n, mark.p, mark.n);
+	struct ag_str id = at ? ag_str_skip(path, (size_t)(at - path.p) + mark.n) : AG_STR_NONE;
+	const char *slash = id.n > 0 ? memchr(id.p, '/', id.n) : NULL;
+
+	if (!slash || slash == id.p)
+		return 404;
+	*out_id = ag_str_n(id.p, (size_t)(slash - id.p));
+	return route_tail(method, ag_str_skip(id, out_id->n), out);
+}
+
+/* A part of the path that only one of them has.  The usual one is asked for first: benchmarks. */
+const struct mock_format *
+mock_format_of(struct ag_str path)
+{
+	static const struct {
+		struct ag_str part;
+		bool at_end;
+		const struct mock_format *format;
+	} row[] = {
+		{AG_STR("/v1/messages"), true, &mock_format_anthropic},
+		{AG_STR("/v1/messages/count_tokens"), true, &mock_format_anthropic},
+		{AG_STR("/publishers/anthropic/"), false, &mock_format_vertex_claude},
+		{AG_STR("/publishers/"), false, &mock_format_vertex},
+		{AG_STR("/model/"), false, &mock_format_bedrock},
+		{AG_STR("/v2/chat"), true, &mock_format_cohere},
+		{AG_STR("/v2/embed"), true, &mock_format_cohere},
+		{AG_STR("/v2/rerank"), true, &mock_format_cohere},
+		{AG_STR("/deployments/"), false, &mock_format_azure},
+		{AG_STR("/token"), true, &mock_format_oauth},
+	};
+	const char *colon;
+
+	if (ag_str_eq(path, AG_STR("/v1/chat/completions")))
+		return &mock_format_openai;
+	if (ag_str_starts(path, mistral_prefix))
+		return &mock_format_mistral;
+	for (size_t i = 0; i < AG_ARRAY_LEN(row); i++)
+		if (row[i].at_end ? ends(path, row[i].part)
+				  : memmem(path.p, path.n, row[i].part.p, row[i].part.n) != NULL)
+			return row[i].format;
+	colon = path.n > 0 ? memrchr(path.p, ':', path.n) : NULL;
+	if (colon && !memchr(colon, '/', path.n - (size_t)(colon - path.p)) &&
+	    memmem(path.p, path.n, "/models/", 8))
+		return &mock_format_gemini;
+	return &mock_format_openai;
+}
+
+struct ag_str
+mock_key_bearer(const struct mock_req *req, const struct ag_buf *in)
 {
 	struct ag_str v = mock_span_str(req->header[MOCK_H_AUTHORIZATION], in);
 
 	if (v.n < 7 || !ag_str_ieq(ag_str_n(v.p, 7), AG_STR("bearer ")))
 		return AG_STR_NONE;
 	return ag_str_trim(ag_str_skip(v, 7));
+}
+
+struct ag_str
+mock_key_any(const struct mock_req *req, const struct ag_buf *in)
+{
+	static const enum mock_header own[] = {MOCK_H_X_API_KEY, MOCK_H_API_KEY,
+					       MOCK_H_GOOG_API_KEY, MOCK_H_AUTHORIZATION};
+	struct ag_str v = mock_key_bearer(req, in);
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(own) && v.n == 0; i++)
+		v = mock_span_str(req->header[own[i]], in);
+	return v;
+}
+
+static struct ag_str
+azure_key(const struct mock_req *req, const struct ag_buf *in)
+{
+	struct ag_str own = mock_span_str(req->header[MOCK_H_API_KEY], in);
+
+	return own.n > 0 ? own : mock_key_bearer(req, in);
 }
 
 void
@@ -79,28 +185,14 @@ mock_openai_headers(const struct mock_job *job, struct ag_buf *out)
 		      (unsigned long long)job->serial);
 }
 
-enum mock_framing
-mock_openai_framing(const struct mock_job *job, bool wants_chunks)
-{
-	if (job->what && mock_do_flag(job->what, MOCK_KEY_UNTIL_EOF))
-		return MOCK_FRAME_EOF;
-	if (!wants_chunks && !(job->what && mock_do_flag(job->what, MOCK_KEY_CHUNKED)))
-		return MOCK_FRAME_LENGTH;
-	return job->is_http10 ? MOCK_FRAME_EOF : MOCK_FRAME_CHUNKED;
-}
-
-void
-mock_openai_whole(const struct mock_job *job, struct mock_answer *a, int status, const char *type,
-		  const struct ag_buf *body)
+static void
+put_whole(const struct mock_job *job, struct mock_answer *a, const struct ag_buf *body)
 {
 	struct ag_buf headers;
 
 	ag_buf_init(&headers, 4096);
 	mock_openai_headers(job, &headers);
-	a->framing = mock_openai_framing(job, false);
-	a->closes = job->closes;
-	a->failed |= body->failed;
-	mock_answer_whole(a, status, type, ag_buf_str(&headers), ag_buf_str(body));
+	mock_put_whole(job, a, 200, NULL, ag_buf_str(&headers), body);
 	ag_buf_fini(&headers);
 }
 
@@ -182,31 +274,12 @@ openai_refuse(const struct mock_job *job, const struct mock_error *e, struct moc
 	if (e->retry_after >= 0)
 		ag_buf_printf(&headers, "retry-after: %lld\r\nretry-after-ms: %lld000\r\n",
 			      (long long)e->retry_after, (long long)e->retry_after);
-	a->framing = mock_openai_framing(job, false);
+	a->framing = mock_framing_of(job, false);
 	a->closes = job->closes;
 	mock_answer_whole(a, e->status, "application/json", ag_buf_str(&headers),
 			  ag_buf_str(&body));
 	ag_buf_fini(&headers);
 	ag_buf_fini(&body);
-}
-
-static void
-put_base64(struct ag_buf *out, const unsigned char *p, size_t n)
-{
-	static const char set[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-	for (size_t i = 0; i < n; i += 3) {
-		size_t left = n - i;
-		/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): n bytes are set */
-		uint32_t v = (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
-			     (left > 2 ? (uint32_t)p[i + 2] : 0);
-
-		ag_buf_putc(out, set[v >> 18]);
-		ag_buf_putc(out, set[(v >> 12) & 63]);
-		ag_buf_putc(out, left > 1 ? set[(v >> 6) & 63] : '=');
-		ag_buf_putc(out, left > 2 ? set[v & 63] : '=');
-	}
 }
 
 /* Numbers of three decimals that differ by place and by entry. */
@@ -231,7 +304,7 @@ put_vector(struct ag_buf *out, const struct mock_facts *f, int64_t entry)
 		return;
 	}
 	ag_buf_putc(out, '"');
-	put_base64(out, (const unsigned char *)v, (size_t)f->dimensions * sizeof(v[0]));
+	mock_put_base64(out, (const unsigned char *)v, (size_t)f->dimensions * sizeof(v[0]));
 	ag_buf_putc(out, '"');
 }
 
@@ -261,7 +334,7 @@ render_embeddings(const struct mock_job *job, struct mock_answer *a)
 			      (long long)prompt, (long long)prompt);
 	ag_buf_puts(&body, "}\n");
 	a->prompt_tokens = mock_openai_prompt_tokens(job);
-	mock_openai_whole(job, a, 200, "application/json", &body);
+	put_whole(job, a, &body);
 	if (!mock_do_flag(d, MOCK_KEY_NO_USAGE) && prompt > 0) {
 		a->usage_prompt = prompt;
 		a->usage_end = a->out.n;
@@ -301,135 +374,15 @@ render_models(const struct mock_job *job, struct mock_answer *a)
 		ag_buf_puts(&body, "]}");
 	ag_buf_putc(&body, '\n');
 	if (is_found)
-		mock_openai_whole(job, a, 200, "application/json", &body);
+		put_whole(job, a, &body);
 	else
 		openai_refuse(job, &missing, a);
 	ag_buf_fini(&body);
 }
 
-static int
-sextet(char c)
-{
-	static const char table[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const char *at = c ? strchr(table, c) : NULL;
-
-	return at ? (int)(at - table) : -1;
-}
-
 static void
-decode_base64(struct ag_str text, struct ag_buf *out)
-{
-	unsigned bits = 0, n = 0;
-
-	for (size_t i = 0; i < text.n; i++) {
-		int v = sextet(text.p[i]);
-
-		if (v < 0)
-			continue;
-		bits = bits << 6 | (unsigned)v;
-		n += 6;
-		if (n >= 8) {
-			n -= 8;
-			ag_buf_putc(out, (char)(bits >> n & 255));
-		}
-	}
-}
-
-static void
-read_body_file(struct ag_str name, struct ag_buf *out)
-{
-	char path[4097];
-	struct ag_buf raw;
-	FILE *f;
-	size_t got;
-
-	ag_str_copy(name, path, sizeof(path));
-	f = fopen(path, "r");
-	if (!f) {
-		out->failed = true;
-		return;
-	}
-	ag_buf_init(&raw, EVENT_MAX);
-	do {
-		char *at = ag_buf_reserve(&raw, 65536);
-
-		got = at ? fread(at, 1, 65536, f) : 0;
-		ag_buf_commit(&raw, got);
-	} while (got > 0);
-	fclose(f);
-	if (name.n > 4 && ag_str_eq(ag_str_skip(name, name.n - 4), AG_STR(".b64")))
-		decode_base64(ag_buf_str(&raw), out);
-	else
-		ag_buf_put_str(out, ag_buf_str(&raw));
-	ag_buf_fini(&raw);
-}
-
-/* Where the first event ends, behind its empty line. */
-static size_t
-event_end(struct ag_str body)
-{
-	const char *lf = memmem(body.p, body.n, "\n\n", 2), *crlf = memmem(body.p, body.n, "\r\n\r\n", 4);
-
-	if (crlf && (!lf || crlf < lf))
-		return (size_t)(crlf - body.p) + 4;
-	return lf ? (size_t)(lf - body.p) + 2 : body.n;
-}
-
-/* "name: value" lines of the script. */
-static void
-put_scripted_headers(struct ag_str lines, struct ag_buf *out)
-{
-	while (lines.n > 0) {
-		const char *lf = memchr(lines.p, '\n', lines.n);
-		struct ag_str one = ag_str_n(lines.p, lf ? (size_t)(lf - lines.p) : lines.n);
-
-		ag_buf_put_str(out, one);
-		ag_buf_puts(out, "\r\n");
-		lines = ag_str_skip(lines, one.n + 1);
-	}
-}
-
-/* A stream goes event by event. */
-void
-mock_openai_verbatim(const struct mock_job *job, struct mock_answer *a)
-{
-	const struct mock_do *d = job->what;
-	struct ag_str body = mock_do_text(d, MOCK_KEY_BODY, AG_STR_NONE);
-	struct ag_str type = mock_do_text(d, MOCK_KEY_CONTENT_TYPE, AG_STR("application/json"));
-	char content_type[260];
-	struct ag_buf headers, file;
-	int32_t chunks = 0;
-
-	ag_buf_init(&file, EVENT_MAX);
-	if (mock_do_has(d, MOCK_KEY_BODY_FILE)) {
-		read_body_file(mock_do_text(d, MOCK_KEY_BODY_FILE, AG_STR_NONE), &file);
-		a->failed |= file.failed;
-		body = ag_buf_str(&file);
-	}
-	ag_str_copy(type, content_type, sizeof(content_type));
-	a->prompt_tokens = mock_do_num(d, MOCK_KEY_PROMPT_TOKENS, 0);
-	a->completion_tokens = mock_do_num(d, MOCK_KEY_TOKENS, 0);
-	a->is_stream = ag_str_starts(type, AG_STR("text/event-stream"));
-	a->framing = mock_openai_framing(job, a->is_stream);
-	a->closes = job->closes;
-	ag_buf_init(&headers, 8192);
-	mock_openai_headers(job, &headers);
-	put_scripted_headers(mock_do_text(d, MOCK_KEY_HEADERS, AG_STR_NONE), &headers);
-	mock_answer_head(a, (int)mock_do_num(d, MOCK_KEY_STATUS, 200), content_type,
-			 ag_buf_str(&headers), body.n);
-	ag_buf_fini(&headers);
-	while (body.n > 0) {
-		struct ag_str part = ag_str_n(body.p, a->is_stream ? event_end(body) : body.n);
-
-		mock_answer_put(a, part, ++chunks, a->is_stream);
-		body = ag_str_skip(body, part.n);
-	}
-	mock_answer_end(a);
-	ag_buf_fini(&file);
-}
-
-static void
-openai_render(const struct mock_job *job, struct mock_answer *a)
+render_as(enum mock_kin kin, const struct mock_format *format, const struct mock_job *job,
+	  struct mock_answer *a)
 {
 	int64_t status = mock_do_num(job->what, MOCK_KEY_STATUS, 200);
 	struct mock_error e = {.status = (int)status,
@@ -440,13 +393,13 @@ openai_render(const struct mock_job *job, struct mock_answer *a)
 		return;
 	}
 	if (status >= 300) {
-		openai_refuse(job, &e, a);
+		format->refuse(job, &e, a);
 		return;
 	}
 	switch (job->facts->endpoint) {
 	case MOCK_EP_CHAT:
 	case MOCK_EP_COMPLETIONS:
-		mock_openai_text(job, a);
+		mock_openai_text(job, kin, a);
 		break;
 	case MOCK_EP_EMBEDDINGS:
 		render_embeddings(job, a);
@@ -455,14 +408,141 @@ openai_render(const struct mock_job *job, struct mock_answer *a)
 	case MOCK_EP_MODEL:
 		render_models(job, a);
 		break;
+	case MOCK_EP_RESPONSES:
+		mock_responses_render(job, a);
+		break;
+	case MOCK_EP_MODERATIONS:
+	case MOCK_EP_IMAGES:
+	case MOCK_EP_SPEECH:
+	case MOCK_EP_TRANSCRIPTION:
+		mock_media_render(job, a);
+		break;
+	case MOCK_EP_COUNT_TOKENS:
+	case MOCK_EP_RERANK:
+	case MOCK_EP_EMBED_BATCH:
+	case MOCK_EP_PREDICT:
+	case MOCK_EP_INVOKE:
+	case MOCK_EP_TOKEN:
+		assert(!"no route of this format leads here");
 	}
+}
+
+static void
+openai_render(const struct mock_job *job, struct mock_answer *a)
+{
+	render_as(MOCK_KIN_OPENAI, &mock_format_openai, job, a);
 }
 
 const struct mock_format mock_format_openai = {
 	.name = "openai",
 	.route = openai_route,
-	.key = openai_key,
+	.key = mock_key_bearer,
+	.key_headers = 1u << MOCK_H_AUTHORIZATION,
+	.read = mock_openai_read,
 	.render = openai_render,
 	.refuse = openai_refuse,
+	.id = mock_openai_id,
+};
+
+/* ---- Azure: the deployment in the path, errors of its own ---- */
+
+static void
+put_error(const struct mock_job *job, int status, const struct ag_buf *b, int64_t retry_after,
+	  struct mock_answer *a)
+{
+	struct ag_buf headers;
+
+	ag_buf_init(&headers, 4096);
+	ag_buf_printf(&headers, "apim-request-id: mock%llu\r\n", (unsigned long long)job->serial);
+	if (retry_after >= 0)
+		ag_buf_printf(&headers, "retry-after: %lld\r\n", (long long)retry_after);
+	mock_put_whole(job, a, status, NULL, ag_buf_str(&headers), b);
+	ag_buf_fini(&headers);
+}
+
+static void
+azure_refuse(const struct mock_job *job, const struct mock_error *e, struct mock_answer *a)
+{
+	static const struct mock_do nothing;
+	const struct mock_do *what = job->what ? job->what : &nothing;
+	struct ag_str message =
+		e->message.n > 0 ? e->message : ag_str(error_row(e->status)->message);
+	char status[12];
+	struct ag_buf b;
+
+	snprintf(status, sizeof(status), "%d", e->status);
+	ag_buf_init(&b, EVENT_MAX);
+	ag_buf_puts(&b, "{\"error\":{\"code\":");
+	mock_put_text(&b, mock_do_text(what, MOCK_KEY_ERROR_CODE,
+				       ag_str(e->code && e->status == 400 ? e->code : status)));
+	ag_buf_puts(&b, ",\"message\":");
+	mock_put_text(&b, mock_do_text(what, MOCK_KEY_ERROR_MESSAGE, message));
+	ag_buf_puts(&b, "}}");
+	put_error(job, e->status, &b, e->retry_after, a);
+	ag_buf_fini(&b);
+}
+
+static void
+azure_render(const struct mock_job *job, struct mock_answer *a)
+{
+	render_as(MOCK_KIN_AZURE, &mock_format_azure, job, a);
+}
+
+const struct mock_format mock_format_azure = {
+	.name = "azure",
+	.route = azure_route,
+	.key = azure_key,
+	.key_headers = 1u << MOCK_H_API_KEY | 1u << MOCK_H_AUTHORIZATION,
+	.read = mock_azure_read,
+	.render = azure_render,
+	.refuse = azure_refuse,
+	.id = mock_openai_id,
+};
+
+/* ---- Mistral ---- */
+
+static void
+mistral_refuse(const struct mock_job *job, const struct mock_error *e, struct mock_answer *a)
+{
+	struct ag_str message =
+		e->message.n > 0 ? e->message : ag_str(error_row(e->status)->message);
+	struct ag_buf b;
+
+	if (job->what)
+		message = mock_do_text(job->what, MOCK_KEY_ERROR_MESSAGE, message);
+	ag_buf_init(&b, EVENT_MAX);
+	if (e->status == 401) {
+		ag_buf_puts(&b, "{\"detail\":\"Unauthorized\"}");
+	} else if (e->status == 422) {
+		ag_buf_puts(&b, "{\"detail\":[{\"type\":\"value_error\",\"loc\":[\"body\",");
+		mock_put_text(&b, ag_str(e->param ? e->param : ""));
+		ag_buf_puts(&b, "],\"msg\":");
+		mock_put_text(&b, message);
+		ag_buf_puts(&b, "}]}");
+	} else {
+		ag_buf_puts(&b, "{\"object\":\"error\",\"message\":");
+		mock_put_text(&b, message);
+		ag_buf_printf(&b, ",\"type\":\"%s\",\"param\":null,\"code\":\"%d\"}",
+			      e->status == 429 ? "rate_limited" : "invalid_request_error",
+			      e->status * 10);
+	}
+	put_error(job, e->status, &b, -1, a);
+	ag_buf_fini(&b);
+}
+
+static void
+mistral_render(const struct mock_job *job, struct mock_answer *a)
+{
+	render_as(MOCK_KIN_MISTRAL, &mock_format_mistral, job, a);
+}
+
+const struct mock_format mock_format_mistral = {
+	.name = "mistral",
+	.route = mistral_route,
+	.key = mock_key_bearer,
+	.key_headers = 1u << MOCK_H_AUTHORIZATION,
+	.read = mock_mistral_read,
+	.render = mistral_render,
+	.refuse = mistral_refuse,
 	.id = mock_openai_id,
 };

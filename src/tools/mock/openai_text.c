@@ -1,9 +1,16 @@
 #include "tools/mock/openai.h"
 
 #include "base/clock.h"
+#include "tools/mock/reply.h"
 
 #define WORD_BYTES 5
-#define EVENT_MAX  (40u * 1024u * 1024u)
+#define AZURE_FILTER                                                                               \
+	",\"content_filter_results\":{\"hate\":{\"filtered\":false,\"severity\":\"safe\"}}"
+/* What Azure thinks of the prompt comes before all else, in an event without choices. */
+#define AZURE_FIRST                                                                                \
+	"data: {\"id\":\"\",\"object\":\"\",\"created\":0,\"model\":\"\",\"choices\":[],"          \
+	"\"prompt_filter_results\":[{\"prompt_index\":0,\"content_filter_results\":{}}]}\n\n"
+#define EVENT_MAX (40u * 1024u * 1024u)
 
 /* All of one length, so that the place of the n-th is known without counting. */
 static const char word[16][WORD_BYTES + 1] = {"amber", "birch", "cedar", "delta", "ember", "flint",
@@ -13,6 +20,8 @@ static const char word[16][WORD_BYTES + 1] = {"amber", "birch", "cedar", "delta"
 /* What an answer to chat or completions consists of, worked out before a byte is rendered. */
 struct plan {
 	const struct mock_job *job;
+	enum mock_kin kin;
+	struct mock_reply reply; /* of it: the calls, and the text where a schema asks for one */
 	bool is_chat;
 	struct ag_str text; /* given by script; n 0: words */
 	int64_t words;      /* visible ones, per choice */
@@ -20,6 +29,7 @@ struct plan {
 	int64_t pad;        /* bytes added to the content of all choices */
 	int64_t prompt, completion;
 	const char *finish;
+	char finish_word[68]; /* the script's */
 	char id[48];
 	struct ag_str model, tier;
 	int64_t error_after;
@@ -91,8 +101,10 @@ plan_tokens(struct plan *p, const struct mock_job *job)
 		p->finish = "length";
 	}
 	p->words = want - mock_do_num(d, MOCK_KEY_REASONING_TOKENS, 0);
-	if (p->words < 0)
+	if (p->words < 0 || (p->reply.calls > 0 && !p->text.p))
 		p->words = 0;
+	if (p->reply.calls > 0)
+		p->finish = "tool_calls";
 	p->prompt = mock_openai_prompt_tokens(job);
 	p->completion = want * f->n;
 	p->chunks = 1;
@@ -108,17 +120,25 @@ plan_tokens(struct plan *p, const struct mock_job *job)
 }
 
 static void
-plan_make(struct plan *p, const struct mock_job *job)
+plan_make(struct plan *p, const struct mock_job *job, enum mock_kin kin)
 {
 	const struct mock_do *d = job->what;
 
-	*p = (struct plan){.job = job, .is_chat = job->facts->endpoint == MOCK_EP_CHAT};
+	*p = (struct plan){.job = job, .kin = kin, .is_chat = job->facts->endpoint == MOCK_EP_CHAT};
+	mock_reply_init(&p->reply, job, kin == MOCK_KIN_MISTRAL ? "" : "call_");
 	p->text = mock_do_text(d, MOCK_KEY_TEXT, AG_STR_NONE);
+	if (!p->text.p && job->facts->wants_json)
+		p->text = p->reply.text;
 	p->model = mock_do_text(d, MOCK_KEY_MODEL_SERVED, job->facts->model);
 	p->tier = mock_do_text(d, MOCK_KEY_SERVICE_TIER, AG_STR("default"));
 	p->error_after = mock_do_num(d, MOCK_KEY_ERROR_AFTER_CHUNKS, -1);
 	mock_openai_id(job->facts->endpoint, job->serial, p->id, sizeof(p->id));
 	plan_tokens(p, job);
+	if (mock_do_has(d, MOCK_KEY_FINISH)) {
+		ag_str_copy(mock_do_text(d, MOCK_KEY_FINISH, AG_STR_NONE), p->finish_word,
+			    sizeof(p->finish_word));
+		p->finish = p->finish_word;
+	}
 }
 
 static void
@@ -126,7 +146,8 @@ put_usage_members(struct ag_buf *out, const struct mock_do *d, int64_t prompt, i
 {
 	ag_buf_printf(out,
 		      "{\"prompt_tokens\":%lld,\"completion_tokens\":%lld,\"total_tokens\":%lld",
-		      (long long)prompt, (long long)completion, (long long)prompt + (long long)completion);
+		      (long long)prompt, (long long)completion,
+		      (long long)prompt + (long long)completion);
 	ag_buf_printf(out, ",\"prompt_tokens_details\":{\"cached_tokens\":%lld,",
 		      (long long)mock_do_num(d, MOCK_KEY_CACHED_TOKENS, 0));
 	if (mock_do_has(d, MOCK_KEY_CACHE_WRITE_TOKENS))
@@ -134,10 +155,12 @@ put_usage_members(struct ag_buf *out, const struct mock_do *d, int64_t prompt, i
 			      (long long)mock_do_num(d, MOCK_KEY_CACHE_WRITE_TOKENS, 0));
 	ag_buf_printf(
 		out,
-		"\"audio_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":%lld,"
-		"\"audio_tokens\":0,\"accepted_prediction_tokens\":0,"
+		"\"audio_tokens\":%lld},\"completion_tokens_details\":{\"reasoning_tokens\":%lld,"
+		"\"audio_tokens\":%lld,\"accepted_prediction_tokens\":0,"
 		"\"rejected_prediction_tokens\":0}}",
-		(long long)mock_do_num(d, MOCK_KEY_REASONING_TOKENS, 0));
+		(long long)mock_do_num(d, MOCK_KEY_AUDIO_PROMPT_TOKENS, 0),
+		(long long)mock_do_num(d, MOCK_KEY_REASONING_TOKENS, 0),
+		(long long)mock_do_num(d, MOCK_KEY_AUDIO_TOKENS, 0));
 }
 
 static void
@@ -158,14 +181,64 @@ put_usage(struct ag_buf *out, const struct plan *p, struct mock_answer *a)
 }
 
 static void
+put_call(struct ag_buf *out, const struct plan *p, unsigned i, bool has_index)
+{
+	const struct mock_call *c = &p->reply.call[i];
+
+	ag_buf_putc(out, '{');
+	if (has_index)
+		ag_buf_printf(out, "\"index\":%u,", i);
+	ag_buf_printf(out, "\"id\":\"%s\",\"type\":\"function\",\"function\":{\"name\":", c->id);
+	mock_put_text(out, c->name);
+	ag_buf_puts(out, ",\"arguments\":");
+	/* Mistral's come whole; elsewhere they follow in pieces. */
+	mock_put_text(out, has_index && p->kin != MOCK_KIN_MISTRAL ? AG_STR("") : c->args);
+	ag_buf_puts(out, "}}");
+}
+
+static void
+put_message(struct ag_buf *out, const struct plan *p, int64_t c)
+{
+	bool has_parts = p->kin == MOCK_KIN_MISTRAL && p->reply.thinking.n > 0;
+	bool has_text = p->words > 0 || p->text.n > 0 || p->pad > 0 || p->reply.calls == 0;
+
+	ag_buf_puts(out, "\"message\":{\"role\":\"assistant\",\"content\":");
+	if (has_parts) {
+		ag_buf_puts(out,
+			    "[{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\",\"text\":");
+		mock_put_text(out, p->reply.thinking);
+		ag_buf_puts(out, "}]},{\"type\":\"text\",\"text\":");
+	}
+	ag_buf_puts(out, has_text ? "\"" : "null");
+	put_content(out, p, 0, c);
+	ag_buf_puts(out, has_text ? "\"" : "");
+	ag_buf_puts(out, has_parts ? "}]" : "");
+	if (p->reply.thinking.n > 0 && !has_parts) {
+		ag_buf_puts(out, ",\"reasoning_content\":");
+		mock_put_text(out, p->reply.thinking);
+	}
+	for (unsigned i = 0; i < p->reply.calls; i++) {
+		ag_buf_puts(out, i > 0 ? "," : ",\"tool_calls\":[");
+		put_call(out, p, i, false);
+	}
+	ag_buf_puts(out, p->reply.calls > 0 ? "]" : "");
+	ag_buf_puts(out, ",\"refusal\":null,\"annotations\":[]}");
+}
+
+static void
 put_choices(struct ag_buf *out, const struct plan *p)
 {
 	for (int64_t c = 0; c < p->job->facts->n; c++) {
 		ag_buf_printf(out, "%s{\"index\":%lld,", c > 0 ? "," : "", (long long)c);
-		ag_buf_puts(out, p->is_chat ? "\"message\":{\"role\":\"assistant\",\"content\":\""
-					    : "\"text\":\"");
-		put_content(out, p, 0, c);
-		ag_buf_puts(out, p->is_chat ? "\",\"refusal\":null,\"annotations\":[]}" : "\"");
+		if (p->is_chat) {
+			put_message(out, p, c);
+		} else {
+			ag_buf_puts(out, "\"text\":\"");
+			put_content(out, p, 0, c);
+			ag_buf_putc(out, '"');
+		}
+		if (p->kin == MOCK_KIN_AZURE)
+			ag_buf_puts(out, AZURE_FILTER);
 		ag_buf_printf(out, ",\"logprobs\":null,\"finish_reason\":\"%s\"}", p->finish);
 	}
 }
@@ -202,7 +275,7 @@ static void
 render_whole(struct plan *p, struct mock_answer *a)
 {
 	int64_t bytes = mock_do_num(p->job->what, MOCK_KEY_BODY_BYTES, 0);
-	struct ag_buf body;
+	struct ag_buf body, headers;
 
 	ag_buf_init(&body, MOCK_OUT_MAX);
 	put_whole_body(&body, p, a);
@@ -211,8 +284,14 @@ render_whole(struct plan *p, struct mock_answer *a)
 		ag_buf_reset(&body);
 		put_whole_body(&body, p, a);
 	}
-	mock_openai_whole(p->job, a, (int)mock_do_num(p->job->what, MOCK_KEY_STATUS, 200),
-			  "application/json", &body);
+	ag_buf_init(&headers, 4096);
+	mock_openai_headers(p->job, &headers);
+	a->framing = mock_framing_of(p->job, false);
+	a->closes = p->job->closes;
+	a->failed |= body.failed;
+	mock_answer_whole(a, (int)mock_do_num(p->job->what, MOCK_KEY_STATUS, 200),
+			  "application/json", ag_buf_str(&headers), ag_buf_str(&body));
+	ag_buf_fini(&headers);
 	if (a->usage_prompt > 0 || a->usage_completion > 0)
 		a->usage_end = a->out.n;
 	ag_buf_fini(&body);
@@ -238,7 +317,7 @@ event_end(struct stream *s, bool has_choice, int32_t chunks)
 {
 	if (has_choice) {
 		ag_buf_putc(&s->event, ']');
-		if (s->p->job->facts->include_usage &&
+		if (s->p->job->facts->include_usage && s->p->kin != MOCK_KIN_MISTRAL &&
 		    !mock_do_flag(s->p->job->what, MOCK_KEY_NO_USAGE))
 			ag_buf_puts(&s->event, ",\"usage\":null");
 		ag_buf_puts(&s->event, "}\n\n");
@@ -272,13 +351,74 @@ put_content_event(struct stream *s, int64_t k, int64_t c)
 	event_end(s, true, is_last ? (int32_t)(k + 1) : -1);
 }
 
+/* A delta of one choice with this inside. */
+static void
+put_delta(struct stream *s, int64_t c, const struct ag_buf *inside, int32_t chunks)
+{
+	event_begin(s);
+	ag_buf_printf(&s->event, "{\"index\":%lld,\"delta\":{", (long long)c);
+	ag_buf_put_str(&s->event, ag_buf_str(inside));
+	ag_buf_puts(&s->event, "},\"logprobs\":null,\"finish_reason\":null}");
+	event_end(s, true, chunks);
+}
+
+static void
+put_thinking_event(struct stream *s, int64_t c)
+{
+	struct ag_buf b;
+
+	ag_buf_init(&b, EVENT_MAX);
+	ag_buf_puts(
+		&b,
+		s->p->kin == MOCK_KIN_MISTRAL
+			? "\"content\":[{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\",\"text\":"
+			: "\"reasoning_content\":");
+	mock_put_text(&b, s->p->reply.thinking);
+	ag_buf_puts(&b, s->p->kin == MOCK_KIN_MISTRAL ? "}]}]" : "");
+	put_delta(s, c, &b, -1);
+	ag_buf_fini(&b);
+}
+
+/* Begun with name and id, then its arguments in two pieces. */
+static void
+put_call_events(struct stream *s, int64_t c, unsigned i)
+{
+	struct ag_str args = s->p->reply.call[i].args;
+	size_t half = slice_at(args, 1, 2);
+	struct ag_buf b;
+
+	ag_buf_init(&b, EVENT_MAX);
+	ag_buf_puts(&b, "\"tool_calls\":[");
+	put_call(&b, s->p, i, true);
+	ag_buf_putc(&b, ']');
+	put_delta(s, c, &b, -1);
+	for (int k = 0; k < 2 && s->p->kin != MOCK_KIN_MISTRAL; k++) {
+		ag_buf_reset(&b);
+		ag_buf_printf(&b, "\"tool_calls\":[{\"index\":%u,\"function\":{\"arguments\":", i);
+		mock_put_text(&b, k ? ag_str_skip(args, half) : ag_str_n(args.p, half));
+		ag_buf_puts(&b, "}}]");
+		put_delta(s, c, &b, -1);
+	}
+	ag_buf_fini(&b);
+}
+
 static void
 put_finish_event(struct stream *s, int64_t c)
 {
+	bool has_usage = s->p->kin == MOCK_KIN_MISTRAL && c + 1 == s->p->job->facts->n &&
+			 !mock_do_flag(s->p->job->what, MOCK_KEY_NO_USAGE);
+
 	event_begin(s);
 	ag_buf_printf(&s->event, "{\"index\":%lld,%s,\"logprobs\":null,\"finish_reason\":\"%s\"}",
 		      (long long)c, s->p->is_chat ? "\"delta\":{}" : "\"text\":\"\"", s->p->finish);
-	event_end(s, true, -1);
+	if (has_usage) {
+		ag_buf_puts(&s->event, "],\"usage\":");
+		put_usage(&s->event, s->p, s->a);
+		ag_buf_puts(&s->event, "}\n\n");
+	}
+	event_end(s, !has_usage, -1);
+	if (has_usage)
+		s->a->usage_end = s->a->out.n;
 }
 
 static void
@@ -322,8 +462,15 @@ put_content_events(struct stream *s)
 		put_error_event(s);
 		return false;
 	}
-	for (int64_t c = 0; s->p->is_chat && c < f->n; c++)
+	for (int64_t c = 0; s->p->is_chat && c < f->n; c++) {
 		put_role_event(s, c);
+		if (s->p->reply.thinking.n > 0)
+			put_thinking_event(s, c);
+		for (unsigned i = 0; i < s->p->reply.calls; i++)
+			put_call_events(s, c, i);
+	}
+	if (s->p->reply.calls > 0 && s->p->words == 0 && s->p->text.n == 0)
+		return true;
 	for (int64_t k = 0; k < s->p->chunks && !s->a->failed; k++) {
 		for (int64_t c = 0; c < f->n; c++)
 			put_content_event(s, k, c);
@@ -350,15 +497,18 @@ put_stream(struct plan *p, struct mock_answer *a)
 	mock_openai_headers(p->job, &headers);
 	ag_buf_puts(&headers, "cache-control: no-cache\r\n");
 	put_intro(&s.intro, p, p->is_chat ? "chat.completion.chunk" : "text_completion");
-	a->framing = mock_openai_framing(p->job, true);
+	a->framing = mock_framing_of(p->job, true);
 	a->closes = p->job->closes;
 	a->is_stream = true;
 	mock_answer_head(a, (int)mock_do_num(d, MOCK_KEY_STATUS, 200),
 			 "text/event-stream; charset=utf-8", ag_buf_str(&headers), 0);
+	if (p->kin == MOCK_KIN_AZURE)
+		put_raw_event(&s, AZURE_FIRST);
 	if (put_content_events(&s)) {
 		for (int64_t c = 0; c < p->job->facts->n; c++)
 			put_finish_event(&s, c);
-		if (p->job->facts->include_usage && !mock_do_flag(d, MOCK_KEY_NO_USAGE))
+		if (p->job->facts->include_usage && p->kin != MOCK_KIN_MISTRAL &&
+		    !mock_do_flag(d, MOCK_KEY_NO_USAGE))
 			put_usage_event(&s);
 		if (!mock_do_flag(d, MOCK_KEY_NO_DONE))
 			put_raw_event(&s, "data: [DONE]\n\n");
@@ -383,15 +533,16 @@ render_stream(struct plan *p, struct mock_answer *a)
 }
 
 void
-mock_openai_text(const struct mock_job *job, struct mock_answer *a)
+mock_openai_text(const struct mock_job *job, enum mock_kin kin, struct mock_answer *a)
 {
 	struct plan p;
 
-	plan_make(&p, job);
+	plan_make(&p, job, kin);
 	if (job->facts->stream)
 		render_stream(&p, a);
 	else
 		render_whole(&p, a);
 	a->prompt_tokens = p.prompt;
 	a->completion_tokens = p.completion;
+	mock_reply_fini(&p.reply);
 }

@@ -6,7 +6,7 @@
 #include "base/num.h"
 
 #define HEADERS_MAX 128
-#define TARGET_MAX  8192
+#define TARGET_MAX 8192
 
 void
 mock_req_init(struct mock_req *req)
@@ -162,6 +162,7 @@ take_header(struct mock_req *req, struct ag_str name, struct ag_str value, const
 		[MOCK_H_X_API_KEY] = AG_STR("x-api-key"),
 		[MOCK_H_API_KEY] = AG_STR("api-key"),
 		[MOCK_H_GOOG_API_KEY] = AG_STR("x-goog-api-key"),
+		[MOCK_H_ANTHROPIC_VERSION] = AG_STR("anthropic-version"),
 	};
 
 	for (size_t i = 0; i < MOCK_H_COUNT; i++) {
@@ -352,4 +353,24 @@ mock_req_parse(struct mock_req *req, const struct ag_buf *in)
 		}
 	}
 	return rc;
+}
+
+struct ag_str
+mock_req_header(const struct mock_req *req, const struct ag_buf *in, struct ag_str name)
+{
+	struct ag_str rest = ag_str_n(in->p, req->head_n);
+
+	while (rest.n > 0) {
+		const char *lf = memchr(rest.p, '\n', rest.n);
+		struct ag_str line = ag_str_n(rest.p, lf ? (size_t)(lf - rest.p) : rest.n);
+
+		rest = ag_str_skip(rest, line.n + 1);
+		if (line.n > name.n && line.p[name.n] == ':' &&
+		    ag_str_ieq(ag_str_n(line.p, name.n), name)) {
+			line = ag_str_skip(line, name.n + 1);
+			line.n -= line.n > 0 && line.p[line.n - 1] == '\r';
+			return ag_str_trim(line);
+		}
+	}
+	return AG_STR_NONE;
 }

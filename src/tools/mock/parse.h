@@ -14,7 +14,7 @@
 
 #define MOCK_HEAD_MAX (64u * 1024u)
 #define MOCK_BODY_MAX (64u * 1024u * 1024u)
-#define MOCK_IN_MAX   (2u * MOCK_BODY_MAX)
+#define MOCK_IN_MAX (2u * MOCK_BODY_MAX)
 
 enum mock_parse {
 	MOCK_PARSE_MORE, /* bytes are missing */
@@ -30,6 +30,7 @@ enum mock_header {
 	MOCK_H_X_API_KEY,
 	MOCK_H_API_KEY,
 	MOCK_H_GOOG_API_KEY,
+	MOCK_H_ANTHROPIC_VERSION,
 	MOCK_H_COUNT,
 };
 
@@ -70,6 +71,10 @@ void mock_req_reset(struct mock_req *req);
 
 /* in->p[0] is the first byte of the request and stays so until it is done. */
 enum mock_parse mock_req_parse(struct mock_req *req, const struct ag_buf *in);
+
+/* The value of any header of a parsed head, the first of that name; n 0: it is not there. */
+struct ag_str mock_req_header(const struct mock_req *req, const struct ag_buf *in,
+			      struct ag_str name);
 
 static inline struct ag_str
 mock_span_str(struct mock_span s, const struct ag_buf *in)

@@ -175,8 +175,7 @@ set_from_json(struct mock_do *d, const char *name, json_object *v, struct ag_err
 static int
 take_match(struct rule *r, json_object *match, struct ag_err *err)
 {
-	json_object_object_foreach(match, name, v)
-	{
+	json_object_object_foreach (match, name, v) {
 		struct ag_str *to = strcmp(name, "model") == 0  ? &r->model
 				    : strcmp(name, "path") == 0 ? &r->path
 								: NULL;
@@ -193,8 +192,7 @@ take_match(struct rule *r, json_object *match, struct ag_err *err)
 static int
 take_do(struct rule *r, json_object *what, struct ag_err *err)
 {
-	json_object_object_foreach(what, name, v)
-	{
+	json_object_object_foreach (what, name, v) {
 		int rc = set_from_json(&r->what, name, v, err);
 
 		if (rc < 0)
@@ -206,8 +204,7 @@ take_do(struct rule *r, json_object *what, struct ag_err *err)
 static int
 take_rule(struct rule *r, struct ag_err *err)
 {
-	json_object_object_foreach(r->json, name, v)
-	{
+	json_object_object_foreach (r->json, name, v) {
 		int rc = 0;
 
 		if (strcmp(name, "times") == 0 && json_object_is_type(v, json_type_int))
@@ -264,30 +261,32 @@ matches(struct ag_str pattern, struct ag_str s)
 	return ag_str_eq(pattern, s);
 }
 
-bool
-mock_script_has_body(const struct mock_script *s, struct ag_str model, struct ag_str path)
+static struct rule *
+find_rule(const struct mock_script *s, struct ag_str model, struct ag_str path)
 {
 	AG_LIST_FOREACH (it, &s->rules) {
-		const struct rule *r = AG_LIST_ENTRY(it, struct rule, node);
+		struct rule *r = AG_LIST_ENTRY(it, struct rule, node);
 
 		if (r->left != 0 && matches(r->model, model) && matches(r->path, path))
-			return mock_do_has(&r->what, MOCK_KEY_BODY) ||
-			       mock_do_has(&r->what, MOCK_KEY_BODY_FILE);
+			return r;
 	}
-	return false;
+	return NULL;
+}
+
+const struct mock_do *
+mock_script_look(const struct mock_script *s, struct ag_str model, struct ag_str path)
+{
+	const struct rule *r = find_rule(s, model, path);
+
+	return r ? &r->what : NULL;
 }
 
 const struct mock_do *
 mock_script_take(struct mock_script *s, struct ag_str model, struct ag_str path)
 {
-	AG_LIST_FOREACH (it, &s->rules) {
-		struct rule *r = AG_LIST_ENTRY(it, struct rule, node);
+	struct rule *r = find_rule(s, model, path);
 
-		if (r->left == 0 || !matches(r->model, model) || !matches(r->path, path))
-			continue;
-		if (r->left > 0)
-			r->left--;
-		return &r->what;
-	}
-	return NULL;
+	if (r && r->left > 0)
+		r->left--;
+	return r ? &r->what : NULL;
 }

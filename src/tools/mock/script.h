@@ -28,6 +28,14 @@
 	X(CACHED_TOKENS, cached_tokens, NUM, 1000000000000)                                        \
 	X(CACHE_WRITE_TOKENS, cache_write_tokens, NUM, 1000000000000)                              \
 	X(REASONING_TOKENS, reasoning_tokens, NUM, 1000000000)                                     \
+	X(CACHE_WRITE_1H_TOKENS, cache_write_1h_tokens, NUM, 1000000000000)                        \
+	X(AUDIO_PROMPT_TOKENS, audio_prompt_tokens, NUM, 1000000000)                               \
+	X(AUDIO_TOKENS, audio_tokens, NUM, 1000000000)                                             \
+	X(IMAGE_PROMPT_TOKENS, image_prompt_tokens, NUM, 1000000000)                               \
+	X(TOOL_PROMPT_TOKENS, tool_prompt_tokens, NUM, 1000000000)                                 \
+	X(SEARCHES, searches, NUM, 1000000000)                                                     \
+	X(SECONDS, seconds, NUM, 1000000000)                                                       \
+	X(TOOL_CALLS, tool_calls, NUM, 16)                                                         \
 	X(IGNORE_MAX, ignore_max, FLAG, 1)                                                         \
 	X(NO_USAGE, no_usage, FLAG, 1)                                                             \
 	X(USAGE_ZERO, usage_zero, FLAG, 1)                                                         \
@@ -47,6 +55,7 @@
 	X(SPLIT_WRITES, split_writes, FLAG, 1)                                                     \
 	X(CHUNKED, chunked, FLAG, 1)                                                               \
 	X(UNTIL_EOF, until_eof, FLAG, 1)                                                           \
+	X(ANY_BODY, any_body, FLAG, 1)                                                             \
 	X(WAIT, wait, TEXT, MOCK_NAME_MAX - 1)                                                     \
 	X(MODEL_SERVED, model_served, TEXT, 1024)                                                  \
 	X(SERVICE_TIER, service_tier, TEXT, 64)                                                    \
@@ -54,6 +63,10 @@
 	X(ERROR_CODE, error_code, TEXT, 256)                                                       \
 	X(ERROR_MESSAGE, error_message, TEXT, 65536)                                               \
 	X(TEXT, text, TEXT, 16777216)                                                              \
+	X(THINKING, thinking, TEXT, 16777216)                                                      \
+	X(FINISH, finish, TEXT, 64)                                                                \
+	X(TOOL_NAME, tool_name, TEXT, 256)                                                         \
+	X(TOOL_ARGS, tool_args, TEXT, 1048576)                                                     \
 	X(BODY, body, TEXT, 33554432)                                                              \
 	X(BODY_FILE, body_file, TEXT, 4096)                                                        \
 	X(HEADERS, headers, TEXT, 4096)                                                            \
@@ -110,11 +123,12 @@ struct mock_script {
 void mock_script_init(struct mock_script *s);
 void mock_script_clear(struct mock_script *s);
 /* {"match":{"model":,"path":},"times":,"do":{}}; match values may end in '*'. */
-/* Would a rule give the whole body of an answer there?  Uses nothing up. */
-bool mock_script_has_body(const struct mock_script *s, struct ag_str model, struct ag_str path);
 int mock_script_add(struct mock_script *s, struct ag_str json, struct ag_err *err) AG_MUST_CHECK;
+/* What mock_script_take() would return; nothing is used up. */
+const struct mock_do *mock_script_look(const struct mock_script *s, struct ag_str model,
+				       struct ag_str path);
 /* The first rule that matches and has times left, used up by one; NULL when there is none. */
-const struct mock_do *
-mock_script_take(struct mock_script *s, struct ag_str model, struct ag_str path);
+const struct mock_do *mock_script_take(struct mock_script *s, struct ag_str model,
+				       struct ag_str path);
 
 #endif

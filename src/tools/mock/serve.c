@@ -18,31 +18,40 @@ path_of(const struct mock_conn *c)
 	return query ? ag_str_n(target.p, (size_t)(query - target.p)) : target;
 }
 
-/* The command line's, but for paths that are another provider's. */
+/* What a path belongs to.  Where no format knows it a rule may still give the whole answer. */
 static const struct mock_format *
 format_of(const struct mock_conn *c)
 {
+	struct ag_str path = path_of(c), id;
+	const struct mock_format *format = mock_format_of(path);
+	const struct mock_do *what;
 	struct mock_facts facts;
+	enum mock_endpoint ep;
 
-	if (c->mock->is_fast)
-		return c->mock->format;
-	if (ag_str_starts(path_of(c), AG_STR("/v1/messages")))
-		return &mock_format_anthropic;
+	if (c->mock->script.n == 0 ||
+	    format->route(mock_span_str(c->req.method, &c->in), path, &ep, &id) == 0)
+		return format;
 	mock_facts_scan(mock_req_body(&c->req, &c->in), MOCK_EP_MODEL, &facts);
-	return c->mock->script.n > 0 && !ag_str_starts(path_of(c), AG_STR("/v1/chat/")) &&
-			       !ag_str_eq(path_of(c), AG_STR("/v1/completions")) &&
-			       !ag_str_eq(path_of(c), AG_STR("/v1/embeddings")) &&
-			       mock_script_has_body(&c->mock->script, facts.model, path_of(c))
+	what = mock_script_look(&c->mock->script, facts.model, path);
+	return what && (mock_do_has(what, MOCK_KEY_BODY) || mock_do_has(what, MOCK_KEY_BODY_FILE))
 		       ? &mock_format_scripted
-		       : c->mock->format;
+		       : format;
 }
 
 static struct mock_job
 job_of(struct mock_conn *c)
 {
+	struct ag_str path = path_of(c), target = mock_span_str(c->req.target, &c->in);
+
 	return (struct mock_job){.serial = c->mock->serial,
 				 .wall_us = ag_clock_wall_us(),
+				 .path = path,
+				 .query = ag_str_skip(target, path.n + 1),
 				 .body = mock_req_body(&c->req, &c->in),
+				 .req = &c->req,
+				 .in = &c->in,
+				 .aws_secret = ag_str(c->mock->aws_secret),
+				 .is_pedantic = c->mock->is_pedantic,
 				 .closes = c->closes_next,
 				 .is_http10 = c->req.is_http10};
 }
@@ -61,10 +70,7 @@ refuse(struct mock_conn *c, const struct mock_error *e)
 
 	c->mock->tally.refused++;
 	mock_answer_reset(&c->answer);
-	if (c->req.bad)
-		c->mock->format->refuse(&job, e, &c->answer);
-	else
-		format_of(c)->refuse(&job, e, &c->answer);
+	(c->req.bad ? &mock_format_openai : format_of(c))->refuse(&job, e, &c->answer);
 	play(c, &c->answer, false);
 }
 
@@ -134,29 +140,47 @@ passes_content_type(struct mock_conn *c)
 	return passes_violation(c, "content-type is not application/json");
 }
 
+/* Believed, not checked: what --fast and paths without a body go by. */
+static void
+scan_facts(const struct mock_job *job, enum mock_endpoint ep, struct mock_facts *facts)
+{
+	mock_facts_scan(job->body, ep, facts);
+	if (job->model_id.n == 0)
+		return;
+	facts->model = job->model_id;
+	facts->stream |= memmem(job->path.p, job->path.n, "stream", 6) != NULL;
+}
+
 /* False when the body was refused. */
 static bool
-read_facts(struct mock_conn *c, enum mock_endpoint ep, struct mock_facts *facts)
+read_facts(struct mock_conn *c, const struct mock_format *format, const struct mock_job *job,
+	   enum mock_endpoint ep, struct mock_facts *facts)
 {
-	struct ag_str body = mock_req_body(&c->req, &c->in);
-	struct mock_error e = {.status = 400, .retry_after = -1};
-	struct mock_fault fault;
+	struct mock_fault fault = {0};
+	struct mock_error e = {.retry_after = -1};
+	const struct mock_do *what = NULL;
 
 	if (ep == MOCK_EP_MODELS || ep == MOCK_EP_MODEL || c->mock->is_fast) {
-		mock_facts_scan(body, ep, facts);
+		scan_facts(job, ep, facts);
 		return true;
 	}
-	if (!passes_content_type(c))
+	if (ep != MOCK_EP_TRANSCRIPTION && ep != MOCK_EP_TOKEN && !passes_content_type(c))
 		return false;
-	if (mock_facts_read(body, ep, facts, &fault) == 0)
+	if (format->read(job, ep, facts, &fault) == 0)
 		return true;
 	if (fault.is_violation && !passes_violation(c, fault.message))
 		return false;
-	if (fault.is_violation) {
-		mock_facts_scan(body, ep, facts);
+	if (!fault.is_violation && c->mock->script.n > 0) {
+		scan_facts(job, ep, facts);
+		what = mock_script_look(&c->mock->script, facts->model, job->path);
+	}
+	if (fault.is_violation || (what && mock_do_flag(what, MOCK_KEY_ANY_BODY))) {
+		scan_facts(job, ep, facts);
 		return true;
 	}
+	e.status = fault.status ? fault.status : 400;
 	e.message = ag_str(fault.message);
+	e.type = fault.type;
 	e.code = fault.code;
 	e.param = fault.param;
 	refuse(c, &e);
@@ -206,7 +230,7 @@ log_request(struct mock_conn *c, const struct mock_job *job, struct ag_str key)
 	e->completion_tokens = c->answer.completion_tokens;
 	ag_str_copy(f->model, e->model, sizeof(e->model));
 	ag_str_copy(path_of(c), e->path, sizeof(e->path));
-	c->mock->format->id(f->endpoint, job->serial, e->id, sizeof(e->id));
+	mock_format_of(job->path)->id(f->endpoint, job->serial, e->id, sizeof(e->id));
 	ag_str_copy(mock_span_str(c->req.header[MOCK_H_CLIENT_REQUEST_ID], &c->in),
 		    e->client_request_id, sizeof(e->client_request_id));
 	ag_str_copy(mock_span_str(c->req.header[MOCK_H_REQUEST_ID], &c->in), e->request_id,
@@ -225,7 +249,8 @@ begin_play(struct mock_conn *c, const struct mock_answer *a, const struct mock_f
 
 /* job->what stands while this runs, no longer. */
 static void
-render(struct mock_conn *c, const struct mock_format *format, struct mock_job *job, struct ag_str key)
+render(struct mock_conn *c, const struct mock_format *format, struct mock_job *job,
+       struct ag_str key)
 {
 	struct mock_error e = {.status = 500,
 			       .message = AG_STR("the scripted answer is too large"),
@@ -248,11 +273,35 @@ render(struct mock_conn *c, const struct mock_format *format, struct mock_job *j
 }
 
 static const struct mock_answer *
-ready_answer(const struct mock_conn *c, const struct mock_facts *f)
+ready_answer(const struct mock_conn *c, const struct mock_format *format,
+	     const struct mock_facts *f)
 {
 	if (!c->mock->is_fast || f->endpoint != MOCK_EP_CHAT || c->closes_next)
 		return NULL;
-	return &c->mock->ready[!f->stream ? 0 : f->include_usage ? 2 : 1];
+	for (unsigned i = 0; i < MOCK_READY; i++)
+		if (c->mock->ready[i].format == format)
+			return &c->mock->ready[i].answer[!f->stream ? 0 : f->include_usage ? 2 : 1];
+	return NULL;
+}
+
+/* A credential in a header that this provider knows nothing of can only be the caller's. */
+static bool
+passes_foreign_keys(struct mock_conn *c, const struct mock_format *format)
+{
+	static const struct {
+		enum mock_header header;
+		const char *why;
+	} row[] = {{MOCK_H_AUTHORIZATION,
+		    "header authorization reached a provider that has no use for it"},
+		   {MOCK_H_X_API_KEY, "header x-api-key reached the provider"},
+		   {MOCK_H_API_KEY, "header api-key reached the provider"},
+		   {MOCK_H_GOOG_API_KEY, "header x-goog-api-key reached the provider"}};
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(row); i++)
+		if (c->req.header[row[i].header].n > 0 &&
+		    !(format->key_headers >> row[i].header & 1) && !passes_violation(c, row[i].why))
+			return false;
+	return true;
 }
 
 static void
@@ -264,39 +313,29 @@ serve_api(struct mock_conn *c)
 			       .retry_after = -1};
 	struct mock_job job = job_of(c);
 	const struct mock_format *format = format_of(c);
-	struct ag_str key = format->key(&c->req, &c->in);
 	const struct mock_answer *ready;
 	struct mock_facts facts;
 	enum mock_endpoint ep = MOCK_EP_CHAT;
 
-	if (c->req.violation && !passes_violation(c, c->req.violation))
+	if ((c->req.violation && !passes_violation(c, c->req.violation)) ||
+	    !passes_foreign_keys(c, format))
 		return;
-	/* Where they are not how one authenticates they can only be the caller's. */
-	if (format == &mock_format_openai && c->req.header[MOCK_H_X_API_KEY].n > 0 &&
-	    !passes_violation(c, "header x-api-key reached the provider"))
-		return;
-	if (format == &mock_format_openai && c->req.header[MOCK_H_API_KEY].n > 0 &&
-	    !passes_violation(c, "header api-key reached the provider"))
-		return;
-	e.status = format->route(mock_span_str(c->req.method, &c->in), path_of(c), &ep,
-					  &job.model_id);
+	e.status =
+		format->route(mock_span_str(c->req.method, &c->in), job.path, &ep, &job.model_id);
 	if (e.status != 0) {
 		refuse(c, &e);
 		return;
 	}
-	if (!passes_key(c, key))
-		return;
-	if (format != c->mock->format)
-		mock_facts_any(job.body, ep, &facts);
-	else if (!read_facts(c, ep, &facts))
+	job.key = format->key ? format->key(&c->req, &c->in) : AG_STR_NONE;
+	if ((format->key && !passes_key(c, job.key)) || !read_facts(c, format, &job, ep, &facts))
 		return;
 	job.facts = &facts;
-	ready = ready_answer(c, &facts);
+	ready = ready_answer(c, format, &facts);
 	if (ready) {
 		begin_play(c, ready, &facts);
 		mock_pace_from(&c->play.pace, &c->mock->defaults);
 	} else {
-		render(c, format, &job, key);
+		render(c, format, &job, job.key);
 	}
 	mock_facts_fini(&facts);
 }
@@ -320,10 +359,10 @@ mock_serve(struct mock_conn *c)
 	serve_api(c);
 }
 
-int
-mock_serve_prepare(struct mock *m, struct ag_err *err)
+static int
+prepare_format(const struct mock *m, struct mock_ready *ready, struct ag_err *err)
 {
-	for (unsigned i = 0; i < AG_ARRAY_LEN(m->ready); i++) {
+	for (unsigned i = 0; i < AG_ARRAY_LEN(ready->answer); i++) {
 		struct mock_facts facts = {.endpoint = MOCK_EP_CHAT,
 					   .model = AG_STR("gpt-4o"),
 					   .stream = i > 0,
@@ -333,12 +372,30 @@ mock_serve_prepare(struct mock *m, struct ag_err *err)
 					   .body_bytes = 84};
 		struct mock_job job = {.facts = &facts,
 				       .what = &m->defaults,
+				       .model_id = facts.model,
+				       .query = AG_STR("alt=sse"),
 				       .serial = i + 1,
 				       .wall_us = ag_clock_wall_us()};
 
-		m->format->render(&job, &m->ready[i]);
-		if (m->ready[i].failed || m->ready[i].out.failed)
+		ready->format->render(&job, &ready->answer[i]);
+		if (ready->answer[i].failed || ready->answer[i].out.failed)
 			return ag_err_set(err, -EINVAL, "the answer asked for is too large");
 	}
 	return 0;
+}
+
+int
+mock_serve_prepare(struct mock *m, struct ag_err *err)
+{
+	static const struct mock_format *const formats[MOCK_READY] = {
+		&mock_format_openai,    &mock_format_azure,         &mock_format_mistral,
+		&mock_format_anthropic, &mock_format_vertex_claude, &mock_format_gemini,
+		&mock_format_vertex,    &mock_format_bedrock,       &mock_format_cohere};
+	int rc = 0;
+
+	for (unsigned i = 0; i < MOCK_READY && rc == 0; i++) {
+		m->ready[i].format = formats[i];
+		rc = prepare_format(m, &m->ready[i], err);
+	}
+	return rc;
 }
