@@ -25,6 +25,25 @@ edit_value(struct ag_req *r, enum ag_field f, struct ag_str text)
 	add_edit(r, r->field[f].off, r->field[f].len, text);
 }
 
+/* With one comma beside it.  Last of the edits: one at the same place stands before. */
+static void
+cut_member(struct ag_req *r, const struct ag_json_value *v)
+{
+	struct ag_str body = ag_req_body(r);
+	size_t from = v->key_off, to = v->off + v->len;
+
+	while (to < body.n && memchr(" \t\r\n", body.p[to], 4))
+		to++;
+	if (to < body.n && body.p[to] == ',') {
+		to++;
+	} else {
+		while (from > 0 && memchr(" \t\r\n", body.p[from - 1], 4))
+			from--;
+		from -= from > 0 && body.p[from - 1] == ',';
+	}
+	add_edit(r, from, to - from, AG_STR_NONE);
+}
+
 static size_t
 body_start(const struct ag_req *r)
 {
@@ -52,7 +71,13 @@ edit_stream_options(struct ag_req *r, const struct ag_json_value *usage)
 {
 	const struct ag_json_value *options = &r->field[AG_F_STREAM_OPTIONS];
 
-	if (!r->is_stream || r->wants_usage || !(r->target.family->flags & AG_PF_INCLUDE_USAGE))
+	/* Who tells the usage without being asked knows no such member, and refuses the request for it. */
+	if (!(r->target.family->flags & AG_PF_INCLUDE_USAGE)) {
+		if (options->type != AG_JSON_ABSENT)
+			cut_member(r, options);
+		return;
+	}
+	if (!r->is_stream || r->wants_usage)
 		return;
 	if (options->type == AG_JSON_ABSENT)
 		add_edit(r, body_start(r), 0, AG_STR("\"stream_options\":{\"include_usage\":true},"));
@@ -120,8 +145,8 @@ void
 ag_req_edit_body(struct ag_req *r, const struct ag_json_value *include_usage)
 {
 	edit_model(r);
-	edit_stream_options(r, include_usage);
 	edit_limits(r);
+	edit_stream_options(r, include_usage);
 }
 
 /* ---- for other protocols: endpoints.c ---- */
@@ -130,6 +155,12 @@ void
 ag_edit_add(struct ag_req *r, size_t off, size_t len, struct ag_str text)
 {
 	add_edit(r, off, len, text);
+}
+
+void
+ag_edit_cut(struct ag_req *r, const struct ag_json_value *v)
+{
+	cut_member(r, v);
 }
 
 void

@@ -584,25 +584,6 @@ edit_limit(struct ag_req *r)
 		edit_generation(r);
 }
 
-/* With one comma beside it.  Last of the edits: one at the same place stands before. */
-static void
-cut_member(struct ag_req *r, const struct ag_json_value *v)
-{
-	struct ag_str body = ag_req_body(r);
-	size_t from = v->key_off, to = v->off + v->len;
-
-	while (to < body.n && memchr(" \t\r\n", body.p[to], 4))
-		to++;
-	if (to < body.n && body.p[to] == ',') {
-		to++;
-	} else {
-		while (from > 0 && memchr(" \t\r\n", body.p[from - 1], 4))
-			from--;
-		from -= from > 0 && body.p[from - 1] == ',';
-	}
-	ag_edit_add(r, from, to - from, AG_STR_NONE);
-}
-
 /* A platform's: its version stands in the body; the model in the path, except where tokens are counted. */
 static void
 edit_platform(struct ag_req *r)
@@ -618,7 +599,7 @@ edit_platform(struct ag_req *r)
 	if (r->endpoint == AG_EP_COUNT_TOKENS)
 		ag_edit_model(r);
 	else
-		cut_member(r, &r->field[AG_F_MODEL]);
+		ag_edit_cut(r, &r->field[AG_F_MODEL]);
 }
 
 void

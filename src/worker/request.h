@@ -416,6 +416,8 @@ void ag_relay_mask_secret(struct ag_req *r, struct ag_str text);
  * stream_options. */
 void ag_req_edit_body(struct ag_req *r, const struct ag_json_value *include_usage);
 void ag_edit_add(struct ag_req *r, size_t off, size_t len, struct ag_str text);
+/* Takes a member of the body out, with a comma; the last of the edits. */
+void ag_edit_cut(struct ag_req *r, const struct ag_json_value *v);
 void ag_edit_model(struct ag_req *r);
 
 /* ---- send.c ---- */

@@ -201,6 +201,27 @@ def test_the_provider_is_always_asked_for_usage_the_client_gets_what_it_asked_fo
     assert answer.text.endswith("data: [DONE]\n\n")
 
 
+@pytest.mark.parametrize("limited", [False, True])
+@pytest.mark.parametrize("members, want", [
+    ('"stream":true,"stream_options":{"include_usage":true}', '"stream":true'),
+    ('"stream_options" : {"include_usage":false} , "stream":true', ' "stream":true'),
+    ('"stream":true ,\n"stream_options":{ } ', '"stream":true '),
+    ('"stream_options":null,"temperature":0.5', '"temperature":0.5'),
+    ('"temperature":0.5', '"temperature":0.5'),
+])
+def test_who_tells_usage_unasked_is_not_asked(plane, provider, free, governed, limited, members, want):
+    """Mistral refuses members that it does not know, and has the usage in its last chunk always."""
+    plane.integration(slug="mist", family="mistral-ai", configurations={"custom_host": provider.url + "/mistral/v1"})
+    plane.grant("mist", plane.default_workspace())
+    limit = '"max_tokens":32000,' if limited else ""  # what the model may write
+    for body, sent_on in (('{"model":"@mist/mistral-small-latest",%s,%s}', '{%s"model":"mistral-small-latest",%s,%s}'),
+                          ('{%s,%s,"model":"@mist/mistral-small-latest"}', '{%s%s,%s,"model":"mistral-small-latest"}')):
+        inside = (MESSAGES, members) if body[1] == '"' else (members, MESSAGES)
+        asked = (MESSAGES, want) if body[1] == '"' else (want, MESSAGES)
+        got = sent(plane, provider, governed if limited else free, body % inside)
+        assert "".join(got.split()) == "".join((sent_on % (limit, *asked)).split())
+
+
 def test_the_rest_of_an_edited_body_is_untouched(plane, provider, governed):
     body = ' {"zeta":1.10, "messages":[{"role":"user","content":"\\u0041"}],"stream" :true,"model":"@mock/gpt-4o-mini" } '
     want = (' {"stream_options":{"include_usage":true},"max_completion_tokens":777,"zeta":1.10, '
