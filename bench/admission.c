@@ -56,7 +56,7 @@ static void
 open_segment(void)
 {
 	struct ag_shm_sizes sizes = { .workers = PROCS, .inflight = 64, .keys = 1 << 12,
-		.meters = 1 << 12, .blob_units = 1 << 12, .counters = AG_COUNTERS, .ring_bytes = 1 << 20,
+		.meters = 1 << 12, .blob_units = 1 << 12, .counters = AG_COUNTERS, .objects = 64, .ring_bytes = 1 << 20,
 		.catalog_bytes = 1 << 16 };
 	struct ag_err err = { "" };
 	bool is_fresh;

@@ -42,6 +42,8 @@ struct ag_shm_sizes {
 	uint32_t meters;         /* meter slots, a power of two */
 	uint32_t blob_units;     /* 64-byte units of key metadata */
 	uint32_t counters;       /* cells per process: tbl/counters.h, then tbl/histograms.h */
+	uint32_t objects;        /* places for objects of providers, a power of two */
+	uint32_t reserved;       /* zero */
 	uint64_t ring_bytes;     /* data bytes of one usage ring, a power of two */
 	uint64_t catalog_bytes;  /* bytes of one of the two catalogue areas */
 };
@@ -79,6 +81,8 @@ struct ag_shm_hdr {
 	struct ag_a32 would_refuse; /* goes up with every refusal a shadow budget noted  R: control */
 	uint32_t reserved;         /* zero */
 	uint64_t learned_off;      /* struct ag_learned[AG_LEARNED_SLOTS]  W: master */
+	uint64_t objects_off;      /* struct ag_a128[objects]: shm/objtab.h  W: master */
+	uint64_t reserved_line[6]; /* zero */
 };
 static_assert(sizeof(struct ag_shm_hdr) % 64 == 0, "what follows the header is line-aligned");
 

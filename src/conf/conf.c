@@ -347,6 +347,7 @@ ag_conf_shm_sizes(const struct ag_conf *conf, struct ag_shm_sizes *out)
 		.meters = (uint32_t)round_up_pow2(conf->max_meters),
 		.blob_units = conf->max_keys * BLOB_UNITS_PER_KEY,
 		.counters = N_COUNTERS,
+		.objects = (uint32_t)round_up_pow2(conf->max_objects),
 		.ring_bytes = round_up_pow2(conf->ring_size),
 		.catalog_bytes = (conf->catalog_size + 63) / 64 * 64,
 	};

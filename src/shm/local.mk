@@ -11,6 +11,7 @@ src_shm_libshm_a_SOURCES = \
 	src/shm/metertab.c src/shm/metertab.h \
 	src/shm/event_ring.c src/shm/event_ring.h \
 	src/shm/record.c src/shm/record_name.c src/shm/record_name.h \
+	src/shm/objtab.c src/shm/objtab.h \
 	src/shm/ring.c src/shm/ring.h \
 	src/shm/segment.c src/shm/segment.h \
 	src/shm/words.h
@@ -45,3 +46,8 @@ check_PROGRAMS += tests/unit/test_event_ring
 TESTS += tests/unit/test_event_ring
 tests_unit_test_event_ring_SOURCES = tests/unit/test_event_ring.c tests/unit/tap.h
 tests_unit_test_event_ring_LDADD = $(shm_libs)
+
+check_PROGRAMS += tests/unit/test_objtab
+TESTS += tests/unit/test_objtab
+tests_unit_test_objtab_SOURCES = tests/unit/test_objtab.c tests/unit/tap.h tests/unit/shm_fixture.h
+tests_unit_test_objtab_LDADD = $(shm_libs)

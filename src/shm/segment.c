@@ -15,6 +15,7 @@
 #include "aigated/record.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "shm/objtab.h"
 
 #define AREA_ALIGN     4096u
 #define INFLIGHT_MAX   65536u
@@ -22,6 +23,7 @@
 #define METERS_MAX     (1u << 26)
 #define BLOB_UNITS_MAX (1u << 30)
 #define COUNTERS_MAX   4096u
+#define OBJECTS_MAX    (1u << 28)
 #define RING_MIN       (UINT64_C(64) << 10)
 #define RING_MAX       (UINT64_C(1) << 32)
 #define CATALOG_MIN    UINT64_C(4096)
@@ -30,7 +32,7 @@
 /* The offsets of a segment, computed from its sizes alone: the creator stores them, everybody
  * else checks that what is stored is what he would have computed. */
 struct plan {
-	uint64_t procs, counters, keys, blobs, meters, catalog, inflight, rings, explain, learned, total;
+	uint64_t procs, counters, keys, blobs, meters, catalog, inflight, rings, explain, learned, objects, total;
 	uint64_t counters_stride; /* words */
 	uint64_t catalog_stride;
 	uint64_t ring_stride;
@@ -77,6 +79,8 @@ check_sizes(const struct ag_shm_sizes *s, struct ag_err *err)
 	if (rc == 0)
 		rc = check_range("counters", s->counters, 1, COUNTERS_MAX, false, err);
 	if (rc == 0)
+		rc = check_range("objects", s->objects, AG_OBJTAB_WAYS, OBJECTS_MAX, true, err);
+	if (rc == 0)
 		rc = check_range("ring_bytes", s->ring_bytes, RING_MIN, RING_MAX, true, err);
 	if (rc == 0)
 		rc = check_range("catalog_bytes", s->catalog_bytes, CATALOG_MIN, CATALOG_MAX, false, err);
@@ -120,7 +124,8 @@ plan_make(const struct ag_shm_sizes *s, struct plan *out, struct ag_err *err)
 	        &p.inflight) ||
 	    !plan_area(&at, s->workers, p.ring_stride, &p.rings) ||
 	    !plan_area(&at, s->workers, sizeof(struct ag_explain_ring), &p.explain) ||
-	    !plan_area(&at, AG_LEARNED_SLOTS, sizeof(struct ag_learned), &p.learned) || at > INT64_MAX)
+	    !plan_area(&at, AG_LEARNED_SLOTS, sizeof(struct ag_learned), &p.learned) ||
+	    !plan_area(&at, s->objects, sizeof(struct ag_a128), &p.objects) || at > INT64_MAX)
 		return ag_err_set(err, -EOVERFLOW, "shared memory: the sizes asked for overflow");
 	p.total = at;
 	*out = p;
@@ -155,6 +160,7 @@ shm_point(struct ag_shm *shm, const struct plan *p)
 	shm->rings = base + p->rings;
 	shm->explain = (void *)(base + p->explain);
 	shm->learned = (void *)(base + p->learned);
+	shm->objects = (void *)(base + p->objects);
 	shm->ring_stride = p->ring_stride;
 	shm->counters_stride = p->counters_stride;
 }
@@ -165,7 +171,8 @@ hdr_matches_plan(const struct ag_shm_hdr *h, const struct plan *p)
 	return h->total_size == p->total && h->procs_off == p->procs &&
 	    h->counters_off == p->counters && h->keys_off == p->keys && h->blobs_off == p->blobs &&
 	    h->meters_off == p->meters && h->catalog_off == p->catalog &&
-	    h->inflight_off == p->inflight && h->rings_off == p->rings && h->learned_off == p->learned;
+	    h->inflight_off == p->inflight && h->rings_off == p->rings && h->learned_off == p->learned &&
+	    h->objects_off == p->objects;
 }
 
 static uint64_t
@@ -216,6 +223,7 @@ sizes_compare(const char *name, const struct ag_shm_sizes *have, const struct ag
 		{ "meters", have->meters, want->meters },
 		{ "units of key metadata", have->blob_units, want->blob_units },
 		{ "counters", have->counters, want->counters },
+		{ "places for objects of providers", have->objects, want->objects },
 		{ "bytes of usage ring", have->ring_bytes, want->ring_bytes },
 		{ "bytes of catalogue", have->catalog_bytes, want->catalog_bytes },
 	};
@@ -283,6 +291,7 @@ hdr_fill(struct ag_shm_hdr *h, const struct ag_shm_sizes *sizes, const struct pl
 	h->inflight_off = p->inflight;
 	h->rings_off = p->rings;
 	h->learned_off = p->learned;
+	h->objects_off = p->objects;
 	h->boot_id = id;
 	ag_a32_set(&h->state, AG_SHM_COLD);
 	ag_a64_set(&h->created_at_us, ag_clock_wall_us());

@@ -27,6 +27,7 @@ struct ag_shm {
 	uint8_t *catalog_area[2];
 	struct ag_inflight *inflight;
 	struct ag_learned *learned;
+	struct ag_a128 *objects;
 	uint8_t *rings;
 	struct ag_explain_ring *explain;
 	uint64_t ring_stride;

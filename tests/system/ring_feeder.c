@@ -79,7 +79,7 @@ static void
 segment_open(const char *name, const struct options *o, struct ag_shm *shm)
 {
 	const struct ag_shm_sizes sizes = { .workers = (uint32_t)o->workers, .inflight = 8, .keys = 64,
-		.meters = 256, .blob_units = 64, .counters = AG_COUNTER_CELLS, .ring_bytes = o->ring,
+		.meters = 256, .blob_units = 64, .counters = AG_COUNTER_CELLS, .objects = 64, .ring_bytes = o->ring,
 		.catalog_bytes = 65536 };
 	struct ag_err err;
 	bool is_fresh;

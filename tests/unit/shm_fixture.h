@@ -21,6 +21,7 @@ fixture_sizes(void)
 		.meters = 64,
 		.blob_units = 128,
 		.counters = AG_COUNTER_CELLS,
+		.objects = 64,
 		.ring_bytes = 65536,
 		.catalog_bytes = 65536,
 	};

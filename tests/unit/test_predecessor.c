@@ -13,7 +13,7 @@
 
 static char name[64];
 static const struct ag_shm_sizes sizes = {
-	.workers = 2, .inflight = 1, .keys = 16, .meters = 16, .blob_units = 32, .counters = 1,
+	.workers = 2, .inflight = 1, .keys = 16, .meters = 16, .blob_units = 32, .counters = 1, .objects = 8,
 	.ring_bytes = 65536, .catalog_bytes = 4096,
 };
 
