@@ -28,6 +28,7 @@ grant usage on schema aigate to aigate_flusher, aigate_control, aigate_ops;
 grant insert on aigate.ledger, aigate.ledger_quarantine, aigate.ledger_gap to aigate_flusher;
 grant select, insert, update on aigate.usage_hour, aigate.usage_day, aigate.error_hour,
 	aigate.latency_hour, aigate.metadata_hour, aigate.budget_state, aigate.ledger_position to aigate_flusher;
+grant select, insert, delete on aigate.provider_object to aigate_flusher;
 grant select on aigate.meter, aigate.schema_migration to aigate_flusher;
 grant execute on function aigate.ensure_partitions(text, int),
 	aigate.make_partitions_for(timestamptz[], text), aigate.ledger_partitions(),
@@ -48,7 +49,8 @@ grant select, insert, update, delete on aigate.workspace_user, aigate.invite,
 grant select, insert, update on aigate.alert, aigate.shadow_state to aigate_control;
 grant select on aigate.schema_migration, aigate.ledger, aigate.usage_hour, aigate.usage_day,
 	aigate.error_hour, aigate.latency_hour, aigate.metadata_hour, aigate.ledger_adjustment,
-	aigate.budget_state, aigate.ledger_position, aigate.ledger_quarantine, aigate.ledger_gap to aigate_control;
+	aigate.budget_state, aigate.ledger_position, aigate.ledger_quarantine, aigate.ledger_gap,
+	aigate.provider_object to aigate_control;
 
 -- operators: read all but hashes and sealed credentials
 grant select on aigate.config, aigate.config_version, aigate.guardrail, aigate.guardrail_default,
@@ -58,7 +60,8 @@ grant select on aigate.schema_migration, aigate.organisation, aigate.app_user, a
 	aigate.price, aigate.policy, aigate.policy_entity, aigate.audit_log, aigate.alert, aigate.shadow_state,
 	aigate.ledger, aigate.usage_hour, aigate.usage_day, aigate.error_hour, aigate.latency_hour,
 	aigate.metadata_hour, aigate.budget_state, aigate.ledger_position, aigate.ledger_quarantine,
-	aigate.ledger_gap, aigate.ledger_adjustment, aigate.custom_log, aigate.feedback to aigate_ops;
+	aigate.ledger_gap, aigate.ledger_adjustment, aigate.custom_log, aigate.feedback,
+	aigate.provider_object to aigate_ops;
 grant select on aigate.workspace_user, aigate.secret_reference_workspace, aigate.integration_secret
 	to aigate_ops;
 grant select (id, uuid, organisation_id, slug, name, description, manager_type, auth_config, secret_path,

@@ -16,7 +16,7 @@
 #include "aigated/shm_layout.h"
 
 #define AG_CATALOG_MAGIC   UINT64_C(0x676f6c6174616361)
-#define AG_CATALOG_VERSION 4u
+#define AG_CATALOG_VERSION 5u
 #define AG_ENTITY_METERS   8u
 
 struct ag_cat_text { uint32_t off, len; };   /* in the heap; len 0 = none */
@@ -58,8 +58,10 @@ struct ag_cat_integration {
 	uint32_t allow_all_models;     /* 0: only the rows of ag_cat_model that are enabled */
 	uint32_t first_model, n_models; /* rows of this integration, sorted by slug bytes */
 	uint32_t price_ppm;            /* list prices times this / 10^6; 0: as they are */
-	uint32_t reserved;
+	uint32_t flags;                /* AG_CAT_INTEGRATION_... */
 };
+#define AG_CAT_INTEGRATION_SHARED    1u /* objects in its account are all workspaces' */
+#define AG_CAT_INTEGRATION_UNCOUNTED 2u /* work that no answer counts is done under limits too */
 
 /* Integration x workspace. */
 struct ag_cat_grant {

@@ -103,7 +103,10 @@ struct ag_record {
 	uint8_t outcome;         /* enum ag_outcome */
 	uint8_t is_stream;
 	uint8_t is_final;        /* the last attempt of its request */
-	uint32_t cache_status;   /* 0 none */
+	uint16_t cache_status;   /* 0 none */
+	uint8_t object;          /* enum ag_object_kind: what became of the provider's object AG_RS_UPSTREAM_ID;
+	                            0 in records of before */
+	uint8_t reserved;        /* zero */
 	uint16_t str_len[AG_RS_COUNT];
 	uint32_t price_ppm;      /* the price was taken times this / 10^6; 0: as it stands */
 	/* struct ag_charge charge[n_charges]; char strings[] */

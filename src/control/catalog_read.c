@@ -8,6 +8,7 @@
 #include "catalog/catalog_build.h"
 #include "control/meters.h"
 #include "control/policy_rules.h"
+#include "control/configurations.h"
 #include "control/price_multiplier.h"
 #include "control/publish.h"
 #include "control/rules_load.h"
@@ -296,6 +297,10 @@ read_integration(struct reader *r, const PGresult *res, int i)
 	row.headers = header_lines(r, configurations);
 	if (json_object_object_get_ex(configurations, "price_multiplier", &multiplier) && multiplier)
 		(void)!ag_price_multiplier(multiplier, &row.price_ppm); /* was checked when it was set */
+	if (ag_configurations_switch(configurations, "shared_objects") > 0)
+		row.flags |= AG_CAT_INTEGRATION_SHARED;
+	if (ag_configurations_switch(configurations, "uncounted_work") > 0)
+		row.flags |= AG_CAT_INTEGRATION_UNCOUNTED;
 	json_object_put(configurations);
 	if (ag_pg_uuid(res, i, 1, row.uuid) < 0)
 		return -EINVAL;

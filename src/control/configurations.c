@@ -161,3 +161,17 @@ ag_configurations_fit(struct ag_call *c, const char *family, struct json_object 
 		return ag_call_invalid(c, "configurations.azure_deployment_config: is required for %s", family);
 	return 0;
 }
+
+int
+ag_configurations_switch(struct json_object *conf, const char *name)
+{
+	struct json_object *value;
+	const char *text;
+
+	if (!json_object_object_get_ex(conf, name, &value) || !value)
+		return 0;
+	if (json_object_is_type(value, json_type_boolean))
+		return json_object_get_boolean(value);
+	text = json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
+	return strcmp(text, "true") == 0 ? 1 : strcmp(text, "false") == 0 ? 0 : -1;
+}

@@ -11,4 +11,8 @@ bool ag_configurations_knows(struct ag_call *c, const char *name, struct json_ob
 int ag_configurations_fit(struct ag_call *c, const char *family, struct json_object *conf,
     const char *custom_host);
 
+/* A setting that is on (1) or off (0, also when absent), written as a boolean or its name in text; -1: it is
+ * neither. */
+int ag_configurations_switch(struct json_object *conf, const char *name);
+
 #endif

@@ -159,12 +159,20 @@ check_multiplier(struct ag_call *c, struct json_object *conf)
 	return 0;
 }
 
+static int
+check_switch(struct ag_call *c, struct json_object *conf, const char *name)
+{
+	if (ag_configurations_switch(conf, name) >= 0)
+		return 0;
+	return ag_call_invalid(c, "configurations.%s: must be true or false", name);
+}
+
 /* *out_host: the custom host, NULL none. */
 static int
 check_configurations(struct ag_call *c, struct json_object *conf, const char **out_host)
 {
 	static const char *const known[] = { "custom_host", "custom_headers", "openai_organization",
-		"openai_project", "price_multiplier" };
+		"openai_project", "price_multiplier", "shared_objects", "uncounted_work" };
 	struct json_object *headers = NULL;
 	const char *text;
 	int rc;
@@ -183,13 +191,14 @@ check_configurations(struct ag_call *c, struct json_object *conf, const char **o
 		if (!is_known && value)
 			return ag_call_invalid(c, "configurations.%.64s: not a setting of this provider "
 			    "here; known are custom_host, custom_headers, openai_organization, "
-			    "openai_project, price_multiplier", name);
+			    "openai_project, price_multiplier, shared_objects, uncounted_work", name);
 	}
 	if (ag_field_text(c, conf, "configurations.openai_organization", 255, &text) == AG_FIELD_BAD ||
 	    ag_field_text(c, conf, "configurations.openai_project", 255, &text) == AG_FIELD_BAD ||
 	    custom_host_member(c, conf, "configurations.custom_host", out_host) < 0)
 		return -1;
-	if (check_multiplier(c, conf) < 0)
+	if (check_multiplier(c, conf) < 0 || check_switch(c, conf, "shared_objects") < 0 ||
+	    check_switch(c, conf, "uncounted_work") < 0)
 		return -1;
 	switch (ag_field_object(c, conf, "configurations.custom_headers", &headers)) {
 	case AG_FIELD_BAD:

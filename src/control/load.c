@@ -16,6 +16,7 @@
 #include "limit/meter.h"
 #include "shm/counters.h"
 #include "shm/keytab.h"
+#include "shm/objtab.h"
 
 /* A meter of a key, to be found when the key comes by. */
 struct key_meter {
@@ -41,7 +42,7 @@ struct loader {
 	int64_t *gone;        /* owned; keys that stand and should not; -id: only the former secret */
 	size_t n_gone, cap_gone;
 	int64_t now_us;
-	unsigned skipped;
+	unsigned skipped, unowned;
 };
 
 static void
@@ -291,6 +292,24 @@ on_policy_budget(struct loader *l, const PGresult *res, int row)
 	return rc;
 }
 
+/* What finds no place is nobody's: refused, as it would be without its row. */
+static int
+on_object(struct loader *l, const PGresult *res, int row)
+{
+	const struct ag_shm *shm = l->ctl->ctx->shm;
+	struct ag_str id = ag_str_n(PQgetvalue(res, row, 1), (size_t)PQgetlength(res, row, 1));
+	enum ag_object_kind kind = ag_pg_bool(res, row, 3) ? AG_OBJECT_FLEETING : AG_OBJECT_KEPT;
+
+	if (ag_objtab_put(shm, ag_objtab_tag(ag_pg_i64(res, row, 0), id), ag_pg_i64(res, row, 2), kind,
+	    ag_pg_i64(res, row, 4)) < 0) {
+		if (l->unowned++ == 0)
+			ag_error("object %.64s of a provider does not fit into shared memory, it is refused until "
+			    "max_objects is raised", id.p);
+		ag_count(AG_CNT_objects_unowned);
+	}
+	return 0;
+}
+
 static int
 on_key(struct loader *l, const PGresult *res, int row)
 {
@@ -396,7 +415,8 @@ load_all(struct loader *l, struct ag_plan *plan)
 	if (l->any_restore && (rc = EACH(l, SQL_LOAD_BUDGETS, on_budget)) < 0)
 		return rc;
 	if ((rc = EACH(l, SQL_LOAD_POLICY_RESETS, on_policy_reset)) < 0 ||
-	    (l->is_cold && (rc = EACH(l, SQL_LOAD_POLICY_BUDGETS, on_policy_budget)) < 0))
+	    (l->is_cold && (rc = EACH(l, SQL_LOAD_POLICY_BUDGETS, on_policy_budget)) < 0) ||
+	    (l->is_cold && (rc = EACH(l, SQL_LOAD_OBJECTS, on_object)) < 0))
 		return rc;
 	if ((rc = ag_catalog_read(ctl, plan, l->err)) < 0 ||
 	    (rc = ag_plan_apply(plan, ctl, l->err)) < 0 ||

@@ -682,6 +682,12 @@
 	" join aigate.meter m on m.id = b.meter_id and m.retired_at is null and m.kind = 'budget'" \
 	" order by b.meter_id, b.period"
 
+/* Newest last, so that of too many the oldest fleeting ones go. */
+#define SQL_LOAD_OBJECTS                                                                     \
+	"select integration_id, object_id, workspace_id, is_fleeting,"                          \
+	" (extract(epoch from created_at) * 1000000)::bigint from aigate.provider_object"      \
+	" where not is_fleeting or created_at > now() - interval '31 days' order by created_at"
+
 /* Values that were reset by hand: their meters must know how often. */
 #define SQL_LOAD_POLICY_RESETS                                                               \
 	"select e.meter_id, e.resets, e.value_key," SQL_POLICY_METER("p")                        \

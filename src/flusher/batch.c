@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "flusher/meta.h"
 #include "flusher/row.h"
+#include "shm/ring.h"
 
 #define ROWS_MAX   ((size_t)256 << 20)
 #define ROWS_WANT  ((size_t)16 << 20) /* a batch of this many bytes is complete */
@@ -18,6 +19,7 @@ ag_batch_init(struct ag_batch *b, struct ag_streams *streams, uint32_t limit_max
 	b->streams = streams;
 	b->limit = b->limit_max = limit_max;
 	ag_buf_init(&b->rows, ROWS_MAX);
+	ag_buf_init(&b->object_ids, ROWS_MAX);
 	ag_rollup_init(&b->rollup);
 	ag_batch_set_metadata(b, "");
 	ag_batch_reset(b);
@@ -30,6 +32,8 @@ ag_batch_fini(struct ag_batch *b)
 	ag_rollup_fini(&b->rollup);
 	free(b->advance);
 	free(b->gaps);
+	free(b->objects);
+	ag_buf_fini(&b->object_ids);
 }
 
 void
@@ -54,7 +58,8 @@ ag_batch_reset(struct ag_batch *b)
 	ag_buf_reset(&b->rows);
 	ag_row_put_header(&b->rows);
 	ag_rollup_reset(&b->rollup);
-	b->n_advance = b->n_gaps = 0;
+	b->n_advance = b->n_gaps = b->n_objects = 0;
+	ag_buf_reset(&b->object_ids);
 	b->n_records = b->n_rows = 0;
 	b->is_quarantine = false;
 	b->is_cut = false;
@@ -82,6 +87,26 @@ note_gap(struct ag_batch *b, const struct ag_stream *s, uint64_t last, uint64_t 
 	b->gaps[b->n_gaps++] = (struct ag_gap){ .boot_id = s->boot_id, .worker = s->worker,
 		.from_seq = last + 1, .to_seq = seq - 1 };
 	return true;
+}
+
+static int
+note_object(struct ag_batch *b, const struct ag_record *rec)
+{
+	struct ag_str id = ag_record_string(rec, AG_RS_UPSTREAM_ID);
+	struct ag_batch_object *p = grow(b->objects, b->n_objects, &b->cap_objects, sizeof(*p));
+	size_t off = b->object_ids.n;
+	char *text = ag_buf_reserve(&b->object_ids, id.n + 1);
+
+	if (p)
+		b->objects = p;
+	if (!p || !text)
+		return -ENOMEM;
+	ag_text_clean(id, text);
+	ag_buf_commit(&b->object_ids, id.n);
+	p[b->n_objects++] = (struct ag_batch_object){ .integration_id = rec->integration_id,
+		.workspace_id = rec->workspace_id, .key_id = rec->key_id, .at_us = rec->received_at_us,
+		.off = off, .len = id.n, .kind = rec->object };
+	return 0;
 }
 
 static bool
@@ -116,6 +141,8 @@ take_record(struct ag_batch *b, uint64_t boot_id, const struct ag_record *rec,
 	if (!*out_refusal) {
 		b->n_rows++;
 		if (ag_rollup_add_usage(&b->rollup, rec, &b->meta) < 0)
+			return -ENOMEM;
+		if (rec->object != 0 && note_object(b, rec) < 0)
 			return -ENOMEM;
 		return ag_rollup_add_charges(&b->rollup, rec);
 	}

@@ -23,6 +23,13 @@ struct ag_gap {
 	uint64_t from_seq, to_seq;
 };
 
+/* What became of an object that a provider keeps. */
+struct ag_batch_object {
+	int64_t integration_id, workspace_id, key_id, at_us;
+	size_t off, len;      /* of its id, in object_ids */
+	uint8_t kind;         /* enum ag_object_kind */
+};
+
 /* How far a stream goes with this batch. */
 struct ag_advance {
 	uint64_t boot_id;
@@ -46,6 +53,9 @@ struct ag_batch {
 	size_t n_advance, cap_advance;
 	struct ag_gap *gaps;           /* owned */
 	size_t n_gaps, cap_gaps;
+	struct ag_batch_object *objects; /* owned */
+	size_t n_objects, cap_objects;
+	struct ag_buf object_ids;
 	size_t n_records, n_rows;
 
 	bool is_quarantine;            /* its one record is put aside */

@@ -213,6 +213,28 @@ ag_params_quarantine(struct ag_params *p, const struct ag_batch *b)
 	return done(p);
 }
 
+/* Ids by their offsets in the texts of the batch. */
+bool
+ag_params_object(struct ag_params *p, const struct ag_batch *b)
+{
+	const struct ag_batch_object *o = b->objects;
+	size_t n = b->n_objects;
+	struct ag_pgw w;
+
+	start(p);
+	INT8S(p, n, o[i].integration_id);
+	if (!array_begin(p, &w, AG_PG_TEXT, n, b->object_ids.n))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		ag_pgw_bytes(&w, b->object_ids.p + o[i].off, o[i].len);
+	array_end(p, &w);
+	INT8S(p, n, o[i].workspace_id);
+	INT8S(p, n, o[i].key_id);
+	INT2S(p, n, o[i].kind);
+	ARRAY(p, AG_PG_TIMESTAMPTZ, ag_pgw_time, 8, n, o[i].at_us);
+	return done(p);
+}
+
 bool
 ag_params_truth(struct ag_params *p, const int64_t *meter_ids, const int64_t *periods, size_t n)
 {

@@ -26,6 +26,7 @@ bool ag_params_groups(struct ag_params *p, const struct ag_batch *b,
 bool ag_params_moments(struct ag_params *p, const struct ag_batch *b, const char *unit) AG_MUST_CHECK;
 bool ag_params_budget(struct ag_params *p, const struct ag_batch *b) AG_MUST_CHECK;
 bool ag_params_gap(struct ag_params *p, const struct ag_batch *b) AG_MUST_CHECK;
+bool ag_params_object(struct ag_params *p, const struct ag_batch *b) AG_MUST_CHECK;
 bool ag_params_quarantine(struct ag_params *p, const struct ag_batch *b) AG_MUST_CHECK;
 bool ag_params_truth(struct ag_params *p, const int64_t *meter_ids, const int64_t *periods,
     size_t n) AG_MUST_CHECK;

@@ -72,8 +72,7 @@ row_refusal(const struct ag_record *rec)
 
 	if (all > INT64_MAX)
 		return "a usage counter is out of range";
-	if (u->geo_num > INT32_MAX || u->geo_den > INT32_MAX || rec->cache_status > INT32_MAX ||
-	    rec->attempt > INT16_MAX)
+	if (u->geo_num > INT32_MAX || u->geo_den > INT32_MAX || rec->attempt > INT16_MAX)
 		return "a small number is out of range";
 	if (rec->received_at_us <= 0 || rec->received_at_us > INT64_MAX / 4 ||
 	    rec->sent_at_us < 0 || rec->sent_at_us > INT64_MAX / 4 ||

@@ -174,6 +174,24 @@
 	"insert into aigate.ledger_gap (boot_id, worker, from_seq, to_seq) select * from " \
 	"unnest($1::bigint[], $2::int[], $3::bigint[], $4::bigint[])"
 
+/* $1 integration_id[], $2 id[], $3 workspace_id[], $4 api_key_id[], $5 kind[] (enum ag_object_kind), $6
+ * when[].  Who made it first keeps it; only who made it can have it deleted.  What the provider has
+ * deleted by now goes a little at a time. */
+#define AG_SQL_OBJECT \
+	"with n as (select * from unnest($1::bigint[], $2::text[], $3::bigint[], " \
+	"$4::bigint[], $5::smallint[], $6::timestamptz[]) as t(integration_id, object_id, " \
+	"workspace_id, api_key_id, kind, at)), gone as (delete from aigate.provider_object o " \
+	"using n where n.kind = 3 and o.integration_id = n.integration_id and o.object_id = " \
+	"n.object_id and o.workspace_id = n.workspace_id), old as (delete from " \
+	"aigate.provider_object where ctid = any(array(select ctid from aigate.provider_object where " \
+	"is_fleeting and created_at < now() - interval '31 days' order by created_at limit 1000))) " \
+	"insert into aigate.provider_object " \
+	"(integration_id, object_id, workspace_id, api_key_id, is_fleeting, created_at) " \
+	"select integration_id, object_id, workspace_id, api_key_id, kind = 2, at from n " \
+	"where kind < 3 and not exists (select from n as g where g.kind = 3 and " \
+	"g.integration_id = n.integration_id and g.object_id = n.object_id) order by 1, 2 " \
+	"on conflict do nothing"
+
 /* $1 boot_id[], $2 worker[], $3 seq[], $4 reason[], $5 record[] */
 #define AG_SQL_QUARANTINE \
 	"insert into aigate.ledger_quarantine (boot_id, worker, seq, reason, record) select " \

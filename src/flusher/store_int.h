@@ -30,6 +30,7 @@ enum store_step {
 	STEP_BUDGET,
 	STEP_GAP,
 	STEP_QUARANTINE,
+	STEP_OBJECT,
 	STEP_COMMIT,
 	STEP_ROLLBACK,   /* what went wrong stands in result and why */
 	STEP_TRUTH,

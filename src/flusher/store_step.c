@@ -17,6 +17,7 @@ static const struct { enum store_step step; const char *name, *sql; } prepared[]
 	{ STEP_BUDGET, "budget", AG_SQL_BUDGET },
 	{ STEP_GAP, "gap", AG_SQL_GAP },
 	{ STEP_QUARANTINE, "quarantine", AG_SQL_QUARANTINE },
+	{ STEP_OBJECT, "object", AG_SQL_OBJECT },
 	{ STEP_TRUTH, "truth", AG_SQL_TRUTH },
 	{ STEP_PARTITIONS_FOR, "partitions_for", AG_SQL_PARTITIONS_FOR },
 };
@@ -45,6 +46,8 @@ store_make_params(struct ag_store *st, enum store_step step)
 		return ag_params_gap(&st->params, st->batch);
 	case STEP_QUARANTINE:
 		return ag_params_quarantine(&st->params, st->batch);
+	case STEP_OBJECT:
+		return ag_params_object(&st->params, st->batch);
 	case STEP_TRUTH:
 		return true; /* made by the asker */
 	case STEP_NONE:
@@ -118,6 +121,7 @@ ag_store_send(struct ag_store *st, enum store_step step)
 	case STEP_BUDGET:
 	case STEP_GAP:
 	case STEP_QUARANTINE:
+	case STEP_OBJECT:
 	case STEP_TRUTH:
 	case STEP_PARTITIONS_FOR:
 		ok = store_send_prepared(st, step);
@@ -229,6 +233,10 @@ store_step_after(const struct ag_store *st, enum store_step step)
 			return STEP_QUARANTINE;
 		AG_FALLTHROUGH;
 	case STEP_QUARANTINE:
+		if (b->n_objects)
+			return STEP_OBJECT;
+		AG_FALLTHROUGH;
+	case STEP_OBJECT:
 		return STEP_COMMIT;
 	case STEP_NONE:
 	case STEP_PREPARE:

@@ -38,9 +38,9 @@ part_kind(struct ag_str part)
 	return ag_json_string_eq(raw, AG_STR("image_url")) ? PART_IMAGE : PART_UNBOUNDED;
 }
 
-/* Tokens that the bytes of the content's parts do not bound. */
+/* Tokens that the bytes of the content's parts do not bound; *out_unknown: one is neither text nor picture. */
 static uint64_t
-media_of_content(struct ag_str content)
+media_of_content(struct ag_str content, bool *out_unknown)
 {
 	struct ag_json_iter it;
 	struct ag_json_value v;
@@ -59,14 +59,16 @@ media_of_content(struct ag_str content)
 			break;
 		case PART_UNBOUNDED:
 			tokens += UNKNOWN_TOKENS_MAX;
+			*out_unknown = true;
 			break;
 		}
 	}
+	*out_unknown |= rc < 0;
 	return rc < 0 ? UNKNOWN_TOKENS_MAX : tokens;
 }
 
 static uint64_t
-media_of_messages(struct ag_str messages)
+media_of_messages(struct ag_str messages, bool *out_unknown)
 {
 	static const struct ag_str names[2] = { { "content", 7 }, { "audio", 5 } };
 	static struct ag_json_fields fields = AG_JSON_FIELDS(names);
@@ -83,14 +85,19 @@ media_of_messages(struct ag_str messages)
 		/* With nothing nested in it a message is text alone: the usual kind, not walked again. */
 		if (v.type != AG_JSON_OBJECT || v.n_children == 0)
 			continue;
-		if (ag_json_scan(message, &fields, f, &fault) < 0)
+		if (ag_json_scan(message, &fields, f, &fault) < 0) {
+			*out_unknown = true;
 			return UNKNOWN_TOKENS_MAX;
+		}
 		if (f[0].type == AG_JSON_ARRAY)
-			tokens += media_of_content(ag_json_raw(message, f[0]));
+			tokens += media_of_content(ag_json_raw(message, f[0]), out_unknown);
 		/* One part without its array, and an earlier spoken answer named by its id. */
-		if (f[0].type == AG_JSON_OBJECT || f[1].type == AG_JSON_OBJECT)
+		if (f[0].type == AG_JSON_OBJECT || f[1].type == AG_JSON_OBJECT) {
 			tokens += UNKNOWN_TOKENS_MAX;
+			*out_unknown = true;
+		}
 	}
+	*out_unknown |= rc < 0;
 	return rc < 0 ? UNKNOWN_TOKENS_MAX : tokens;
 }
 
@@ -156,10 +163,12 @@ ag_estimate(const struct ag_estimate_in *in, struct ag_estimate *out)
 	*out = (struct ag_estimate){ .input = in->body_bytes + in->media, .text_bytes = in->body_bytes,
 		.choices = in->choices > 0 ? in->choices : 1 };
 	if (in->messages.n > 0)
-		out->input += media_of_messages(in->messages);
+		out->input += media_of_messages(in->messages, &out->may_name_objects);
 	if (in->input.n > 0)
 		out->input += media_of_input(in->input);
 	out->has_server_tools = in->tools.n > 0 && has_server_tools(in->tools);
+	/* Pictures are at an address or in the body, but for protocols that name those too. */
+	out->may_name_objects |= out->has_server_tools || in->media >= IMAGE_TOKENS_MAX;
 	if (in->is_searching || out->has_server_tools)
 		out->input += UNKNOWN_TOKENS_MAX;
 	/* The window bounds one prompt; embeddings and completions may carry many. */

@@ -40,6 +40,7 @@ struct ag_estimate {
 	bool must_write_limit; /* the client gave none, or one above what is held */
 	bool is_fixed;        /* nobody can be told a lower limit: what is held is held or refused */
 	bool has_server_tools; /* tools that the provider runs itself, for a fee */
+	bool may_name_objects; /* something in it may be a name of what the provider keeps: objects.h */
 };
 
 void ag_estimate(const struct ag_estimate_in *in, struct ag_estimate *out);

@@ -7,6 +7,7 @@ src_policy_libpolicy_a_SOURCES = \
 	src/policy/guard_read.c src/policy/guard_read.h \
 	src/policy/media.c src/policy/media.h \
 	src/policy/metadata.c src/policy/metadata.h \
+	src/policy/objects.c src/policy/objects.h \
 	src/policy/policy_match.c src/policy/policy_match.h \
 	src/policy/price.c src/policy/price.h \
 	src/policy/read_json.c src/policy/read_json.h \

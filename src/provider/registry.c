@@ -46,6 +46,7 @@ static const struct ag_provider_path google_paths[] = {
 static const struct ag_provider_path anthropic_paths[] = {
 	{ AG_EP_MESSAGES, "/messages", NULL, &ag_wire_anthropic },
 	{ AG_EP_COUNT_TOKENS, "/messages/count_tokens", NULL, &ag_wire_anthropic },
+	{ AG_EP_FILES, "{rest}", NULL, &ag_wire_anthropic },
 	{ AG_EP_PROXY, "{rest}", NULL, &ag_wire_anthropic },
 	END
 };

@@ -14,8 +14,9 @@
 static int64_t
 money_for(const struct ag_req *r, uint64_t output)
 {
-	return r->target.price ? ag_price_bound_nusd(&r->bound, r->est.input, output)
-	                       : r->w->conf->unpriced_flat_usd;
+	if (AG_LIKELY(r->target.price))
+		return ag_price_bound_nusd(&r->bound, r->est.input, output);
+	return ag_req_has_no_price(r) ? 0 : r->w->conf->unpriced_flat_usd;
 }
 
 struct ag_amounts

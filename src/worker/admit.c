@@ -469,6 +469,8 @@ ag_req_admit(struct ag_req *r, const struct ag_http_head *head, struct ag_str *o
 		v = ag_xlate_open(r, head, out_detail);
 	else
 		v = r->endpoint > AG_EP_EMBEDDING ? ag_inbound_estimate(r, head, out_detail) : estimate(r, out_detail);
+	if (v == AG_ALLOW && AG_UNLIKELY(r->est.may_name_objects || r->is_passed))
+		v = ag_objects_check(r, head, out_detail);
 	if (v != AG_ALLOW)
 		return v;
 	r->n_meters = r->n_policies = 0;

@@ -49,7 +49,7 @@ static const struct field responses_fields[] = {
 	FIELD("model", AG_F_MODEL), FIELD("stream", AG_F_STREAM), FIELD("max_output_tokens", AG_F_MAX_OUTPUT),
 	FIELD("input", AG_F_INPUT), FIELD("tools", AG_F_TOOLS), FIELD("previous_response_id", AG_F_STATE),
 	FIELD("conversation", AG_F_CONTENTS), FIELD("prompt", AG_F_PROMPT), FIELD("background", AG_F_BACKGROUND),
-	FIELD("service_tier", AG_F_SERVICE_TIER),
+	FIELD("service_tier", AG_F_SERVICE_TIER), FIELD("store", AG_F_STORE),
 };
 /* Both spellings are read there. */
 static const struct field generate_fields[] = {
@@ -494,6 +494,11 @@ estimate_chat(struct ag_req *r, struct ag_str *out_detail)
 	ag_estimate(&in, &r->est);
 	r->est.thinking = thinking_of(r);
 	r->est.has_server_tools = has_server_tools;
+	r->est.may_name_objects |= has_server_tools;
+	if (r->endpoint == AG_EP_RESPONSES && r->field[AG_F_STORE].type != AG_JSON_FALSE) {
+		r->object.becomes = AG_OBJECT_FLEETING;
+		r->object.brings = true;
+	}
 	set_bound(r);
 	return AG_ALLOW;
 }

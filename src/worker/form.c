@@ -1,6 +1,7 @@
 #include "worker/form.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #define BOUNDARY_MAX 70 /* RFC 2046 */
 
@@ -133,4 +134,39 @@ ag_form_part_read(struct ag_str part_head, struct ag_form_part *out)
 		part_head = ag_str_skip(part_head, line.n + (end ? 2 : 0));
 	}
 	return is_disposed ? 0 : -EINVAL;
+}
+
+static int
+read_part(struct ag_str text, ag_form_fn *fn, void *arg)
+{
+	const char *gap = memmem(text.p, text.n, "\r\n\r\n", 4);
+	struct ag_form_part part;
+
+	if (!gap || ag_form_part_read(ag_str_n(text.p, (size_t)(gap - text.p)), &part) < 0)
+		return -EINVAL;
+	return fn(arg, &part, ag_str_skip(text, (size_t)(gap - text.p) + 4));
+}
+
+int
+ag_form_each(struct ag_str body, struct ag_str boundary, ag_form_fn *fn, void *arg)
+{
+	char mark[BOUNDARY_MAX + 8];
+	size_t n = (size_t)snprintf(mark, sizeof(mark), "\r\n--%.*s", (int)boundary.n, boundary.p);
+	struct ag_str left = body;
+	int rc = 0;
+
+	if (!ag_str_starts(left, ag_str_n(mark + 2, n - 2)))
+		return -EINVAL;
+	left = ag_str_skip(left, n - 2);
+	while (rc >= 0 && ag_str_starts(left, AG_STR("\r\n"))) {
+		const char *end;
+
+		left = ag_str_skip(left, 2);
+		end = left.n > 0 ? memmem(left.p, left.n, mark, n) : NULL;
+		if (!end)
+			return -EINVAL;
+		rc = read_part(ag_str_n(left.p, (size_t)(end - left.p)), fn, arg);
+		left = ag_str_skip(left, (size_t)(end - left.p) + n);
+	}
+	return rc < 0 ? rc : ag_str_starts(left, AG_STR("--")) ? 0 : -EINVAL;
 }

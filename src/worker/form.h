@@ -21,4 +21,8 @@ struct ag_form_part {
 /* A part by its header lines, without the blank one; -EINVAL: it could be read in two ways. */
 int ag_form_part_read(struct ag_str part_head, struct ag_form_part *out) AG_MUST_CHECK;
 
+/* Every part of a body; -EINVAL: it is not exactly a form, or what fn returned below 0. */
+typedef int ag_form_fn(void *arg, const struct ag_form_part *part, struct ag_str value);
+int ag_form_each(struct ag_str body, struct ag_str boundary, ag_form_fn *fn, void *arg) AG_MUST_CHECK;
+
 #endif

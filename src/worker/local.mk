@@ -11,6 +11,7 @@ src_worker_libworker_a_SOURCES = \
 	src/worker/form.c src/worker/form.h \
 	src/worker/media.c \
 	src/worker/models.c \
+	src/worker/objects.c \
 	src/worker/policies.c \
 	src/worker/passed.c \
 	src/worker/origin.c src/worker/origin.h \

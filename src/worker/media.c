@@ -41,26 +41,27 @@ bad(struct ag_req *r, struct ag_str *out_detail, const char *why, const char *fi
 
 /* ---- a form (RFC 7578) ---- */
 
-static int
-take_part(struct ag_str body, struct ag_str text, struct form *out)
-{
-	const char *gap = memmem(text.p, text.n, "\r\n\r\n", 4);
-	struct ag_form_part part;
-	struct ag_str value;
+struct parts {
+	struct ag_str body;
+	struct form *form;
+};
 
-	if (!gap || ag_form_part_read(ag_str_n(text.p, (size_t)(gap - text.p)), &part) < 0)
-		return -EINVAL;
-	value = ag_str_skip(text, (size_t)(gap - text.p) + 4);
+static int
+take_part(void *arg, const struct ag_form_part *part, struct ag_str value)
+{
+	struct parts *parts = arg;
+	struct form *out = parts->form;
+
 	for (int i = 0; i < M_FIELDS; i++) {
-		if (!ag_str_ieq(part.name, names[i]))
+		if (!ag_str_ieq(part->name, names[i]))
 			continue;
 		if (out->v[i].p)
 			return -EEXIST; /* which of two would count nobody knows */
 		out->v[i] = value;
 		if (i == M_MODEL)
-			out->model_off = (size_t)(value.p - body.p);
+			out->model_off = (size_t)(value.p - parts->body.p);
 		if (i == M_FILE)
-			out->has_file = part.is_file;
+			out->has_file = part->is_file;
 	}
 	return 0;
 }
@@ -68,26 +69,10 @@ take_part(struct ag_str body, struct ag_str text, struct form *out)
 static int
 read_form(struct ag_str body, struct ag_str boundary, struct form *out)
 {
-	char mark[80];
-	size_t n = (size_t)snprintf(mark, sizeof(mark), "\r\n--%.*s", (int)boundary.n, boundary.p);
-	struct ag_str left = body;
-	int rc = 0;
+	struct parts parts = { .body = body, .form = out };
 
 	out->is_form = true;
-	if (!ag_str_starts(left, ag_str_n(mark + 2, n - 2)))
-		return -EINVAL;
-	left = ag_str_skip(left, n - 2);
-	while (rc == 0 && ag_str_starts(left, AG_STR("\r\n"))) {
-		const char *end;
-
-		left = ag_str_skip(left, 2);
-		end = left.n > 0 ? memmem(left.p, left.n, mark, n) : NULL;
-		if (!end)
-			return -EINVAL;
-		rc = take_part(body, ag_str_n(left.p, (size_t)(end - left.p)), out);
-		left = ag_str_skip(left, (size_t)(end - left.p) + n);
-	}
-	return rc < 0 ? rc : ag_str_starts(left, AG_STR("--")) ? 0 : -EINVAL;
+	return ag_form_each(body, boundary, take_part, &parts);
 }
 
 /* ---- JSON ---- */

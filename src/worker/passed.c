@@ -7,8 +7,8 @@
 #include "worker/request.h"
 
 /* By its name, or by its looks: many a provider reads JSON whatever it is called. */
-static bool
-is_json(const struct ag_http_head *head, struct ag_str body)
+bool
+ag_passed_is_json(const struct ag_http_head *head, struct ag_str body)
 {
 	struct ag_str v = ag_http_header_get(head, AG_STR("content-type"));
 
@@ -85,7 +85,7 @@ ag_passed_scan(struct ag_req *r, const struct ag_http_head *head, struct ag_str 
 		*out_detail = AG_STR("The path is another spelling of one that is served here, or not plainly one");
 		return AG_DENY_BAD_REQUEST;
 	}
-	if (r->body_len == 0 || !is_json(head, ag_req_body(r)))
+	if (r->body_len == 0 || !ag_passed_is_json(head, ag_req_body(r)))
 		return AG_ALLOW;
 	if (r->body_len > UINT32_MAX || ag_figure_scan(ag_req_body(r), names, 4, f, &fault) < 0) {
 		*out_detail = AG_STR("Invalid request body: not one JSON object whose fields stand once");
@@ -136,16 +136,18 @@ ag_passed_estimate(struct ag_req *r, const struct ag_http_head *head, struct ag_
 
 	uint64_t n = count_of(r, AG_F_N), best_of = count_of(r, AG_F_BEST_OF);
 
-	(void)head;
 	(void)out_detail;
+	ag_objects_read_path(r, head);
 	in.choices = n > best_of ? n : best_of;
 	ag_estimate(&in, &r->est);
 	if (r->target.price && r->target.price->max_output > 0)
 		ag_estimate_set_limit(&r->est, r->target.price->max_output);
-	if (r->requested_model.n == 0)
+	if (r->requested_model.n == 0 || r->object.work != AG_WORK_COUNTED)
 		r->est = (struct ag_estimate){ .choices = 1, .text_bytes = r->body_len };
 	r->est.must_write_limit = false;
 	r->est.is_fixed = true;
+	if (r->object.work != AG_WORK_COUNTED)
+		r->target.price = NULL; /* of the model that answers: not of what this does */
 	if (r->target.price)
 		r->bound = ag_price_bound(r->target.price, r->est.input, AG_TIER_PRIORITY, 1);
 	ag_price_bound_uplift(&r->bound);

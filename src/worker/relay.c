@@ -277,6 +277,8 @@ relay_on_event(void *arg, const struct ag_sse_event *ev)
 
 	if (ev->has_data)
 		may_withhold = r->target.path->wire->on_event(r->target.family, ev->event, ev->data, &r->answer);
+	if (AG_UNLIKELY(r->object.brings) && ev->has_data)
+		ag_objects_read_event(r, ev->event, ev->data);
 	/* Before it goes on: what nobody can pay for is not passed.  But what is over is not cut. */
 	if (r->adaptive.mask != 0 && !may_withhold && !ag_answer_is_over(&r->answer) && !ag_req_raise(r, &o->cut_by))
 		return -EDQUOT;
@@ -486,6 +488,8 @@ read_body(struct ag_req *r, struct ag_str body)
 		wire->on_body(r->target.family, body, &r->answer);
 	else
 		wire->on_error(r->target.family, body, &r->answer);
+	if (AG_UNLIKELY(r->object.brings))
+		ag_objects_read_answer(r, body);
 }
 
 /* Keeps a body for its usage.  One that is too large, or finds body_memory used up, goes on without:

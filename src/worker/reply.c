@@ -244,7 +244,8 @@ put_foreign_refusal(struct ag_req *r, const struct ag_verdict_def *d, struct ag_
 {
 	enum ag_endpoint ep = r->endpoint == AG_EP_COUNT_TOKENS ? AG_EP_MESSAGES
 	    : r->endpoint == AG_EP_GENERATE_COUNT ? AG_EP_GENERATE : r->endpoint;
-	const struct ag_protocol *p = ep == AG_EP_MESSAGES || ep == AG_EP_GENERATE ? ag_protocol_of(ep) : NULL;
+	bool is_passed_on = r->is_passed && r->target.path && r->target.path->wire == &ag_wire_anthropic;
+	const struct ag_protocol *p = is_passed_on ? ag_protocol_of(AG_EP_MESSAGES) : ep == AG_EP_MESSAGES || ep == AG_EP_GENERATE ? ag_protocol_of(ep) : NULL;
 	struct ag_client_error e = { .status = d->status, .type = ag_str(d->type), .code = ag_str(d->code),
 		.message = text, .request_id = r->trace_id };
 

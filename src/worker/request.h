@@ -15,6 +15,7 @@
 #include "limit/holds.h"
 #include "policy/estimate.h"
 #include "policy/guard.h"
+#include "policy/objects.h"
 #include "policy/price.h"
 #include "policy/route.h"
 #include "policy/verdict.h"
@@ -42,7 +43,7 @@ enum ag_field {
 	AG_FIELDS,
 	/* Of other protocols: endpoints.c. */
 	AG_F_MAX_OUTPUT = AG_FIELDS, AG_F_CONTENTS, AG_F_GENERATION, AG_F_STATE, AG_F_BACKGROUND,
-	AG_F_SPEED, AG_F_GEO, AG_F_DOCUMENTS, AG_F_THINKING,
+	AG_F_SPEED, AG_F_GEO, AG_F_DOCUMENTS, AG_F_THINKING, AG_F_STORE,
 	AG_FIELDS_ALL
 };
 
@@ -148,6 +149,13 @@ struct ag_req {
 	struct ag_str allow;           /* methods the path takes, for an Allow header; n 0: none */
 	int64_t timeout_us;            /* to the first byte; 0: the configured one */
 	uint32_t searches;             /* calls of the provider's search, paid by the call */
+	struct {
+		enum ag_object_use use;        /* of a path that passes */
+		enum ag_object_work work;
+		enum ag_object_kind becomes;   /* what the answer's object is noted as */
+		bool brings;                   /* others are told in the answer */
+		struct ag_str id, what;        /* named in the path; the path; arena */
+	} object;                      /* of those a provider keeps: objects.c */
 
 	/* while it waits for what others hold; wait.c */
 	struct {
@@ -382,8 +390,27 @@ uint64_t ag_media_settle(struct ag_req *r, bool is_whole);
 /* Whether it is, but for its letters' case and a slash behind it, a path with a route of its own: request.c. */
 bool ag_req_is_own_path(struct ag_str path);
 bool ag_passed_is_named(const struct ag_http_head *head); /* a provider by header */
+bool ag_passed_is_json(const struct ag_http_head *head, struct ag_str body);
 enum ag_verdict ag_passed_scan(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail);
 enum ag_verdict ag_passed_estimate(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail);
+
+/* ---- objects.c: what a provider keeps ---- */
+/* What a path that passes does to objects, into r->object. */
+void ag_objects_read_path(struct ag_req *r, const struct ag_http_head *head);
+/* Whether all that it shows and names is the workspace's. */
+enum ag_verdict ag_objects_check(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail);
+/* The answer of a request whose object.brings is set; an event of its stream. */
+void ag_objects_read_answer(struct ag_req *r, struct ag_str body);
+void ag_objects_read_event(struct ag_req *r, struct ag_str name, struct ag_str data);
+/* What costs nothing, and what is done although nobody knows its price. */
+static inline bool
+ag_req_has_no_price(const struct ag_req *r)
+{
+	return r->object.work == AG_WORK_FREE || (r->object.work == AG_WORK_UNCOUNTED &&
+	    (r->target.integration->flags & AG_CAT_INTEGRATION_UNCOUNTED));
+}
+/* Before the record is pushed: notes whose it is, here and in the record. */
+void ag_objects_settle(struct ag_req *r);
 
 /* ---- translate.c: the provider speaks another protocol than the client ---- */
 /* Before the meters: reads the body, estimates, builds the provider's; a refusal names the field. */

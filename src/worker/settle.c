@@ -27,6 +27,19 @@ tells_searches(const struct ag_req *r)
 	return r->answer.has_usage && (ep == AG_EP_MESSAGES || ep == AG_EP_RESPONSES || ep == AG_EP_GENERATE);
 }
 
+/* Reading an answer that was kept is not having it made again; what a batch will cost it does not tell. */
+static void
+forget_figures(const struct ag_req *r, const struct ag_settle_in *in, struct ag_settle_out *out)
+{
+	bool is_charged = out->actual.requests > 0;
+
+	if (r->object.work == AG_WORK_UNCOUNTED && r->object.use != AG_OBJECTS_MAKE && r->object.use != AG_OBJECTS_ONE)
+		return;
+	out->usage = (struct ag_usage){ .provider_cost_nusd = -1, .source = AG_USAGE_NONE };
+	out->cost_nusd = out->charged_nusd = out->actual.nusd = is_charged ? in->flat_nusd : 0;
+	out->actual.tokens = 0;
+}
+
 static void
 price_attempt(struct ag_req *r, enum ag_outcome outcome, int64_t now_us, struct ag_settle_out *out)
 {
@@ -34,7 +47,8 @@ price_attempt(struct ag_req *r, enum ag_outcome outcome, int64_t now_us, struct 
 		.outcome = outcome,
 		.answer = &r->answer,
 		.price = r->target.price,
-		.flat_nusd = r->w->conf->unpriced_model == AG_UNPRICED_FLAT ? r->w->conf->unpriced_flat_usd : 0,
+		.flat_nusd = r->w->conf->unpriced_model == AG_UNPRICED_FLAT && !ag_req_has_no_price(r)
+		    ? r->w->conf->unpriced_flat_usd : 0,
 		.held = ag_req_held(r),
 		.is_capped = r->adaptive.is_capped,
 		.charges_hold = r->w->conf->unknown_usage == AG_UNKNOWN_HOLD,
@@ -57,6 +71,8 @@ price_attempt(struct ag_req *r, enum ag_outcome outcome, int64_t now_us, struct 
 		r->rec.price_id = in.price ? in.price->id : 0;
 	}
 	ag_settle(&in, out);
+	if (AG_UNLIKELY(r->object.work != AG_WORK_COUNTED))
+		forget_figures(r, &in, out);
 }
 
 static void
@@ -133,6 +149,8 @@ ag_req_settle(struct ag_req *r, enum ag_outcome outcome, int client_status)
 	r->rec.held_nusd = ag_req_held(r).nusd;
 	r->rec.client_status = (uint16_t)client_status;
 	r->rec.is_final = 1;
+	if (AG_UNLIKELY(r->object.becomes != AG_OBJECT_NONE))
+		ag_objects_settle(r);
 	ag_req_strings(r, ag_view_catalog(r->view), strs);
 	rc = ag_holds_settle(r->w->shm, &r->w->ring, r->slot, &r->rec, strs, &out.actual, ag_clock_wall_us());
 	if (rc < 0) {

@@ -289,6 +289,33 @@ take_holds(struct ag_req *r, struct ag_str *out_detail, uint32_t *out_meter)
 	return AG_DENY_NO_CAPACITY;
 }
 
+/* Of work that no answer counts a limit on money or tokens would know nothing, and rules on models neither:
+ * what a batch asks stands in a file. */
+static enum ag_verdict
+check_uncounted(struct ag_req *r, bool has_money, struct ag_str *out_detail)
+{
+	const struct ag_cat_integration *i = r->target.integration;
+	bool makes_work = r->object.use == AG_OBJECTS_MAKE || r->object.use == AG_OBJECTS_ONE;
+	const char *why = NULL;
+	struct ag_buf b;
+
+	if (r->object.work != AG_WORK_UNCOUNTED || (i->flags & AG_CAT_INTEGRATION_UNCOUNTED))
+		return AG_ALLOW;
+	if (has_money && (makes_work || r->w->conf->unpriced_model == AG_UNPRICED_REFUSE))
+		why = "a limit on money";
+	else if (has_meter_of(r, AG_UNIT_TOKENS))
+		why = "a limit on tokens";
+	else if (makes_work && (!i->allow_all_models || i->n_models > 0 || (r->rules && r->rules->n_guards > 0)))
+		why = "a rule on models";
+	if (!why)
+		return AG_ALLOW;
+	ag_buf_init(&b, 1024);
+	ag_buf_printf(&b, "%.*s\n%s", AG_STR_ARG(r->object.what), why);
+	*out_detail = ag_arena_dup(&r->arena, ag_buf_str(&b));
+	ag_buf_fini(&b);
+	return AG_DENY_UNCOUNTED;
+}
+
 enum ag_verdict
 ag_req_take(struct ag_req *r, struct ag_str *out_detail, uint32_t *out_meter)
 {
@@ -298,7 +325,10 @@ ag_req_take(struct ag_req *r, struct ag_str *out_detail, uint32_t *out_meter)
 	if (v != AG_ALLOW)
 		return v;
 	has_money = has_meter_of(r, AG_UNIT_NUSD);
-	if (has_money && !r->target.price && r->w->conf->unpriced_model == AG_UNPRICED_REFUSE) {
+	if (AG_UNLIKELY(r->is_passed) && (v = check_uncounted(r, has_money, out_detail)) != AG_ALLOW)
+		return v;
+	if (has_money && !r->target.price && !ag_req_has_no_price(r) &&
+	    r->w->conf->unpriced_model == AG_UNPRICED_REFUSE) {
 		*out_detail = r->target.model;
 		return AG_DENY_MODEL_UNPRICED;
 	}

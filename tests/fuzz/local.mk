@@ -5,6 +5,7 @@ check_PROGRAMS += \
 	tests/fuzz/fuzz_chunk_replay \
 	tests/fuzz/fuzz_eventstream_replay \
 	tests/fuzz/fuzz_head_replay \
+	tests/fuzz/fuzz_objects_replay \
 	tests/fuzz/fuzz_rules_replay \
 	tests/fuzz/fuzz_scan_replay \
 	tests/fuzz/fuzz_sse_replay \
@@ -13,6 +14,7 @@ TESTS += \
 	tests/fuzz/fuzz_chunk_replay \
 	tests/fuzz/fuzz_eventstream_replay \
 	tests/fuzz/fuzz_head_replay \
+	tests/fuzz/fuzz_objects_replay \
 	tests/fuzz/fuzz_rules_replay \
 	tests/fuzz/fuzz_scan_replay \
 	tests/fuzz/fuzz_sse_replay \
@@ -26,6 +28,9 @@ tests_fuzz_fuzz_eventstream_replay_LDADD = $(HTTP_LIBS)
 tests_fuzz_fuzz_head_replay_SOURCES = tests/fuzz/fuzz_head.c tests/fuzz/fuzz.h tests/fuzz/replay.c
 tests_fuzz_fuzz_head_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"head"'
 tests_fuzz_fuzz_head_replay_LDADD = $(HTTP_LIBS)
+tests_fuzz_fuzz_objects_replay_SOURCES = tests/fuzz/fuzz_objects.c tests/fuzz/fuzz.h tests/fuzz/replay.c
+tests_fuzz_fuzz_objects_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"objects"'
+tests_fuzz_fuzz_objects_replay_LDADD = $(POLICY_LIBS)
 tests_fuzz_fuzz_rules_replay_SOURCES = tests/fuzz/fuzz_rules.c tests/fuzz/fuzz.h tests/fuzz/replay.c
 tests_fuzz_fuzz_rules_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"rules"'
 tests_fuzz_fuzz_rules_replay_LDADD = $(POLICY_LIBS)
@@ -52,6 +57,7 @@ FUZZERS = \
 	tests/fuzz/fuzz_eventstream \
 	tests/fuzz/fuzz_head \
 	tests/fuzz/fuzz_request \
+	tests/fuzz/fuzz_objects \
 	tests/fuzz/fuzz_rules \
 	tests/fuzz/fuzz_pattern \
 	tests/fuzz/fuzz_scan \
@@ -71,6 +77,9 @@ tests_fuzz_fuzz_eventstream_LDADD = $(HTTP_LIBS)
 tests_fuzz_fuzz_head_SOURCES = tests/fuzz/fuzz_head.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_head_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_head_LDADD = $(HTTP_LIBS)
+tests_fuzz_fuzz_objects_SOURCES = tests/fuzz/fuzz_objects.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_objects_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_objects_LDADD = $(POLICY_LIBS)
 tests_fuzz_fuzz_rules_SOURCES = tests/fuzz/fuzz_rules.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_rules_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_rules_LDADD = $(POLICY_LIBS)

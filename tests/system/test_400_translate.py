@@ -377,16 +377,18 @@ def test_who_leaves_a_translated_stream_pays_for_what_was_made(two, mock):
 def test_any_path_of_a_provider_is_governed(two, mock):
     mock.script(match={"path": "/v1/files"}, body='{"object":"list","data":[]}')
     assert two.get("/v1/files", key=two.key()).status == 404
-    named = {"x-portkey-provider": "@mock"}
+    two.grant(two.integration(slug="open", configurations={"shared_objects": True}), two.default_workspace())
+    named = {"x-portkey-provider": "@open"}
     key = two.key(rpm=1)
     answer = two.get("/v1/files?limit=3", key=key, headers=named)
     assert answer.status == 200 and answer.json["object"] == "list"
     assert last_head(mock)[0] == "GET /v1/files?limit=3 HTTP/1.1"
     assert two.get("/v1/files", key=key, headers=named).status == 429
     assert two.get("/v1/files", headers=named).status == 401
-    assert two.get("/v1/files", key=two.key(budget_usd="1"), headers=named).status == 412
+    assert two.get("/v1/files", key=two.key(budget_usd="1"), headers=named).status == 200, "reading costs nothing"
+    assert two.get("/v1/other", key=two.key(budget_usd="1"), headers=named).status == 412
     assert two.get("/v1/x/../../y", key=two.key(), headers=named).status == 400
-    assert two.records("endpoint, status") == [("files", 200)]
+    assert two.records("endpoint, status") == [("files", 200), ("files", 200)]
 
 
 # -- azure: deployments ----------------------------------------------------------------------------

@@ -99,7 +99,8 @@ def test_kinds_of_requests_go_by_the_names_of_endpoints(pair, mock, under):
     key = pair.key()
     mock.script(match={"path": "/v1/files"}, body='{"object":"list","data":[]}')
     assert pair.post(key, messages(f"@mock/{GPT}"), "/v1/messages").status == 200
-    assert pair.get("/v1/files", key=key, headers={"x-portkey-provider": "@mock"}).status == 200
+    pair.grant(pair.integration(slug="open", configurations={"shared_objects": True}), pair.default_workspace())
+    assert pair.get("/v1/files", key=key, headers={"x-portkey-provider": "@open"}).status == 200
     assert pair.get("/v1/other", key=key, headers={"x-portkey-provider": "@mock"}).status == 446
     assert pair.chat(key).status == 446
     under({"allowedRequestTypes": {"blockedTypes": ["stream-messages"]}})
@@ -113,7 +114,8 @@ def test_kinds_of_requests_go_by_the_names_of_endpoints(pair, mock, under):
 
 def test_a_path_without_a_model_cannot_be_decided_by_models(pair, mock, under):
     mock.script(match={"path": "/v1/files"}, body='{"object":"list","data":[]}')
-    key, named = pair.key(), {"x-portkey-provider": "@mock"}
+    pair.grant(pair.integration(slug="open", configurations={"shared_objects": True}), pair.default_workspace())
+    key, named = pair.key(), {"x-portkey-provider": "@open"}
     for parameters, status in (({"models": [GPT]}, 446), ({"models": [GPT], "failOnError": False}, 200),
                                ({"models": [GPT], "not": True}, 446), ({"models": ["*"]}, 200)):
         under({"modelWhitelist": parameters})
@@ -141,8 +143,9 @@ def test_parameters_reach_bodies_of_other_protocols(pair, mock):
 
 def test_what_parameters_cannot_be_laid_over_does_not_pass_without_them(pair, mock):
     key = pair.key()
-    use = config({"provider": "@mock", "override_params": {"model": "gpt-4o"}})
-    named = {"x-portkey-provider": "@mock", **use}
+    pair.grant(pair.integration(slug="open", configurations={"shared_objects": True}), pair.default_workspace())
+    use = config({"provider": "@open", "override_params": {"model": "gpt-4o"}})
+    named = {"x-portkey-provider": "@open", **use}
     no = pair.ask("POST", "/v1/files", {"authorization": f"Bearer {key}", **named,
                                         "content-type": "multipart/form-data; boundary=x"}, "--x--")
     assert no.status == 400 and "application/json alone" in no.message

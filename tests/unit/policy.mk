@@ -7,6 +7,7 @@ check_PROGRAMS += \
 	tests/unit/test_figures \
 	tests/unit/test_guard \
 	tests/unit/test_metadata \
+	tests/unit/test_objects \
 	tests/unit/test_policy_match \
 	tests/unit/test_price \
 	tests/unit/test_provider_openai \
@@ -18,11 +19,14 @@ TESTS += \
 	tests/unit/test_figures \
 	tests/unit/test_guard \
 	tests/unit/test_metadata \
+	tests/unit/test_objects \
 	tests/unit/test_policy_match \
 	tests/unit/test_price \
 	tests/unit/test_provider_openai \
 	tests/unit/test_route \
 	tests/unit/test_settle
+tests_unit_test_objects_SOURCES = tests/unit/test_objects.c tests/unit/tap.h
+tests_unit_test_objects_LDADD = $(POLICY_LIBS)
 tests_unit_test_endpoints_SOURCES = tests/unit/test_endpoints.c tests/unit/tap.h
 tests_unit_test_endpoints_LDADD = $(POLICY_LIBS)
 tests_unit_test_estimate_SOURCES = tests/unit/test_estimate.c tests/unit/tap.h

@@ -55,7 +55,7 @@ D(max_keys, UINT, "65536", "16", "8388608", RESTART,
   "API keys that fit in shared memory.")
 D(max_meters, UINT, "262144", "64", "33554432", RESTART,
   "Budgets and rate limits that fit in shared memory.")
-D(max_objects, UINT, "131072", "1024", "16777216", RESTART,
+D(max_objects, UINT, "524288", "1024", "16777216", RESTART,
   "Objects of providers (files, batches, stored answers and their kind) whose owners fit in shared memory, 16 bytes each; rounded up to a power of two.  Stored answers make room, the oldest first; other objects that find no room are refused to everybody.")
 D(max_inflight, UINT, "1024", "1", "65536", RESTART,
   "Requests one worker may have in flight; more are refused with 503.")
