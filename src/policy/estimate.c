@@ -174,6 +174,10 @@ ag_estimate(const struct ag_estimate_in *in, struct ag_estimate *out)
 	/* The window bounds one prompt; embeddings and completions may carry many. */
 	if (in->endpoint == AG_EP_CHAT && p && p->context_window > 0)
 		out->input = min_u64(out->input, p->context_window);
+	/* The window bounds one turn of a loop that the provider runs. */
+	if (in->calls > 0 && (out->has_server_tools || in->tools.n == 0) &&
+	    __builtin_mul_overflow(out->input, in->calls + 1, &out->input))
+		out->input = UINT64_MAX / 4;
 	if (in->endpoint == AG_EP_EMBEDDING)
 		return;
 	if (limit == 0) {

@@ -23,6 +23,7 @@ struct ag_estimate_in {
 	struct ag_str input;         /* of embeddings: raw JSON, or none */
 	struct ag_str tools;         /* raw JSON array, or none */
 	bool is_searching;           /* the provider will read pages that nobody here has seen */
+	uint64_t calls;              /* of tools that the provider runs: each reads the prompt once more */
 	uint64_t media;              /* tokens that the bytes do not bound, found elsewhere: media.h */
 	uint64_t choices;            /* answers made: n or best_of, times the prompts; at least 1 */
 	uint64_t client_limit;       /* max_tokens or max_completion_tokens, 0 none */

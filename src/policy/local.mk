@@ -14,5 +14,6 @@ src_policy_libpolicy_a_SOURCES = \
 	src/policy/readback.c src/policy/readback.h \
 	src/policy/route.c src/policy/route.h \
 	src/policy/settle.c src/policy/settle.h \
+	src/policy/tools.c src/policy/tools.h \
 	src/policy/verdict.c src/policy/verdict.h
 EXTRA_DIST += src/policy/README.md

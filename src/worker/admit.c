@@ -360,14 +360,19 @@ prompts_of(struct ag_req *r)
 	return n > 0 ? (uint64_t)n : 1;
 }
 
+static bool
+asks_search(const struct ag_req *r)
+{
+	return ag_req_is_given(r, AG_F_WEB_SEARCH) || ag_req_is_given(r, AG_F_SEARCH_PARAMETERS) ||
+	    ag_req_is_given(r, AG_F_PLUGINS) || (ag_req_is_given(r, AG_F_ENABLE_SEARCH) &&
+	    r->field[AG_F_ENABLE_SEARCH].type != AG_JSON_FALSE);
+}
+
 /* One call a request, by a model that always searches or because the client asks for it. */
 static uint32_t
 searches_of(const struct ag_req *r)
 {
-	return ag_req_is_given(r, AG_F_WEB_SEARCH) || ag_req_is_given(r, AG_F_SEARCH_PARAMETERS) ||
-	    ag_req_is_given(r, AG_F_PLUGINS) || (ag_req_is_given(r, AG_F_ENABLE_SEARCH) &&
-	    r->field[AG_F_ENABLE_SEARCH].type != AG_JSON_FALSE) ||
-	    memmem(r->target.model.p, r->target.model.n, "search", 6) != NULL;
+	return asks_search(r) || memmem(r->target.model.p, r->target.model.n, "search", 6) != NULL;
 }
 
 static enum ag_verdict
@@ -400,11 +405,16 @@ estimate(struct ag_req *r, struct ag_str *out_detail)
 		in.input = ag_json_raw(ag_req_body(r), r->field[AG_F_INPUT]);
 	if (r->field[AG_F_TOOLS].type == AG_JSON_ARRAY)
 		in.tools = ag_json_raw(ag_req_body(r), r->field[AG_F_TOOLS]);
+	in.calls = in.tools.n > 0 ? r->w->conf->default_max_tool_calls : 0;
 	r->searches = searches_of(r);
 	in.is_searching = r->searches > 0;
 	ag_estimate(&in, &r->est);
-	if (r->est.has_server_tools)
-		r->searches = 1;
+	if (AG_UNLIKELY(r->est.has_server_tools))
+		r->searches = r->w->conf->default_max_tool_calls;
+	/* Asked for, and without a price: but who tells what it charged needs none. */
+	if (AG_UNLIKELY(r->searches > 0) && (r->est.has_server_tools || asks_search(r)) && r->target.price &&
+	    r->target.price->p[AG_PI_SEARCH] < 0 && !(r->target.family->flags & AG_PF_COST_IN_USAGE))
+		r->tools.fee = AG_STR("web search");
 	if (r->target.price)
 		r->bound = ag_price_bound(r->target.price, r->est.input, asked_tier(r), r->searches);
 	return AG_ALLOW;

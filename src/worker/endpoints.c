@@ -50,6 +50,7 @@ static const struct field responses_fields[] = {
 	FIELD("input", AG_F_INPUT), FIELD("tools", AG_F_TOOLS), FIELD("previous_response_id", AG_F_STATE),
 	FIELD("conversation", AG_F_CONTENTS), FIELD("prompt", AG_F_PROMPT), FIELD("background", AG_F_BACKGROUND),
 	FIELD("service_tier", AG_F_SERVICE_TIER), FIELD("store", AG_F_STORE),
+	FIELD("max_tool_calls", AG_F_MAX_TOOL_CALLS),
 };
 /* Both spellings are read there. */
 static const struct field generate_fields[] = {
@@ -401,28 +402,22 @@ read_count(struct ag_req *r, enum ag_field f, const char *name, uint64_t *out, s
 }
 
 static uint64_t
-media_of(const struct ag_req *r, bool *out_server_tools)
+media_of(const struct ag_req *r)
 {
-	struct ag_str tools = ag_req_is_given(r, AG_F_TOOLS) ? raw_of(r, AG_F_TOOLS) : AG_STR_NONE;
 	uint64_t media = 0;
 
-	*out_server_tools = false;
 	if (r->endpoint == AG_EP_MESSAGES) {
 		media = ag_media_messages(raw_of(r, AG_F_MESSAGES));
-		*out_server_tools = (tools.n > 0 && ag_media_tools_anthropic(tools)) ||
-		    ag_req_is_given(r, AG_F_PLUGINS);
 	} else if (r->endpoint == AG_EP_RESPONSES) {
 		media = ag_req_is_given(r, AG_F_INPUT) ? ag_media_items(raw_of(r, AG_F_INPUT)) : 0;
-		*out_server_tools = tools.n > 0 && ag_media_tools_responses(tools);
 		if (ag_req_is_given(r, AG_F_CONTENTS) || ag_req_is_given(r, AG_F_PROMPT))
 			media += AG_MEDIA_UNKNOWN_TOKENS;
 	} else if (r->endpoint == AG_EP_GENERATE) {
 		media = ag_media_contents(raw_of(r, AG_F_CONTENTS));
-		*out_server_tools = tools.n > 0 && ag_media_tools_gemini(tools);
 	}
 	if (ag_req_is_given(r, AG_F_STATE))
 		media += AG_MEDIA_UNKNOWN_TOKENS;
-	return media + (tools.n > 0 ? 1024 : 0);
+	return media + (ag_req_is_given(r, AG_F_TOOLS) ? 1024 : 0);
 }
 
 static enum ag_service_tier
@@ -488,9 +483,11 @@ estimate_chat(struct ag_req *r, struct ag_str *out_detail)
 	if (v != AG_ALLOW)
 		return v;
 	r->client_limit = in.client_limit;
-	in.media = media_of(r, &has_server_tools);
-	r->searches = has_server_tools || memmem(r->target.model.p, r->target.model.n, "search", 6) != NULL;
-	in.is_searching = r->searches > 0;
+	in.media = media_of(r);
+	v = ag_tools_read(r, &in.calls, &has_server_tools, out_detail);
+	if (v != AG_ALLOW)
+		return v;
+	in.is_searching = has_server_tools || r->searches > 0;
 	ag_estimate(&in, &r->est);
 	r->est.thinking = thinking_of(r);
 	r->est.has_server_tools = has_server_tools;
@@ -621,6 +618,8 @@ ag_inbound_edit(struct ag_req *r)
 		ag_edit_model(r);
 	if (r->est.must_write_limit && r->est.limit > 0)
 		edit_limit(r);
+	if (AG_UNLIKELY(r->tools.to_write > 0))
+		ag_tools_edit(r);
 	if (is_platform)
 		edit_platform(r);
 }

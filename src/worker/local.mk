@@ -24,6 +24,7 @@ src_worker_libworker_a_SOURCES = \
 	src/worker/settle.c \
 	src/worker/status.c \
 	src/worker/take.c \
+	src/worker/tools.c \
 	src/worker/tokens.c src/worker/tokens.h \
 	src/worker/trace.c \
 	src/worker/translate.c src/worker/translate.h src/worker/translate_answer.c \

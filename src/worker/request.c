@@ -180,6 +180,7 @@ ag_req_again(struct ag_req *r, int64_t wall_us)
 	r->est = (struct ag_estimate){ 0 };
 	r->client_limit = r->searches = 0;
 	memset(&r->object, 0, sizeof(r->object));
+	memset(&r->tools, 0, sizeof(r->tools));
 	r->rate_requests = r->rate_tokens = (struct ag_rate_note){ 0 };
 	r->admit_at_us = wall_us;
 	/* Its model stands in the path. */

@@ -18,6 +18,7 @@
 #include "policy/objects.h"
 #include "policy/price.h"
 #include "policy/route.h"
+#include "policy/tools.h"
 #include "policy/verdict.h"
 #include "worker/client.h"
 #include "worker/origin.h"
@@ -25,7 +26,7 @@
 #include "worker/view.h"
 
 #define AG_REQ_MAGIC 0x52657173u
-#define AG_REQ_EDITS 8
+#define AG_REQ_EDITS 10
 
 enum ag_req_state {
 #define X(name, to, deadline) AG_REQ_##name,
@@ -43,7 +44,7 @@ enum ag_field {
 	AG_FIELDS,
 	/* Of other protocols: endpoints.c. */
 	AG_F_MAX_OUTPUT = AG_FIELDS, AG_F_CONTENTS, AG_F_GENERATION, AG_F_STATE, AG_F_BACKGROUND,
-	AG_F_SPEED, AG_F_GEO, AG_F_DOCUMENTS, AG_F_THINKING, AG_F_STORE,
+	AG_F_SPEED, AG_F_GEO, AG_F_DOCUMENTS, AG_F_THINKING, AG_F_STORE, AG_F_MAX_TOOL_CALLS,
 	AG_FIELDS_ALL
 };
 
@@ -148,7 +149,12 @@ struct ag_req {
 	struct ag_str refusal;         /* members behind the error of a refusal, each with its comma; arena */
 	struct ag_str allow;           /* methods the path takes, for an Allow header; n 0: none */
 	int64_t timeout_us;            /* to the first byte; 0: the configured one */
-	uint32_t searches;             /* calls of the provider's search, paid by the call */
+	uint32_t searches;             /* calls of the provider's search, paid by the call: at most */
+	struct {
+		struct ag_str fee;     /* a tool whose fee nobody here can price; n 0 none */
+		uint32_t to_write;     /* the limit of calls that is held for and not in the body; 0 none */
+		uint32_t n_open;       /* of open[], below */
+	} tools;                       /* that the provider runs */
 	struct {
 		enum ag_object_use use;        /* of a path that passes */
 		enum ag_object_work work;
@@ -218,6 +224,7 @@ struct ag_req {
 		size_t model_off, model_len;
 		struct ag_str quality, size;
 	} media;                       /* of pictures, speech, transcripts: media.c */
+	size_t tools_open[AG_TOOLS_OPEN]; /* where a limit is written, in the body */
 	struct ag_edit edit[AG_REQ_EDITS];
 	struct ag_req_policy policy[AG_HOLDS_MAX];
 };
@@ -393,6 +400,13 @@ bool ag_passed_is_named(const struct ag_http_head *head); /* a provider by heade
 bool ag_passed_is_json(const struct ag_http_head *head, struct ag_str body);
 enum ag_verdict ag_passed_scan(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail);
 enum ag_verdict ag_passed_estimate(struct ag_req *r, const struct ag_http_head *head, struct ag_str *out_detail);
+
+/* ---- tools.c: what a provider runs ---- */
+/* Of a request in its provider's protocol: searches, tools; the calls to hold for. */
+enum ag_verdict ag_tools_read(struct ag_req *r, uint64_t *out_calls, bool *out_run, struct ag_str *out_detail);
+/* Once the meters are known.  has_money: one of them counts money. */
+enum ag_verdict ag_tools_check(struct ag_req *r, bool has_money, bool has_tokens, struct ag_str *out_detail);
+void ag_tools_edit(struct ag_req *r);
 
 /* ---- objects.c: what a provider keeps ---- */
 /* What a path that passes does to objects, into r->object. */

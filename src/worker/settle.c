@@ -57,7 +57,7 @@ price_attempt(struct ag_req *r, enum ag_outcome outcome, int64_t now_us, struct 
 		.request_text_bytes = r->est.text_bytes,
 		.waited_us = now_us - r->sent_us,
 		.is_own_timeout = outcome == AG_OUT_TIMEOUT_FIRST_BYTE && r->timeout_us > 0,
-		.searches = tells_searches(r) ? 0 : r->searches,
+		.searches = r->searches > 0 && !tells_searches(r), /* one at least */
 	};
 
 	if (ag_endpoint_is_media(r->endpoint))

@@ -332,6 +332,9 @@ ag_req_take(struct ag_req *r, struct ag_str *out_detail, uint32_t *out_meter)
 		*out_detail = r->target.model;
 		return AG_DENY_MODEL_UNPRICED;
 	}
+	if (AG_UNLIKELY(r->tools.fee.n > 0 || r->tools.to_write > 0) &&
+	    (v = ag_tools_check(r, has_money, has_meter_of(r, AG_UNIT_TOKENS), out_detail)) != AG_ALLOW)
+		return v;
 	/* Without a limit upstream the worst case would be the model's maximum. */
 	r->est.must_write_limit &= has_money || has_meter_of(r, AG_UNIT_TOKENS);
 	ag_req_set_amounts(r);

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "policy/media.h"
+#include "policy/tools.h"
 #include "provider/provider.h"
 #include "tap.h"
 
@@ -69,16 +70,47 @@ what_bytes_do_not_bound_is_counted(void)
 	    "{\"type\":\"function_call_output\",\"output\":\"x\"},{\"type\":\"item_reference\"}]")), IMG + UNK, "items");
 	is_i64((int64_t)ag_media_contents(AG_STR("[{\"parts\":[{\"text\":\"x\"},{\"inlineData\":{\"mimeType\":\"image/png\"}},"
 	    "{\"file_data\":{\"mime_type\":\"video/mp4\"}}]}]")), IMG + UNK, "parts in both spellings");
-	ok(!ag_media_tools_anthropic(AG_STR("[{\"name\":\"f\"},{\"type\":\"custom\",\"name\":\"g\"}]")) &&
-	    ag_media_tools_anthropic(AG_STR("[{\"type\":\"web_search_20260318\"}]")), "tools that Anthropic runs");
-	ok(!ag_media_tools_responses(AG_STR("[{\"type\":\"function\"}]")) && ag_media_tools_responses(AG_STR("[{\"type\":\"web_search\"}]")),
-	    "tools that OpenAI runs");
-	ok(!ag_media_tools_gemini(AG_STR("[{\"functionDeclarations\":[]}]")) && ag_media_tools_gemini(AG_STR("[{\"googleSearch\":{}}]")),
-	    "tools that Google runs");
-	ok(!ag_media_tools_gemini(AG_STR("{\"function_declarations\":[]}")) && ag_media_tools_gemini(AG_STR("{\"googleSearch\":{}}")),
-	    "one of them without its array");
 	is_i64((int64_t)ag_media_contents(AG_STR("[{\"parts\":[{\"functionResponse\":{\"response\":{}}},"
 	    "{\"function_response\":{\"parts\":[]}}]}]")), UNK, "what a function returned beside its text");
+}
+
+static struct ag_tools
+tools_of(void (*read)(struct ag_str, struct ag_tools *), const char *tools)
+{
+	struct ag_tools t;
+
+	read(ag_str(tools), &t);
+	return t;
+}
+
+static void
+tools_that_a_provider_runs_are_known(void)
+{
+	struct ag_tools t = tools_of(ag_tools_anthropic, "[{\"name\":\"f\"},{\"type\":\"custom\"},{\"type\":\"bash_20250124\"}]");
+
+	ok(!t.is_run && t.fee.n == 0, "the client's own");
+	t = tools_of(ag_tools_anthropic, "[{\"type\":\"web_search_20260318\",\"max_uses\":3},{\"type\":\"web_fetch_1\"}]");
+	ok(t.is_run && t.is_searching && t.uses == 3 && t.n_unlimited == 1 && t.n_open == 1, "a search and a fetch");
+	is_i64((int64_t)t.open[0], 46, "which can be given a limit");
+	t = tools_of(ag_tools_anthropic, "[{\"type\":\"mcp_toolset\",\"max_uses\":3}]");
+	ok(t.is_run && t.n_unlimited == 1 && t.n_open == 0, "one that knows no limit");
+	t = tools_of(ag_tools_anthropic, "[{\"type\":\"code_execution_1\"}]");
+	ok(t.is_run && ag_str_eq(t.fee, AG_STR("code_execution_1")), "a fee that no answer tells");
+	t = tools_of(ag_tools_anthropic, "[{\"type\":\"web_search_1\",\"max_uses\":1e99}]");
+	ok(t.n_unlimited == 1 && t.n_open == 0, "a limit that is no number is none");
+	t = tools_of(ag_tools_responses, "[{\"type\":\"function\"},{\"type\":\"apply_patch\"}]");
+	ok(!t.is_run, "the client's own, of OpenAI");
+	t = tools_of(ag_tools_responses, "[{\"type\":\"web_search\"},{\"type\":\"mcp\"}]");
+	ok(t.is_run && t.is_searching && t.fee.n == 0, "a search");
+	t = tools_of(ag_tools_responses, "[{\"type\":\"file_search\"}]");
+	ok(t.is_run && !t.is_searching && t.fee.n > 0, "files for a fee");
+	ok(tools_of(ag_tools_responses, "[{}]").fee.n > 0, "no kind is any");
+	ok(tools_of(ag_tools_responses, "[7]").fee.n > 0, "so is no object");
+	ok(!tools_of(ag_tools_gemini, "[{\"functionDeclarations\":[]}]").is_run, "the client's own, of Google");
+	ok(tools_of(ag_tools_gemini, "[{\"googleSearch\":{}}]").is_searching, "its search");
+	ok(tools_of(ag_tools_gemini, "{\"google_search\":{}}").is_searching, "without its array");
+	ok(tools_of(ag_tools_gemini, "[{\"googleMaps\":{}}]").fee.n > 0, "maps for a fee");
+	ok(!tools_of(ag_tools_gemini, "{\"function_declarations\":[]}").is_run, "one declaration without its array");
 }
 
 int
@@ -87,5 +119,6 @@ main(void)
 	a_path_is_filled_in_and_never_left();
 	what_is_not_served_is_served_by_kin();
 	what_bytes_do_not_bound_is_counted();
+	tools_that_a_provider_runs_are_known();
 	return done();
 }

@@ -101,6 +101,8 @@ D(default_max_tokens, UINT, "8192", "1", "10000000", NEW,
   "Output limit written into a request that carries none and stands on a money or token budget.")
 D(default_max_tokens_reasoning, UINT, "32000", "1", "10000000", NEW,
   "The same for reasoning models.")
+D(default_max_tool_calls, UINT, "4", "1", "1000", NEW,
+  "Calls of a provider's own tools (web search, for one) that a request is held for which limits them by nothing and stands on a money or token budget; written into it where the protocol has a place (max_tool_calls of responses, max_uses of Anthropic's tools).  Each may read the whole prompt once more.")
 D(fit_min_tokens, UINT, "256", "1", "1000000", NEW,
   "Least output limit a request is fitted down to before it is refused.")
 D(unpriced_model, ENUM_UNPRICED, "refuse", "", "", NEW,
