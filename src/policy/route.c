@@ -28,11 +28,16 @@ split_model(struct ag_str model, struct ag_str *out_slug, struct ag_str *out_res
 
 bool
 ag_route_allows(const struct ag_catalog *cat, const struct ag_cat_integration *i,
-    struct ag_str model)
+    const struct ag_provider *family, struct ag_str model)
 {
 	const struct ag_cat_model *row = ag_catalog_model(cat, i, model);
 
-	return row ? row->is_enabled != 0 : i->allow_all_models != 0;
+	if (row || !i->allow_all_models)
+		return row && row->is_enabled;
+	if (AG_LIKELY(!family->priced_as) || i->n_models == 0)
+		return true;
+	row = ag_catalog_model(cat, i, family->priced_as(ag_catalog_text(cat, i->config), model));
+	return !row || row->is_enabled;
 }
 
 static const struct ag_cat_price *
@@ -86,6 +91,14 @@ open_provider(const struct ag_route_in *in, const struct ag_cat_provider *p, str
 	return AG_ALLOW;
 }
 
+/* What is allowed, asked of guardrails and paid for is the model that answers. */
+static void
+serve_as(const struct ag_route_in *in, struct ag_target *t)
+{
+	if (AG_UNLIKELY(t->family->serves_as != NULL) && t->model.n > 0)
+		t->model = t->family->serves_as(ag_catalog_text(in->cat, t->integration->config), t->model);
+}
+
 static enum ag_verdict
 resolve_named(const struct ag_route_in *in, struct ag_str slug, struct ag_target *out,
     struct ag_str *out_detail)
@@ -99,7 +112,8 @@ resolve_named(const struct ag_route_in *in, struct ag_str slug, struct ag_target
 	v = open_provider(in, p, out);
 	if (v != AG_ALLOW)
 		return v;
-	if (!ag_route_allows(in->cat, out->integration, out->model)) {
+	serve_as(in, out);
+	if (!ag_route_allows(in->cat, out->integration, out->family, out->model)) {
 		*out_detail = out->model;
 		return AG_DENY_MODEL_NOT_ALLOWED;
 	}
@@ -119,11 +133,13 @@ resolve_bare(const struct ag_route_in *in, struct ag_target *out, struct ag_str 
 		struct ag_target t = { .model = in->model };
 		int rank;
 
-		if (open_provider(in, &p[i], &t) != AG_ALLOW ||
-		    !ag_route_allows(in->cat, t.integration, in->model))
+		if (open_provider(in, &p[i], &t) != AG_ALLOW)
 			continue;
-		rank = ag_catalog_model(in->cat, t.integration, in->model) ? 3
-		    : price_of(in, t.integration, t.family, in->model) ? 2 : 1;
+		serve_as(in, &t);
+		if (!ag_route_allows(in->cat, t.integration, t.family, t.model))
+			continue;
+		rank = ag_catalog_model(in->cat, t.integration, t.model) ? 3
+		    : price_of(in, t.integration, t.family, t.model) ? 2 : 1;
 		if (rank > best_rank) {
 			best_rank = rank;
 			best = t;

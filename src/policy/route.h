@@ -30,7 +30,7 @@ struct ag_target {
 	const struct ag_provider_path *path; /* how it is served; its endpoint is not in->endpoint: translated */
 	const struct ag_cat_price *price; /* NULL: unpriced; multiplied already */
 	uint32_t price_ppm;               /* by how much, in millionths; 0 not at all */
-	struct ag_str model;              /* what the provider is asked for; in in->model */
+	struct ag_str model;              /* what the provider is asked for; in in->model, or in the catalogue */
 };
 
 /* On refusal *out_detail is what the verdict's text names (borrowed from in). */
@@ -42,8 +42,9 @@ enum ag_verdict ag_route_resolve(const struct ag_route_in *in, struct ag_target 
 const struct ag_cat_price *ag_route_price(struct ag_arena *arena, const struct ag_cat_integration *i,
     const struct ag_cat_price *price, uint32_t *out_ppm);
 
-/* Whether this provider may serve that model, for lists of models too. */
+/* Whether this provider may serve that model: by its name, or else where all may be served and it does
+ * not stand for one that may not. */
 bool ag_route_allows(const struct ag_catalog *cat, const struct ag_cat_integration *i,
-    struct ag_str model);
+    const struct ag_provider *family, struct ag_str model);
 
 #endif

@@ -10,6 +10,7 @@ enum { D_ALIAS, D_NAME, D_VERSION, D_SLUG, D_DEFAULT, D_N };
 struct deployment {
 	struct ag_str f[D_N]; /* texts; n 0: absent */
 	bool is_default;
+	int rank;             /* how it was found, see find_deployment() */
 };
 
 static void
@@ -31,6 +32,9 @@ read_deployment(struct ag_str row, struct deployment *out)
 			(void)ag_json_string_plain(ag_json_raw(row, v[i]), &out->f[i]);
 	out->is_default = v[D_DEFAULT].type == AG_JSON_TRUE;
 }
+
+/* By what a model finds its deployment, the best first. */
+enum { BY_NOTHING, BY_BEING_ALONE, BY_DEFAULT, BY_SLUG, BY_DEFAULT_SLUG, BY_NAME, BY_ALIAS };
 
 /* The one whose alias, deployment or model it is; else the default; else the only one. */
 static bool
@@ -58,21 +62,22 @@ find_deployment(struct ag_str config, struct ag_str model, struct deployment *ou
 			continue;
 		n++;
 		if (ag_str_eq(d.f[D_ALIAS], model))
-			rank = 5;
+			rank = BY_ALIAS;
 		else if (ag_str_eq(d.f[D_NAME], model))
-			rank = 4;
+			rank = BY_NAME;
 		else if (ag_str_eq(d.f[D_SLUG], model))
-			rank = 3;
+			rank = d.is_default ? BY_DEFAULT_SLUG : BY_SLUG;
 		else if (d.is_default)
-			rank = 2;
+			rank = BY_DEFAULT;
 		else if (n == 1)
-			rank = 1;
+			rank = BY_BEING_ALONE;
 		if (rank > best) {
 			best = rank;
 			*out = d;
+			out->rank = rank;
 		}
 	}
-	return best > 1 || (best == 1 && n == 1);
+	return best > BY_BEING_ALONE || (best == BY_BEING_ALONE && n == 1);
 }
 
 int
@@ -96,6 +101,17 @@ ag_azure_place(struct ag_str config, struct ag_str name, struct ag_str model, st
 			return -EINVAL;
 	ag_buf_put_str(out, text);
 	return 0;
+}
+
+/* A default would serve what is refused by its own name under any other. */
+struct ag_str
+ag_azure_serves_as(struct ag_str config, struct ag_str model)
+{
+	struct deployment d;
+
+	if (!find_deployment(config, model, &d) || d.rank > BY_DEFAULT)
+		return model;
+	return d.f[D_SLUG].n > 0 ? d.f[D_SLUG] : d.f[D_NAME];
 }
 
 struct ag_str

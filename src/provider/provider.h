@@ -132,6 +132,9 @@ struct ag_provider {
 	const char *header, *header_value; /* sent when the client gave none; NULL: none */
 	/* Text of a placeholder, appended; NULL, or -ENOENT: as a text of `configurations`. */
 	int (*place)(struct ag_str config, struct ag_str name, struct ag_str model, struct ag_buf *out);
+	/* The model that answers to a name that is nobody's, where there is a default; NULL, or the name
+	 * itself: it is what it says.  Points into config or model. */
+	struct ag_str (*serves_as)(struct ag_str config, struct ag_str model);
 	/* The name a model has in price lists; NULL: its own. */
 	struct ag_str (*priced_as)(struct ag_str config, struct ag_str model);
 	/* The paths, where they depend on the model; NULL: `paths`. */
@@ -176,6 +179,7 @@ void ag_openai_on_error(const struct ag_provider *p, struct ag_str body, struct 
 
 /* ---- azure.c ---- */
 int ag_azure_place(struct ag_str config, struct ag_str name, struct ag_str model, struct ag_buf *out);
+struct ag_str ag_azure_serves_as(struct ag_str config, struct ag_str model);
 struct ag_str ag_azure_priced_as(struct ag_str config, struct ag_str model);
 enum ag_oauth ag_azure_oauth(struct ag_str config);
 

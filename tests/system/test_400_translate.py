@@ -423,6 +423,29 @@ def test_azure_deployments_are_found_by_alias_and_priced_by_their_model(two, moc
     assert two.records("cost_nusd") == [(1000 * 2500 + 10 * 10000,), (1000 * 150 + 10 * 600,)]
 
 
+def test_a_default_deployment_is_no_way_past_a_list(two, mock):
+    """Any name leads to it, so that its own is what is allowed, and what guardrails are asked."""
+    deployments = [{"alias": "fast", "azure_deployment_name": "dep-mini", "azure_api_version": "v1",
+                    "azure_model_slug": "gpt-4o-mini"},
+                   {"alias": "big", "azure_deployment_name": "dep-4o", "azure_api_version": "v1",
+                    "azure_model_slug": "gpt-4o", "is_default": True}]
+    two.grant(two.integration(slug="az-open", family="azure-openai", configurations={
+        "azure_resource_name": "acme", "azure_deployment_config": deployments}), two.default_workspace())
+    mock.script(body='{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}')
+    ask = {name: lambda name=name: two.chat(two.key(), model=f"@az-open/{name}").status
+           for name in ("whatever", "gpt-4o", "big", "dep-4o", "fast", "gpt-4o-mini")}
+    assert {name: call() for name, call in ask.items()} == dict.fromkeys(ask, 200)
+    assert set(two.records("requested_model, endpoint")) == {(f"@az-open/{n}", "chatComplete") for n in ask}
+    two.admin("PUT", "/integrations/az-open/models", {
+        "allow_all_models": True, "models": [{"slug": "gpt-4o", "enabled": False}]})
+    assert {n: c() for n, c in ask.items()} == {
+        "whatever": 412, "gpt-4o": 412, "big": 412, "dep-4o": 412, "fast": 200, "gpt-4o-mini": 200}
+    two.admin("PUT", "/integrations/az-open/models", {
+        "allow_all_models": False, "models": [{"slug": "gpt-4o", "enabled": True}]})
+    assert {n: c() for n, c in ask.items()} == {
+        "whatever": 200, "gpt-4o": 200, "big": 412, "dep-4o": 412, "fast": 412, "gpt-4o-mini": 412}
+
+
 # -- responses, native -----------------------------------------------------------------------------
 
 def test_responses_pass_and_are_charged(two, mock):
