@@ -101,6 +101,7 @@ const struct ag_str ag_field_names[AG_FIELDS] = {
 	[AG_F_PLUGINS] = { "plugins", 7 },
 	[AG_F_TOOLS] = { "tools", 5 },
 	[AG_F_MODELS] = { "models", 6 },
+	[AG_F_PROVIDER] = { "provider", 8 },
 };
 static struct ag_json_fields body_fields = AG_JSON_FIELDS(ag_field_names);
 
@@ -411,9 +412,9 @@ estimate(struct ag_req *r, struct ag_str *out_detail)
 	ag_estimate(&in, &r->est);
 	if (AG_UNLIKELY(r->est.has_server_tools))
 		r->searches = r->w->conf->default_max_tool_calls;
-	/* Asked for, and without a price: but who tells what it charged needs none. */
+	/* Asked for, and without a price. */
 	if (AG_UNLIKELY(r->searches > 0) && (r->est.has_server_tools || asks_search(r)) && r->target.price &&
-	    r->target.price->p[AG_PI_SEARCH] < 0 && !(r->target.family->flags & AG_PF_COST_IN_USAGE))
+	    r->target.price->p[AG_PI_SEARCH] < 0)
 		r->tools.fee = AG_STR("web search");
 	if (r->target.price)
 		r->bound = ag_price_bound(r->target.price, r->est.input, asked_tier(r), r->searches);

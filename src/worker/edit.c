@@ -2,6 +2,7 @@
  * All else passes byte for byte. */
 #include <assert.h>
 
+#include "provider/figure.h"
 #include "worker/request.h"
 
 /* Kept in order of offset: the body is sent as what lies between them. */
@@ -141,12 +142,93 @@ edit_limits(struct ag_req *r)
 		edit_limit(r, f, r->est.limit);
 }
 
+static void
+put_price(struct ag_buf *b, const char *name, int64_t pusd, uint32_t ppm)
+{
+	if (pusd < 0)
+		pusd = 0;
+	if (ppm > 0 && ppm < 1000000) /* hosts show list prices, whatever the contract says */
+		pusd = (int64_t)(((__int128)pusd * 1000000 + ppm - 1) / ppm);
+	ag_buf_printf(b, "\"%s\":%lld.%06lld", name, (long long)(pusd / 1000000), (long long)(pusd % 1000000));
+}
+
+struct ag_str
+ag_edit_max_price(struct ag_req *r)
+{
+	const struct ag_cat_price *p = r->target.price;
+	struct ag_buf b;
+	struct ag_str text;
+
+	ag_buf_init(&b, 256);
+	ag_buf_putc(&b, '{');
+	put_price(&b, "prompt", p->p[AG_PI_IN], r->target.price_ppm);
+	ag_buf_putc(&b, ',');
+	put_price(&b, "completion", p->p[AG_PI_OUT], r->target.price_ppm);
+	ag_buf_putc(&b, ',');
+	put_price(&b, "request", p->p[AG_PI_REQUEST], r->target.price_ppm);
+	ag_buf_putc(&b, '}');
+	text = ag_arena_dup(&r->arena, ag_buf_str(&b));
+	ag_buf_fini(&b);
+	return text;
+}
+
+/* false: it cannot be read, or two readers could take it for two. */
+static bool
+find_max_price(const struct ag_req *r, struct ag_json_value *out)
+{
+	static const struct ag_str name = { "max_price", 9 };
+	struct ag_json_fault fault;
+
+	*out = (struct ag_json_value){ 0 };
+	return r->field[AG_F_PROVIDER].type != AG_JSON_OBJECT ||
+	    ag_figure_scan(ag_json_raw(ag_req_body(r), r->field[AG_F_PROVIDER]), &name, 1, out, &fault) == 0;
+}
+
+bool
+ag_edit_takes_max_price(const struct ag_req *r)
+{
+	enum ag_json_type t = r->field[AG_F_PROVIDER].type;
+	struct ag_json_value own;
+
+	return (t == AG_JSON_ABSENT || t == AG_JSON_NULL || t == AG_JSON_OBJECT) && find_max_price(r, &own);
+}
+
+/* `provider`, where OpenRouter reads how it may choose a host: with a price that is no more than the one
+ * held for.  What the client says of that is replaced. */
+static void
+edit_max_price(struct ag_req *r)
+{
+	const struct ag_json_value *v = &r->field[AG_F_PROVIDER];
+	struct ag_str price = ag_edit_max_price(r), raw = ag_json_raw(ag_req_body(r), *v);
+	struct ag_json_value own;
+	struct ag_buf b;
+
+	ag_buf_init(&b, 512);
+	if (find_max_price(r, &own) && own.type != AG_JSON_ABSENT) {
+		add_edit(r, v->off + own.off, own.len, price);
+	} else if (v->type == AG_JSON_OBJECT) {
+		bool is_empty = ag_str_trim(ag_str_n(raw.p + 1, raw.n - 2)).n == 0;
+
+		ag_buf_printf(&b, "\"max_price\":%.*s%s", AG_STR_ARG(price), is_empty ? "" : ",");
+		add_edit(r, v->off + 1, 0, ag_arena_dup(&r->arena, ag_buf_str(&b)));
+	} else if (v->type == AG_JSON_ABSENT) {
+		ag_buf_printf(&b, "\"provider\":{\"max_price\":%.*s},", AG_STR_ARG(price));
+		add_edit(r, body_start(r), 0, ag_arena_dup(&r->arena, ag_buf_str(&b)));
+	} else {
+		ag_buf_printf(&b, "{\"max_price\":%.*s}", AG_STR_ARG(price));
+		edit_value(r, AG_F_PROVIDER, ag_arena_dup(&r->arena, ag_buf_str(&b)));
+	}
+	ag_buf_fini(&b);
+}
+
 void
 ag_req_edit_body(struct ag_req *r, const struct ag_json_value *include_usage)
 {
 	edit_model(r);
 	edit_limits(r);
 	edit_stream_options(r, include_usage);
+	if (AG_UNLIKELY(r->caps_price))
+		edit_max_price(r);
 }
 
 /* ---- for other protocols: endpoints.c ---- */

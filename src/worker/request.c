@@ -174,7 +174,7 @@ ag_req_again(struct ag_req *r, int64_t wall_us)
 	r->ws = NULL;
 	r->dest = NULL;
 	r->path = r->requested_model = r->metadata = AG_STR_NONE;
-	r->wants_usage = r->is_passed = r->is_raw_body = false;
+	r->wants_usage = r->is_passed = r->is_raw_body = r->caps_price = false;
 	memset(r->field, 0, sizeof(r->field));
 	r->n_edits = 0;
 	r->est = (struct ag_estimate){ 0 };

@@ -40,7 +40,7 @@ enum ag_field {
 	AG_F_MODEL, AG_F_STREAM, AG_F_STREAM_OPTIONS, AG_F_MAX_TOKENS, AG_F_MAX_COMPLETION_TOKENS,
 	AG_F_N, AG_F_BEST_OF, AG_F_MESSAGES, AG_F_PROMPT, AG_F_INPUT, AG_F_SERVICE_TIER, AG_F_USER,
 	AG_F_WEB_SEARCH, AG_F_SEARCH_PARAMETERS, AG_F_ENABLE_SEARCH, AG_F_PLUGINS, AG_F_TOOLS,
-	AG_F_MODELS,
+	AG_F_MODELS, AG_F_PROVIDER,
 	AG_FIELDS,
 	/* Of other protocols: endpoints.c. */
 	AG_F_MAX_OUTPUT = AG_FIELDS, AG_F_CONTENTS, AG_F_GENERATION, AG_F_STATE, AG_F_BACKGROUND,
@@ -136,6 +136,7 @@ struct ag_req {
 	bool is_passed;                /* method and path as the client's: passed.c */
 	bool is_raw_body;              /* content type as the client's */
 	bool is_array;                 /* Gemini's stream without alt=sse */
+	bool caps_price;               /* the provider is told the dearest price that is held for */
 	struct ag_xlate *xl;           /* owned; NULL: the provider speaks the client's protocol */
 	struct ag_json_value field[AG_FIELDS_ALL];
 	uint32_t n_edits;              /* of edit[], below */
@@ -460,6 +461,10 @@ void ag_edit_add(struct ag_req *r, size_t off, size_t len, struct ag_str text);
 /* Takes a member of the body out, with a comma; the last of the edits. */
 void ag_edit_cut(struct ag_req *r, const struct ag_json_value *v);
 void ag_edit_model(struct ag_req *r);
+/* {"prompt":..,"completion":..,"request":..} in USD a million tokens, as OpenRouter takes it; arena. */
+struct ag_str ag_edit_max_price(struct ag_req *r);
+/* Whether what the client says of hosts can be told that. */
+bool ag_edit_takes_max_price(const struct ag_req *r);
 
 /* ---- send.c ---- */
 /* Finds a connection and sends the request on it; refuses or fails through ag_req_fail(). */

@@ -335,6 +335,12 @@ ag_req_take(struct ag_req *r, struct ag_str *out_detail, uint32_t *out_meter)
 	if (AG_UNLIKELY(r->tools.fee.n > 0 || r->tools.to_write > 0) &&
 	    (v = ag_tools_check(r, has_money, has_meter_of(r, AG_UNIT_TOKENS), out_detail)) != AG_ALLOW)
 		return v;
+	/* Who bills by its own figures might choose a dearer host than the one that is held for. */
+	r->caps_price = has_money && r->target.price && (r->target.family->flags & AG_PF_COST_IN_USAGE);
+	if (AG_UNLIKELY(r->caps_price) && !ag_edit_takes_max_price(r)) {
+		*out_detail = AG_STR("Invalid request body: not a proper object: \"provider\"");
+		return AG_DENY_BAD_REQUEST;
+	}
 	/* Without a limit upstream the worst case would be the model's maximum. */
 	r->est.must_write_limit &= has_money || has_meter_of(r, AG_UNIT_TOKENS);
 	ag_req_set_amounts(r);

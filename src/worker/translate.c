@@ -257,12 +257,29 @@ ag_xlate_open(struct ag_req *r, const struct ag_http_head *head, struct ag_str *
 	return rc < 0 ? refused(r, &err, rc, out_detail) : AG_ALLOW;
 }
 
+/* Built here, so that nothing of that name stands in it. */
+static int
+cap_price(struct ag_req *r, struct ag_err *err)
+{
+	struct ag_buf *body = &r->xl->body, b;
+
+	ag_buf_init(&b, AG_XLATE_OUT_MAX);
+	ag_buf_printf(&b, "{\"provider\":{\"max_price\":%.*s},", AG_STR_ARG(ag_edit_max_price(r)));
+	ag_buf_put_str(&b, ag_str_skip(ag_buf_str(body), 1));
+	ag_buf_fini(body);
+	*body = b;
+	return b.failed ? ag_err_set(err, -ENOMEM, "out of memory") : 0;
+}
+
 enum ag_verdict
 ag_xlate_seal(struct ag_req *r, struct ag_str *out_detail)
 {
 	struct ag_xlate *x = r->xl;
 	struct ag_err err = { "" };
 	int rc = x->exchange || r->est.limit == x->limit ? 0 : build(r, &err);
+
+	if (rc == 0 && AG_UNLIKELY(r->caps_price))
+		rc = cap_price(r, &err);
 
 	json_object_put(x->chat);
 	x->chat = NULL;
