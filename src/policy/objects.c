@@ -139,6 +139,7 @@ static const struct ag_str naming[] = {
 	{ "previous_response_id", 20 }, { "response_id", 11 }, { "conversation", 12 }, { "conversation_id", 15 },
 	{ "container", 9 }, { "container_id", 12 }, { "thread_id", 9 }, { "assistant_id", 12 }, { "batch_id", 8 },
 	{ "upload_id", 9 }, { "eval_id", 7 }, { "video_id", 8 }, { "file_uri", 8 },
+	{ "agent_id", 8 }, { "library_id", 10 }, { "library_ids", 11 }, { "dataset_id", 10 },
 	{ "fileUri", 7 }, { "cached_content", 14 }, { "cachedContent", 13 },
 };
 

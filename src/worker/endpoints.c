@@ -523,7 +523,7 @@ ag_inbound_estimate(struct ag_req *r, const struct ag_http_head *head, struct ag
 	if (!in)
 		return ag_passed_estimate(r, head, out_detail);
 	if (in->is_free) {
-		r->est = (struct ag_estimate){ .choices = 1 };
+		r->est = (struct ag_estimate){ .choices = 1, .may_name_objects = r->endpoint != AG_EP_MODERATION };
 		return AG_ALLOW;
 	}
 	if (r->endpoint == AG_EP_RERANK) {

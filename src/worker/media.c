@@ -263,7 +263,8 @@ ag_media_estimate(struct ag_req *r)
 		find_image_price(r);
 	p = r->target.price;
 	r->est = (struct ag_estimate){ .input = r->body_len - r->media.file_bytes,
-		.text_bytes = r->body_len - r->media.file_bytes, .choices = 1, .is_fixed = true };
+		.text_bytes = r->body_len - r->media.file_bytes, .choices = 1, .is_fixed = true,
+		.may_name_objects = r->endpoint != AG_EP_SPEECH };
 	if (is_image(r)) {
 		if (r->endpoint != AG_EP_IMAGE)
 			r->est.input = 16 * 49152; /* the pictures given, of which there are 16 at most */

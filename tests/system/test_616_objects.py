@@ -173,6 +173,8 @@ def test_what_is_told_as_new_but_is_anothers_stays_his(plane, provider, tenants)
                        "tools": [{"type": "code_interpreter", "container": {"type": "auto", "file_ids": ["ID"]}}]}),
     ("/v1/chat/completions", {"model": "@mock/gpt-4o-mini", "messages": [
         {"role": "user", "content": [{"type": "file", "file": {"file_id": "ID"}}]}]}),
+    ("/v1/images/edits", {"model": "@mock/gpt-image-1", "prompt": "x", "images": [{"file_id": "ID"}]}),
+    ("/v1/images/generations", {"model": "@mock/gpt-image-1", "prompt": "x", "x": {"file_id": "ID"}}),
     ("/v1/chat/completions", {"model": "@mock/gpt-4o-mini", "messages": [
         {"role": "assistant", "audio": {"id": "ID"}}, {"role": "user", "content": "again"}]}),
 ])
@@ -311,6 +313,23 @@ def test_an_anthropic_account_is_told_in_its_own_words(plane, provider):
     body["messages"][0]["content"][0]["source"]["file_id"] = made
     assert plane.post(key, body, "/v1/messages").status == 200
     assert plane.post(key, {**body, "container": "container_1"}, "/v1/messages").status == 404
+    body["messages"][0]["content"][0]["source"]["file_id"] = "file_1"
+    assert plane.post(key, body, "/v1/messages/count_tokens").status == 404
+
+
+@pytest.mark.parametrize("fields, status", [
+    ({"cachedContent": "cachedContents/x"}, 404), ({"cached_content": "cachedContents/x"}, 404),
+    ({"contents": [{"parts": [{"fileData": {"fileUri": "https://generativelanguage.googleapis.com/v1beta/files/x"}}]}]}, 404),
+    ({"contents": [{"parts": [{"file_data": {"file_uri": "gs://bucket/x"}}]}]}, 404),
+    ({"contents": [{"parts": [{"file_data": {"file_uri": "https://www.youtube.com/watch?v=x"}}]}]}, 200)])
+def test_what_google_keeps_is_nobodys_but_addresses_are_everybodys(plane, provider, fields, status):
+    plane.grant(plane.integration(slug="gem", family="google"), plane.default_workspace())
+    body = {"contents": [{"parts": [{"text": "x"}]}], **fields}
+    for action in ("generateContent", "countTokens"):
+        provider.script(times=1, body="{}")
+        answer = plane.post(plane.key(), body, f"/v1beta/models/@gem/gemini-2.5-flash:{action}")
+        assert answer.status == status, answer
+        provider.clear()
 
 
 # -- when something dies -----------------------------------------------------------------------
