@@ -82,7 +82,8 @@ struct ag_shm_hdr {
 	uint32_t reserved;         /* zero */
 	uint64_t learned_off;      /* struct ag_learned[AG_LEARNED_SLOTS]  W: master */
 	uint64_t objects_off;      /* struct ag_a128[objects]: shm/objtab.h  W: master */
-	uint64_t reserved_line[6]; /* zero */
+	struct ag_a64 waiting;     /* bit per worker in which somebody waits; W: that worker  R: workers */
+	uint64_t reserved_line[5]; /* zero */
 };
 static_assert(sizeof(struct ag_shm_hdr) % 64 == 0, "what follows the header is line-aligned");
 
@@ -94,6 +95,15 @@ enum ag_role { AG_ROLE_NONE, AG_ROLE_CONTROL, AG_ROLE_FLUSHER, AG_ROLE_WORKER, A
 #define AG_PROC_FLUSHER      1u
 #define AG_PROC_TELEMETRY    2u /* without telemetry its slot stays AG_ROLE_NONE */
 #define AG_PROC_WORKER(ix)   (3u + (ix))
+
+#define AG_WAITING_TOLD 8u
+
+/* Who has waited longest in a worker for one meter: worker/wait.c.  since_us is stored last, 0 first. */
+struct ag_waiting {
+	struct ag_a64 since_us;     /* monotonic, 0 nobody */
+	struct ag_a32 meter;
+	uint32_t reserved;
+};
 
 /* W: the process itself, but for pid and incarnation (master, before the fork returns to work) */
 struct ag_proc_slot {
@@ -108,9 +118,10 @@ struct ag_proc_slot {
 	struct ag_a32 catalog_gen;  /* workers: generation of the catalogue in use */
 	struct ag_a32 slots_high;   /* workers: in-flight slots from here on were never used */
 	struct ag_a32 reserved[4];
+	struct ag_waiting waiting[AG_WAITING_TOLD]; /* workers; R: the others */
 	char last_words[AG_LAST_WORDS]; /* W: crash path, async-signal-safe  R: master */
 };
-static_assert(sizeof(struct ag_proc_slot) == 320, "process slots are five lines");
+static_assert(sizeof(struct ag_proc_slot) == 448, "process slots are seven lines");
 
 /* ---- API keys ---------------------------------------------------------------------------- */
 

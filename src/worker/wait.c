@@ -9,6 +9,7 @@
 
 #define TICK_US     5000
 #define BLOCKED_MAX 64u /* meters whose order one look keeps */
+#define STALE_US    (3 * AG_US_PER_SEC) /* since the last heartbeat: who stands still keeps nobody */
 
 /* The least of it that a request would be fitted to. */
 static int64_t
@@ -45,6 +46,100 @@ would_fit(const struct ag_req *r, uint32_t meter, int64_t least, int64_t now_us)
 	return false;
 }
 
+/* ---- between workers ---- */
+
+static uint64_t
+own_bit(const struct ag_worker *w)
+{
+	return UINT64_C(1) << w->ctx->worker_ix;
+}
+
+/* Bits of the workers in which somebody waits, but for this one. */
+static uint64_t
+others(const struct ag_worker *w)
+{
+	return (uint64_t)ag_a64_get(&w->shm->hdr->waiting) & ~own_bit(w);
+}
+
+static void
+set_bit(struct ag_worker *w, bool is_set)
+{
+	struct ag_a64 *mask = &w->shm->hdr->waiting;
+	int64_t was = ag_a64_get(mask), now;
+
+	do {
+		now = is_set ? was | (int64_t)own_bit(w) : was & ~(int64_t)own_bit(w);
+		if (now == was)
+			return;
+	} while (!ag_a64_cas(mask, &was, now));
+}
+
+/* The first one for each of the first meters. */
+static void
+tell(struct ag_worker *w)
+{
+	uint32_t n = 0, i;
+
+	for (struct ag_list *it = w->waiting.next; it != &w->waiting && n < AG_WAITING_TOLD; it = it->next) {
+		const struct ag_req *q = AG_LIST_ENTRY(it, struct ag_req, wait.node);
+
+		for (i = 0; i < n && ag_a32_get(&w->proc->waiting[i].meter) != q->wait.meter; i++)
+			;
+		if (i < n)
+			continue;
+		ag_a64_publish(&w->proc->waiting[n].since_us, 0);
+		ag_a32_publish(&w->proc->waiting[n].meter, q->wait.meter);
+		ag_a64_publish(&w->proc->waiting[n++].since_us, q->wait.since_us);
+	}
+	for (i = n; i < AG_WAITING_TOLD && ag_a64_get(&w->proc->waiting[i].since_us) != 0; i++)
+		ag_a64_publish(&w->proc->waiting[i].since_us, 0);
+	set_bit(w, n > 0);
+}
+
+void
+ag_wait_init(struct ag_worker *w)
+{
+	for (uint32_t i = 0; i < AG_WAITING_TOLD; i++)
+		ag_a64_publish(&w->proc->waiting[i].since_us, 0);
+	set_bit(w, false);
+}
+
+static bool
+has_before(const struct ag_proc_slot *proc, uint32_t meter, int64_t since_us)
+{
+	for (uint32_t i = 0; i < AG_WAITING_TOLD; i++) {
+		int64_t since = ag_a64_observe(&proc->waiting[i].since_us);
+
+		if (since == 0)
+			break;
+		if (since < since_us && ag_a32_observe(&proc->waiting[i].meter) == meter &&
+		    ag_a64_observe(&proc->waiting[i].since_us) == since)
+			return true;
+	}
+	return false;
+}
+
+/* Whether somebody in another worker has waited for the meter since before. */
+static bool
+is_other_before(const struct ag_worker *w, uint32_t meter, int64_t since_us)
+{
+	int64_t now_us = 0;
+
+	for (uint64_t bits = others(w); bits != 0; bits &= bits - 1) {
+		const struct ag_proc_slot *proc =
+		    ag_shm_proc(w->shm, AG_PROC_WORKER((uint32_t)__builtin_ctzll(bits)));
+
+		if (!has_before(proc, meter, since_us))
+			continue;
+		now_us = now_us ? now_us : ag_clock_wall_us();
+		if (now_us - ag_a64_get(&proc->heartbeat_us) < STALE_US)
+			return true;
+	}
+	return false;
+}
+
+/* ---- the queue ---- */
+
 static bool
 is_in_queue(const struct ag_req *r)
 {
@@ -80,6 +175,7 @@ ag_wait_enter(struct ag_req *r, enum ag_verdict v, struct ag_str detail, uint32_
 	r->wait.meter = meter;
 	r->wait.meter_id = ag_a64_observe(&ag_metertab_at(w->shm, meter)->id);
 	r->wait.least = least;
+	tell(w);
 	ag_req_goto(r, AG_REQ_WAIT);
 	return true;
 }
@@ -92,6 +188,7 @@ ag_wait_leave(struct ag_req *r)
 	if (!is_in_queue(r))
 		return;
 	ag_list_remove(&r->wait.node);
+	tell(w);
 	ag_count_add(AG_CNT_req_waiting, -1);
 	if (--w->n_waiting == 0)
 		event_del(w->wait_ev);
@@ -102,8 +199,14 @@ ag_wait_is_behind(const struct ag_req *r, uint32_t *out_meter)
 {
 	struct ag_worker *w = r->w;
 
-	if (AG_LIKELY(w->n_waiting == 0) || is_in_queue(r) || w->n_waiting >= w->conf->hold_wait_max)
+	if (AG_LIKELY(ag_a64_get(&w->shm->hdr->waiting) == 0) || is_in_queue(r) ||
+	    w->n_waiting >= w->conf->hold_wait_max || w->conf->hold_wait == 0)
 		return false;
+	for (uint32_t i = 0; others(w) != 0 && i < r->n_meters; i++)
+		if (is_other_before(w, r->meters[i], INT64_MAX)) {
+			*out_meter = r->meters[i];
+			return true;
+		}
 	for (struct ag_list *it = w->waiting.next; it != &w->waiting; it = it->next) {
 		const struct ag_req *q = AG_LIST_ENTRY(it, struct ag_req, wait.node);
 
@@ -185,6 +288,9 @@ ag_wait_on_tick(int fd, short what, void *arg)
 		struct ag_req *r = AG_LIST_ENTRY(it, struct ag_req, wait.node);
 
 		assert(r->magic == AG_REQ_MAGIC && r->state == AG_REQ_WAIT);
+		/* Another worker's turn: whatever there is now, it is asked first. */
+		if (!is_blocked(&b, r->wait.meter) && is_other_before(w, r->wait.meter, r->wait.since_us))
+			block(&b, r->wait.meter);
 		if (!is_blocked(&b, r->wait.meter) && has_room(r, wall_us)) {
 			uint32_t meter = ag_req_again(r, wall_us);
 

@@ -5,9 +5,11 @@
  * in-flight slot, until there is room or its time is over.  It is then admitted anew from its
  * first byte: a key that was deleted meanwhile, or a lowered limit, counts.
  *
- * Who waits for the same meter in one worker is served in the order of arrival, and who comes later
- * does not pass him; between workers there is no order.  A worker that settles looks at once, the
- * others every few milliseconds, and nobody who does not wait pays for it. */
+ * Who waits for the same meter is served in the order of arrival, and who comes later does not pass him.
+ * Each worker has its own queue and tells the others, for AG_WAITING_TOLD meters, since when its first
+ * one waits; for more meters than that there is order within a worker alone, and for a worker that has
+ * stopped nobody waits.  A worker that settles looks at once, the others every few milliseconds; who does
+ * not wait pays one look at one word. */
 #ifndef AG_WORKER_WAIT_H
 #define AG_WORKER_WAIT_H
 
@@ -22,6 +24,8 @@ void ag_wait_leave(struct ag_req *r);
 bool ag_wait_is_behind(const struct ag_req *r, uint32_t *out_meter);
 /* A hold of this worker was given back. */
 void ag_wait_poke(struct ag_worker *w);
+/* At the start: what a predecessor told is over. */
+void ag_wait_init(struct ag_worker *w);
 /* The worker's timer. */
 void ag_wait_on_tick(int fd, short what, void *arg);
 

@@ -571,6 +571,7 @@ ag_worker_main(struct ag_role_ctx *ctx)
 	ag_list_init(&w.buried);
 	ag_list_init(&w.spare_reqs);
 	ag_list_init(&w.waiting);
+	ag_wait_init(&w);
 	ag_buf_init(&w.scratch, SCRATCH_MAX);
 	signal(SIGPIPE, SIG_IGN);
 	/* Large buffers come and go with each request: given back to the kernel every time, their pages

@@ -182,6 +182,52 @@ def test_a_key_that_goes_meanwhile_does_not_get_through(plane, provider, counter
     assert provider.stats()["requests"] == 1
 
 
+def test_who_comes_later_does_not_pass_who_waits_in_another_worker(plane, provider, counters):
+    """One request a worker, one after the other: they are answered in that order."""
+    key = plane.key(budget_usd=usd(ROOM))
+    provider.script(times=1, wait="first", prompt_tokens=20, tokens=10)
+    for n in range(3):
+        provider.script(times=1, wait=f"turn {n}", prompt_tokens=20, tokens=10)
+    holding = plane.post_async(key, BODY)
+    provider.wait_stat("requests", 1)
+    connections = connections_to_all_workers(plane, 1)[:3]
+    for n, one in enumerate(connections):
+        body = json.dumps({**json.loads(BODY), "user": f"u{n}"})
+        one.request("POST", "/v1/chat/completions", {"authorization": f"Bearer {key}", "content-type": "application/json"},
+                    body)
+        wait(lambda n=n: waiting(plane) == n + 1, "it to wait")
+    provider.release("first")
+    assert holding.answer().status == 200
+    for n, one in enumerate(connections):
+        provider.wait_stat("requests", n + 2)
+        assert json.loads(provider.last()["body"])["user"] == f"u{n}"
+        provider.release(f"turn {n}")
+        assert one.read_answer("POST").status == 200
+    assert counters("req_waited", "req_waited_in_vain") == [3, 0]
+
+
+def test_nobody_waits_for_a_worker_that_died(gateway_factory, mock_factory):
+    own = mock_factory()
+    gateway = gateway_factory(mock=own, conf={**CONF, "workers": "3"})
+    gateway.expect_error(r"died of signal 9|last words")
+    key = gateway.key(budget_usd=usd(ROOM))
+    own.script(times=1, wait="first", prompt_tokens=20, tokens=10)
+    own.script(prompt_tokens=20, tokens=10)
+    headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+    workers, connections = gateway.pids("worker"), connections_to_all_workers(gateway, 1)
+    for one in connections[:2]:
+        one.request("POST", "/v1/chat/completions", headers, BODY)
+        wait(lambda: own.stats()["requests"] == 1, "the first to be with the provider")
+    wait(lambda: waiting(gateway) == 1, "the second to wait")
+    victim = list(workers)[1]
+    gateway.kill9("worker", victim)
+    gateway.wait_new("worker", victim, workers[victim])
+    connections[2].request("POST", "/v1/chat/completions", headers, BODY)
+    own.release("first")
+    assert connections[0].read_answer("POST").status == 200
+    assert connections[2].read_answer("POST").status == 200
+
+
 @pytest.mark.parametrize("path, body", [
     ("/v1/messages", {"max_tokens": 1000, "messages": [{"role": "user", "content": "hi"}]}),
     ("/v1beta/models/gpt-4o-mini:generateContent", {
