@@ -40,6 +40,7 @@ struct step {
 struct front {
 	uint16_t list[AG_PATTERN_STEPS_MAX], n;
 	uint16_t at[AG_PATTERN_STEPS_MAX];
+	uint32_t began[AG_PATTERN_STEPS_MAX]; /* of list[i]: where what got there began; spans only */
 };
 
 struct ag_pattern {
@@ -47,6 +48,7 @@ struct ag_pattern {
 	struct range range[RANGES_MAX];
 	uint16_t n_steps, n_ranges;
 	struct front now, next;
+	bool is_swapped;       /* between two calls of ag_pattern_spans(): now and next have changed places */
 };
 
 struct parser {
@@ -600,4 +602,77 @@ ag_pattern_matches(struct ag_pattern *p, struct ag_str text)
 		swap = now, now = next, next = swap;
 	}
 	return false;
+}
+
+unsigned
+ag_pattern_steps(const struct ag_pattern *p)
+{
+	return p->n_steps;
+}
+
+/* Adds what is reached from a step, all of it begun at `began`.  The earliest comes first: a step that is
+ * there already began no later.  true: a match ends here, and no earlier one did. */
+static bool
+reach_from(const struct ag_pattern *p, struct front *f, uint16_t first, uint32_t began, bool at_start, bool at_end)
+{
+	uint16_t open[AG_PATTERN_STEPS_MAX + 2];
+	bool has_found = false;
+	size_t n = 0;
+
+	open[n++] = first;
+	while (n > 0) {
+		uint16_t ix = open[--n];
+		const struct step *s = &p->step[ix];
+
+		if (f->at[ix] < f->n && f->list[f->at[ix]] == ix)
+			continue;
+		f->at[ix] = f->n;
+		f->began[f->n] = began;
+		f->list[f->n++] = ix;
+		has_found = has_found || s->op == OP_FOUND;
+		if (s->op == OP_JUMP)
+			open[n++] = s->x;
+		else if ((s->op == OP_START && at_start) || (s->op == OP_END && at_end))
+			open[n++] = (uint16_t)(ix + 1);
+		if (s->op == OP_SPLIT) {
+			open[n++] = s->y;
+			open[n++] = s->x;
+		}
+		assert(n < AG_ARRAY_LEN(open));
+	}
+	return has_found;
+}
+
+void
+ag_pattern_spans(struct ag_pattern *p, struct ag_str text, size_t from, size_t to, uint32_t *began,
+    size_t *out_at)
+{
+	struct front *now = p->is_swapped && from > 0 ? &p->next : &p->now, *next, *swap;
+	size_t pos = from;
+
+	next = now == &p->now ? &p->next : &p->now;
+	if (from == 0) {
+		now->n = 0;
+		(void)reach_from(p, now, 0, 0, true, text.n == 0);
+	}
+	while (pos < text.n && pos < to) {
+		uint32_t cp = code_point(text, &pos), first = UINT32_MAX;
+		bool at_end = pos == text.n;
+
+		next->n = 0;
+		/* Those that began first stand first, and what they reach goes in before the rest. */
+		for (uint16_t i = 0; i < now->n; i++) {
+			const struct step *s = &p->step[now->list[i]];
+
+			if (s->op == OP_SET && in_set(p, s, cp) &&
+			    reach_from(p, next, (uint16_t)(now->list[i] + 1), now->began[i], false, at_end))
+				first = now->began[i];
+		}
+		if (first != UINT32_MAX)
+			began[pos] = first;
+		(void)reach_from(p, next, 0, (uint32_t)pos, false, at_end);
+		swap = now, now = next, next = swap;
+	}
+	p->is_swapped = now == &p->next;
+	*out_at = pos;
 }

@@ -8,6 +8,7 @@
 #define AG_BASE_PATTERN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/attr.h"
 #include "base/err.h"
@@ -24,5 +25,14 @@ void ag_pattern_free(struct ag_pattern *p); /* NULL-safe */
 
 /* Takes a scratch of p's own: not from two places at once. */
 bool ag_pattern_matches(struct ag_pattern *p, struct ag_str text);
+
+/* Steps of its program: what a byte of text costs at most. */
+unsigned ag_pattern_steps(const struct ag_pattern *p);
+
+/* All that matches, in one pass: for each end of a match in [from, to) sets began[end] (of text.n + 1
+ * words) to where the longest match that ends there begins.  Where none ends, the word stays.  Empty
+ * matches are none.  The state between calls that cover a text piece by piece is p's own: begin at 0. */
+void ag_pattern_spans(struct ag_pattern *p, struct ag_str text, size_t from, size_t to, uint32_t *began,
+    size_t *out_at);
 
 #endif

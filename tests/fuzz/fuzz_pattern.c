@@ -26,6 +26,31 @@ check_anchors(struct ag_str pattern, struct ag_str text)
 	ag_pattern_free(whole);
 }
 
+/* Something is found when something is spanned, in one piece or in many; an empty match spans nothing. */
+static void
+check_spans(struct ag_pattern *p, struct ag_str text)
+{
+	uint32_t *one = malloc((text.n + 1) * sizeof(*one)), *many = malloc((text.n + 1) * sizeof(*many));
+	size_t at = 0, end;
+
+	if (!one || !many)
+		abort();
+	memset(one, 0xff, (text.n + 1) * sizeof(*one));
+	memset(many, 0xff, (text.n + 1) * sizeof(*many));
+	ag_pattern_spans(p, text, 0, text.n, one, &end);
+	must(end == text.n);
+	do {
+		ag_pattern_spans(p, text, at, at + 3, many, &at);
+	} while (at < text.n);
+	must(memcmp(one, many, (text.n + 1) * sizeof(*one)) == 0);
+	for (size_t i = 0; i <= text.n; i++) {
+		must(one[i] == UINT32_MAX || one[i] < i);
+		must(one[i] == UINT32_MAX || ag_pattern_matches(p, text));
+	}
+	free(one);
+	free(many);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -38,7 +63,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	must(rc == 0 || err.text[0] != '\0');
 	if (rc == 0)
-		(void)ag_pattern_matches(one, text);
+		check_spans(one, text);
 	ag_pattern_free(one);
 	if (rc == 0 && !memchr(pattern.p, '\0', pattern.n))
 		check_anchors(pattern, text);
