@@ -9,6 +9,8 @@ src_flusher_libflusher_a_SOURCES = \
 	src/flusher/params.c src/flusher/params.h \
 	src/flusher/pgbin.h \
 	src/flusher/reconcile.c src/flusher/reconcile.h \
+	src/flusher/redact.c src/flusher/redact.h \
+	src/flusher/redact_find.c src/flusher/redact_find.h \
 	src/flusher/replay.c src/flusher/replay.h \
 	src/flusher/retention.c src/flusher/retention.h \
 	src/flusher/rollup.c src/flusher/rollup.h \
@@ -19,8 +21,8 @@ src_flusher_libflusher_a_SOURCES = \
 	src/flusher/stream.c src/flusher/stream.h
 EXTRA_DIST += src/flusher/README.md
 
-check_PROGRAMS += tests/unit/test_journal tests/unit/test_journal_faults tests/unit/test_meta tests/system/ring_feeder
-TESTS += tests/unit/test_journal tests/unit/test_journal_faults tests/unit/test_meta
+check_PROGRAMS += tests/unit/test_journal tests/unit/test_journal_faults tests/unit/test_meta tests/unit/test_redact tests/system/ring_feeder
+TESTS += tests/unit/test_journal tests/unit/test_journal_faults tests/unit/test_meta tests/unit/test_redact
 tests_unit_test_journal_SOURCES = tests/unit/test_journal.c tests/unit/tap.h
 tests_unit_test_journal_LDADD = src/flusher/libflusher.a src/shm/libshm.a src/base/libbase.a \
 	$(SSL_LIBS)
@@ -29,6 +31,8 @@ tests_unit_test_journal_faults_SOURCES = tests/unit/test_journal_faults.c tests/
 tests_unit_test_journal_faults_LDADD = src/shm/libshm.a src/base/libbase.a $(SSL_LIBS)
 tests_unit_test_meta_SOURCES = tests/unit/test_meta.c tests/unit/tap.h
 tests_unit_test_meta_LDADD = src/flusher/libflusher.a src/base/libbase.a $(SSL_LIBS)
+tests_unit_test_redact_SOURCES = tests/unit/test_redact.c tests/unit/tap.h
+tests_unit_test_redact_LDADD = src/flusher/libflusher.a src/base/libbase.a $(SSL_LIBS)
 tests_system_ring_feeder_SOURCES = tests/system/ring_feeder.c
 tests_system_ring_feeder_LDADD = src/flusher/libflusher.a src/conf/libconf.a src/limit/liblimit.a \
 	src/shm/libshm.a src/base/libbase.a $(EVENT_LIBS) $(PQ_LIBS) $(SSL_LIBS)

@@ -51,6 +51,15 @@ tests_fuzz_fuzz_pattern_replay_SOURCES = tests/fuzz/fuzz_pattern.c tests/fuzz/fu
 tests_fuzz_fuzz_pattern_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"pattern"'
 tests_fuzz_fuzz_pattern_replay_LDADD = src/base/libbase.a $(SSL_LIBS)
 
+
+# ---- src/flusher ----
+check_PROGRAMS += tests/fuzz/fuzz_redact_replay
+TESTS += tests/fuzz/fuzz_redact_replay
+FUZZ_REDACT_LIBS = src/flusher/libflusher.a src/base/libbase.a $(SSL_LIBS)
+tests_fuzz_fuzz_redact_replay_SOURCES = tests/fuzz/fuzz_redact.c tests/fuzz/fuzz.h tests/fuzz/replay.c
+tests_fuzz_fuzz_redact_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"redact"'
+tests_fuzz_fuzz_redact_replay_LDADD = $(FUZZ_REDACT_LIBS)
+
 if FUZZING
 FUZZERS = \
 	tests/fuzz/fuzz_chunk \
@@ -60,6 +69,7 @@ FUZZERS = \
 	tests/fuzz/fuzz_objects \
 	tests/fuzz/fuzz_rules \
 	tests/fuzz/fuzz_pattern \
+	tests/fuzz/fuzz_redact \
 	tests/fuzz/fuzz_scan \
 	tests/fuzz/fuzz_sse \
 	tests/fuzz/fuzz_trace \
@@ -68,6 +78,9 @@ noinst_PROGRAMS += $(FUZZERS)
 tests_fuzz_fuzz_pattern_SOURCES = tests/fuzz/fuzz_pattern.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_pattern_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_pattern_LDADD = src/base/libbase.a $(SSL_LIBS)
+tests_fuzz_fuzz_redact_SOURCES = tests/fuzz/fuzz_redact.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_redact_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_redact_LDADD = $(FUZZ_REDACT_LIBS)
 tests_fuzz_fuzz_chunk_SOURCES = tests/fuzz/fuzz_chunk.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_chunk_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_chunk_LDADD = $(HTTP_LIBS)
