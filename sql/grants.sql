@@ -30,6 +30,13 @@ grant select, insert, update on aigate.usage_hour, aigate.usage_day, aigate.erro
 	aigate.latency_hour, aigate.metadata_hour, aigate.budget_state, aigate.ledger_position to aigate_flusher;
 grant select, insert, delete on aigate.provider_object to aigate_flusher;
 grant select on aigate.meter, aigate.schema_migration to aigate_flusher;
+-- bodies: adds them, and reads what is to be taken out before; only control reads them
+grant insert on aigate.request_body to aigate_flusher;
+grant select (id, body_log, body_redact, body_patterns) on aigate.workspace to aigate_flusher;
+grant select on aigate.request_body to aigate_control;
+grant execute on function aigate.make_body_partitions(timestamptz[]), aigate.body_partitions(),
+	aigate.drop_body_partition(text) to aigate_flusher;
+grant execute on function aigate.body_value(text) to aigate_control;
 grant execute on function aigate.ensure_partitions(text, int),
 	aigate.make_partitions_for(timestamptz[], text), aigate.ledger_partitions(),
 	aigate.drop_partition(text) to aigate_flusher;

@@ -16,6 +16,7 @@ dist_sqlmigrations_DATA = \
 	sql/migrations/0012_people.sql \
 	sql/migrations/0013_rules.sql \
 	sql/migrations/0014_trace.sql \
+	sql/migrations/0015_bodies.sql \
 	sql/migrations/0019_object.sql
 sqlviewsdir = $(pkgdatadir)/sql/views
 dist_sqlviews_DATA = \

@@ -43,6 +43,8 @@ struct ag_cat_workspace {
 	uint32_t n_meters, meters[AG_ENTITY_METERS];
 	uint32_t has_rules;            /* 1: there are guardrails, or a config below is not 0 */
 	uint32_t config_no, user_config_no; /* default config, the one of user keys: row + 1; 0 none */
+	uint32_t body_log;             /* enum ag_body_log: which bodies are kept */
+	uint32_t reserved;
 };
 
 struct ag_cat_integration {

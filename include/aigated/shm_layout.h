@@ -46,6 +46,7 @@ struct ag_shm_sizes {
 	uint32_t reserved;       /* zero */
 	uint64_t ring_bytes;     /* data bytes of one usage ring, a power of two */
 	uint64_t catalog_bytes;  /* bytes of one of the two catalogue areas */
+	uint64_t body_ring_bytes; /* data bytes of one ring of bodies, a power of two; 0: none are kept */
 };
 
 enum ag_shm_state {
@@ -82,8 +83,9 @@ struct ag_shm_hdr {
 	uint32_t reserved;         /* zero */
 	uint64_t learned_off;      /* struct ag_learned[AG_LEARNED_SLOTS]  W: master */
 	uint64_t objects_off;      /* struct ag_a128[objects]: shm/objtab.h  W: master */
+	uint64_t bodies_off;       /* struct ag_body_ring_hdr + data, per worker; see body.h */
 	struct ag_a64 waiting;     /* bit per worker in which somebody waits; W: that worker  R: workers */
-	uint64_t reserved_line[5]; /* zero */
+	uint64_t reserved_line[3]; /* zero */
 };
 static_assert(sizeof(struct ag_shm_hdr) % 64 == 0, "what follows the header is line-aligned");
 
@@ -362,6 +364,18 @@ struct ag_ring_hdr {
 	struct ag_a64 reserved_r[5];
 };
 static_assert(sizeof(struct ag_ring_hdr) == 128, "producer and consumer on lines of their own");
+
+/* ---- rings of bodies ---------------------------------------------------------------------- */
+
+/* Apart from the usage rings, so that no body ever takes the place of a record.  Same hands, same
+ * counting; entries are struct ag_body (body.h), given up by the worker when there is no room. */
+struct ag_body_ring_hdr {
+	struct ag_a64 head;      /* W: worker, published after the entry  R: flusher */
+	struct ag_a64 reserved_w[7];
+	struct ag_a64 tail;      /* W: flusher, published after the entry is stored or given up  R: worker */
+	struct ag_a64 reserved_r[7];
+};
+static_assert(sizeof(struct ag_body_ring_hdr) == 128, "producer and consumer on lines of their own");
 
 /* ---- what answers usually take ------------------------------------------------------------ */
 

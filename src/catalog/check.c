@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "aigated/body.h"
 #include "base/hash.h"
 #include "catalog/guard.h"
 #include "catalog/layout.h"
@@ -126,6 +127,8 @@ check_tenants(const struct ag_cat_view *v, struct ag_err *err)
 			return bad_row(err, AG_CAT_WORKSPACE, i, "organisation out of range");
 		if (!workspace_rules_ok(v, w))
 			return bad_row(err, AG_CAT_WORKSPACE, i, "guardrails or config");
+		if (w->body_log > AG_BODY_LOG_ENFORCED)
+			return bad_row(err, AG_CAT_WORKSPACE, i, "bodies to keep");
 	}
 	return 0;
 }

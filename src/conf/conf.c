@@ -15,6 +15,7 @@
 
 #define CONF_FILE_MAX (1u << 20)
 #define DIRECTIVES_MAX 128
+#define BODY_RING_MIN (UINT64_C(64) << 10)
 #define BLOB_UNITS_PER_KEY 4 /* 256 bytes of metadata a key, on average */
 
 /* ---- what no single row can check -------------------------------------------------------- */
@@ -349,6 +350,8 @@ ag_conf_shm_sizes(const struct ag_conf *conf, struct ag_shm_sizes *out)
 		.counters = N_COUNTERS,
 		.objects = (uint32_t)round_up_pow2(conf->max_objects),
 		.ring_bytes = round_up_pow2(conf->ring_size),
+		.body_ring_bytes = conf->body_ring == 0 ? 0
+		    : round_up_pow2(conf->body_ring < BODY_RING_MIN ? BODY_RING_MIN : conf->body_ring),
 		.catalog_bytes = (conf->catalog_size + 63) / 64 * 64,
 	};
 }

@@ -4,6 +4,7 @@
 
 #include <json-c/json.h>
 
+#include "aigated/body.h"
 #include "base/log.h"
 #include "catalog/catalog_build.h"
 #include "control/meters.h"
@@ -160,6 +161,18 @@ read_orgs(struct reader *r)
 	return res ? 0 : -EIO;
 }
 
+static uint32_t
+body_log_of(struct ag_str s)
+{
+	static const char *const names[] = { [AG_BODY_LOG_OFF] = "off", [AG_BODY_LOG_ON_REQUEST] = "on_request",
+		[AG_BODY_LOG_ON] = "on", [AG_BODY_LOG_ENFORCED] = "enforced" };
+
+	for (uint32_t i = 0; i < AG_ARRAY_LEN(names); i++)
+		if (ag_str_eq(s, ag_str(names[i])))
+			return i;
+	return AG_BODY_LOG_OFF;
+}
+
 static int
 read_workspaces(struct reader *r)
 {
@@ -168,7 +181,8 @@ read_workspaces(struct reader *r)
 	for (int i = 0; res && i < PQntuples(res); i++) {
 		struct ag_cat_workspace row = { .id = ag_pg_i64(res, i, 0), .state = AG_CAT_ACTIVE,
 			.slug = put(r, res, i, 2), .metadata = put(r, res, i, 3),
-			.org_ix = place_of(&r->orgs, ag_pg_i64(res, i, 4)) };
+			.org_ix = place_of(&r->orgs, ag_pg_i64(res, i, 4)),
+			.body_log = body_log_of(ag_pg_text(res, i, 6)) };
 
 		if (ag_pg_uuid(res, i, 1, row.uuid) < 0 || row.org_ix == AG_NONE_IX)
 			return ag_err_set(r->err, -EINVAL, "a workspace cannot be read");

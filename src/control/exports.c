@@ -206,7 +206,8 @@ ag_export_list(struct ag_call *c)
 	ag_call_ok(c, list);
 }
 
-/* Nothing is withheld: bodies are there only of logs that clients told. */
+/* Nothing is withheld from who may export: bodies are there of logs that clients told, and where the
+ * workspace has them kept. */
 void
 ag_export_fields(struct ag_call *c)
 {

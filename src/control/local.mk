@@ -6,6 +6,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/audit.c \
 	src/control/auth.c src/control/auth.h \
 	src/control/aws_credential.c src/control/aws_credential.h \
+	src/control/body_settings.c src/control/body_settings.h \
 	src/control/call.c src/control/call.h \
 	src/control/catalog_read.c \
 	src/control/command.c src/control/command.h \

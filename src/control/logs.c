@@ -266,6 +266,7 @@ ag_log_get(struct ag_call *c)
 	ag_ask_i64(a, c->actor.org_id);
 	ag_ask_i64(a, workspace_id);
 	ag_ask_text(a, c->arg[0]);
+	ag_ask_i64(a, ag_call_has(c, AG_SCOPE_LOGS_VIEW) ? 0 : c->actor.key_id ? c->actor.key_id : -1);
 	ag_buf_puts(&a->sql, SQL_LOG_GET);
 	ag_call_read(c, a, answer_log);
 }

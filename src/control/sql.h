@@ -173,7 +173,11 @@
 	" 'object', 'workspace') end,"                                                           \
 	" 'is_default', " w ".is_default::int, 'scim_source_id', null,"                          \
 	" 'usage_limits', " w ".usage_limits, 'rate_limits', " w ".rate_limits,"                 \
-	" 'security_settings', '{}'::json, 'status', " w ".status, 'object', 'workspace')"
+	" 'security_settings', '{}'::json, 'settings', json_build_object("                       \
+	"'debug_log', (" w ".body_log <> 'off')::int, 'body_log', " w ".body_log, 'redact', " w ".body_redact," \
+	" 'redact_patterns', " w ".body_patterns, 'user_api_key_ttl', null, 'user_key_metadata', null," \
+	" 'user_api_key_count', null, 'user_api_key_max_ttl', null, 'user_key_metadata_override', null)," \
+	" 'status', " w ".status, 'object', 'workspace')"
 
 /* $1 organisation, $2 name contains, $3 exact name, $4 JSON array of states, $5 only this id, $6 limit, $7 offset */
 #define SQL_WORKSPACE_LIST SQL_PAGE(                                                         \
@@ -192,10 +196,7 @@
 /* What GET of one adds. */
 #define SQL_WORKSPACE_MORE                                                                   \
 	"select json_build_object('organisation_id', o.uuid, 'last_reset_at', null,"             \
-	" 'created_by', null, 'creation_source', 'api', 'settings', json_build_object("          \
-	"'debug_log', 0, 'user_api_key_ttl', null, 'user_key_metadata', null,"                   \
-	" 'user_api_key_count', null, 'user_api_key_max_ttl', null,"                             \
-	" 'user_key_metadata_override', null), 'users', coalesce((select json_agg(json_build_object(" \
+	" 'created_by', null, 'creation_source', 'api', 'users', coalesce((select json_agg(json_build_object(" \
 	"'object', 'workspace-user', 'id', u.uuid, 'first_name', u.first_name, 'last_name', u.last_name," \
 	" 'email', u.email, 'org_role', u.role, 'role', m.role, 'created_at', " SQL_TIME("m.created_at") \
 	", 'last_updated_at', " SQL_TIME("m.updated_at") ", 'status', u.status, 'workspace_id', w.uuid)" \
@@ -205,8 +206,9 @@
 
 #define SQL_WORKSPACE_INSERT                                                                 \
 	"insert into aigate.workspace (organisation_id, slug, name, description, icon, metadata," \
-	" usage_limits, rate_limits) values ($1, $2, $3, $4, $5, $6::jsonb, $7::jsonb, $8::jsonb)" \
-	" returning id, uuid"
+	" usage_limits, rate_limits, body_log, body_redact, body_patterns)"                      \
+	" values ($1, $2, $3, $4, $5, $6::jsonb, $7::jsonb, $8::jsonb, coalesce($9, 'off'),"     \
+	" coalesce($10::jsonb, '[\"email\", \"card\", \"phone\"]'), coalesce($11::jsonb, '[]')) returning id, uuid"
 
 #define SQL_WORKSPACE_UPDATE                                                                 \
 	"update aigate.workspace set name = coalesce($2, name),"                                 \
@@ -214,7 +216,9 @@
 	" icon = case when $5 then $6 else icon end,"                                            \
 	" metadata = case when $7 then $8::jsonb else metadata end,"                             \
 	" usage_limits = case when $9 then $10::jsonb else usage_limits end,"                    \
-	" rate_limits = case when $11 then $12::jsonb else rate_limits end, updated_at = now()"  \
+	" rate_limits = case when $11 then $12::jsonb else rate_limits end,"                     \
+	" body_log = coalesce($13, body_log), body_redact = coalesce($14::jsonb, body_redact),"  \
+	" body_patterns = coalesce($15::jsonb, body_patterns), updated_at = now()"               \
 	" where id = $1 returning usage_limits, rate_limits"
 
 #define SQL_WORKSPACE_DEPENDENTS                                                             \
@@ -712,7 +716,7 @@
 	"select id, uuid, name, coalesce(settings -> 'saved_only' = 'true', false)"             \
 	" from aigate.organisation where status = 'active' order by id"
 #define SQL_LOAD_WORKSPACES                                                                  \
-	"select w.id, w.uuid, w.slug, w.metadata, w.organisation_id, w.status from aigate.workspace w" \
+	"select w.id, w.uuid, w.slug, w.metadata, w.organisation_id, w.status, w.body_log from aigate.workspace w" \
 	" join aigate.organisation o on o.id = w.organisation_id and o.status = 'active'"        \
 	" where w.status = 'active' order by w.id"
 #define SQL_LOAD_INTEGRATIONS                                                                \

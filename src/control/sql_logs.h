@@ -4,6 +4,13 @@
 
 #include "control/sql_analytics.h"
 
+/* A body that is kept, as a member of request or response; null: none is. */
+#define SQL_LOG_BODY(part)                                                                   \
+	"(select jsonb_build_object('body', aigate.body_value(b." part "), 'body_bytes', b." part "_bytes)" \
+	" || case when b.is_" part "_cut then '{\"body_truncated\": true}'::jsonb else '{}' end"  \
+	" from aigate.request_body b where b.request_id = l.request_id and b.attempt = l.attempt" \
+	" and b.received_at = l.received_at) as " part
+
 /* Rows of what the gateway served and of what clients told, in one shape, x.  A request costs what all
  * of its attempts cost. */
 #define SQL_LOGS                                                                             \
@@ -17,27 +24,32 @@
 	" trim_scale(round(" SQL_LATENCY_US "::numeric / 1000, 3)) as ms, " SQL_CODE " as code,"  \
 	" l.outcome = 'answered' as is_success, l.is_stream, coalesce(l.metadata, '{}') as metadata," \
 	" l.cache_status, l.attempt - 1 as retries, l.provider_slug as provider,"                \
-	" null::jsonb as request, null::jsonb as response"                                       \
+	" false as is_told, " SQL_LOG_BODY("request") ", " SQL_LOG_BODY("response")               \
 	" from aigate.ledger l where l.is_final"                                                 \
 	" union all select c.uuid, c.created_at, c.organisation_id, c.workspace_id, c.api_key_id," \
 	" c.trace_id, c.span_id, c.span_name, c.parent_span_id, c.request_url, c.request_method," \
 	" c.family, c.model, c.input_tokens, c.output_tokens, 0::numeric, c.response_time_ms::numeric," \
 	" c.status, c.status between 200 and 299, c.is_stream, c.metadata, 0, 0, '',"            \
-	" c.request, c.response from aigate.custom_log c) x"
+	" true, c.request, c.response from aigate.custom_log c) x"
 
-#define SQL_LOG_REQUEST                                                                      \
-	"coalesce(x.request, '{}') || jsonb_build_object('url', x.url, 'method', x.method)"
-#define SQL_LOG_RESPONSE                                                                     \
-	"coalesce(x.response, '{}') || jsonb_build_object('status', x.code, 'responseTime', x.ms)"
+#define SQL_LOG_REQUEST_WITH(bodies)                                                         \
+	"coalesce(" bodies ", '{}') || jsonb_build_object('url', x.url, 'method', x.method)"
+#define SQL_LOG_RESPONSE_WITH(bodies)                                                        \
+	"coalesce(" bodies ", '{}') || jsonb_build_object('status', x.code, 'responseTime', x.ms)"
+#define SQL_LOG_REQUEST  SQL_LOG_REQUEST_WITH("x.request")
+#define SQL_LOG_RESPONSE SQL_LOG_RESPONSE_WITH("x.response")
+/* What the gateway kept is for whoever may view logs ($4 is 0), and for the key that asked ($4). */
+#define SQL_LOG_SHOWN(part)                                                                  \
+	"case when x.is_told or $4::bigint = 0 or x.api_key_id = $4 then x." part " end"
 #define SQL_LOG_ORG  "(select uuid from aigate.organisation where id = x.organisation_id)"
 #define SQL_LOG_WORKSPACE                                                                    \
 	"(select " SQL_SLUG("w.slug") " from aigate.workspace w where w.id = x.workspace_id)"
 
-/* $1 organisation, $2 workspace or 0, $3 the log */
+/* $1 organisation, $2 workspace or 0, $3 the log, $4 see SQL_LOG_SHOWN */
 #define SQL_LOG_GET                                                                          \
 	"select json_build_object('_id', x.uuid, 'id', x.uuid, 'organisation_id', " SQL_LOG_ORG   \
-	", 'created_at', " SQL_TIME("x.at") ", 'request', " SQL_LOG_REQUEST " || jsonb_build_object(" \
-	"'portkeyHeaders', '{}'::jsonb), 'response', " SQL_LOG_RESPONSE " || jsonb_build_object("  \
+	", 'created_at', " SQL_TIME("x.at") ", 'request', " SQL_LOG_REQUEST_WITH(SQL_LOG_SHOWN("request")) " || jsonb_build_object(" \
+	"'portkeyHeaders', '{}'::jsonb), 'response', " SQL_LOG_RESPONSE_WITH(SQL_LOG_SHOWN("response")) " || jsonb_build_object("  \
 	"'lastUsedOptionJsonPath', 'config'), 'metrics', json_build_object('id', x.uuid,"        \
 	" 'organisation_id', " SQL_LOG_ORG ", 'created_at', " SQL_TIME("x.at")                    \
 	", 'is_success', x.is_success, 'ai_org', x.org, 'ai_model', x.model, 'req_units', x.tin," \

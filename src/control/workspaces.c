@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <sys/random.h>
 
+#include "control/body_settings.h"
 #include "control/field.h"
 #include "control/handlers.h"
 #include "control/limits.h"
@@ -23,6 +24,7 @@ struct workspace_body {
 	struct json_object *metadata;      /* borrowed: body, or conformed */
 	struct json_object *users;         /* borrowed: body */
 	struct json_object *usage, *rates, *conformed; /* owned, stored form */
+	struct ag_body_settings bodies;
 };
 
 static void
@@ -64,12 +66,12 @@ read_text(struct ag_call *c, const char *name, size_t max, const char **out, boo
 static int
 workspace_body_read(struct ag_call *c, struct workspace_body *b)
 {
-	static const char *const unserved[] = { "settings", "security_settings", NULL };
+	static const char *const unserved[] = { "security_settings", NULL };
 
 	if (ag_field_refuse(c, c->body, unserved, "") < 0 ||
 	    read_text(c, "name", NAME_MAX_BYTES, &b->name, NULL) < 0 ||
 	    read_text(c, "description", TEXT_MAX_BYTES, &b->description, &b->has_description) < 0 ||
-	    read_text(c, "icon", 64, &b->icon, &b->has_icon) < 0 || read_defaults(c, b) < 0)
+	    read_text(c, "icon", 64, &b->icon, &b->has_icon) < 0 || read_defaults(c, b) < 0 || ag_body_settings_read(c, &b->bodies) < 0)
 		return -1;
 	if (ag_field_slug(c, c->body, "slug", &b->slug) == AG_FIELD_BAD ||
 	    ag_field_bool(c, c->body, "reset_usage", &b->reset_usage) == AG_FIELD_BAD ||
@@ -185,6 +187,15 @@ answer_object(struct ag_call *c, struct json_object *obj, int64_t id, const PGre
 	ag_call_ok(c, obj);
 }
 
+/* Absent ones stay, or are the defaults. */
+static void
+put_bodies(struct ag_pg_args *a, const struct ag_body_settings *s)
+{
+	ag_pg_arg_text(a, s->body_log);
+	ag_pg_arg_json(a, s->redact);
+	ag_pg_arg_json(a, s->patterns);
+}
+
 static int
 insert(struct ag_call *c, const struct workspace_body *b, const char *slug, int64_t *out_id,
     char uuid[AG_UUID_LEN])
@@ -200,6 +211,7 @@ insert(struct ag_call *c, const struct workspace_body *b, const char *slug, int6
 	ag_pg_arg_json(&a, b->metadata);
 	ag_pg_arg_json(&a, b->usage);
 	ag_pg_arg_json(&a, b->rates);
+	put_bodies(&a, &b->bodies);
 	res = ag_call_sql(c, SQL_WORKSPACE_INSERT, &a);
 	if (!res)
 		return -1;
@@ -364,6 +376,7 @@ update_row(struct ag_call *c, const struct workspace_body *b, int64_t id)
 	ag_pg_arg_json(&a, b->usage);
 	ag_pg_arg_bool(&a, b->has_rates);
 	ag_pg_arg_json(&a, b->rates);
+	put_bodies(&a, &b->bodies);
 	res = ag_call_sql(c, SQL_WORKSPACE_UPDATE, &a);
 	if (!res)
 		return -1;

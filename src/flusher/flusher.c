@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/title.h"
+#include "flusher/bodies.h"
 #include "flusher/reconcile.h"
 #include "flusher/retention.h"
 #include "shm/counters.h"
@@ -349,6 +350,8 @@ flusher_on_tick(evutil_socket_t fd, short what, void *arg)
 	    4 * us <= conf->journal_sync)
 		us *= 2;
 	arm(f->ev_tick, us);
+	if (!f->is_leaving)
+		ag_bodies_out_tick(f->bodies, ag_clock_mono_us());
 	flusher_work(f, ag_clock_mono_us());
 }
 
@@ -374,8 +377,14 @@ flusher_on_second(evutil_socket_t fd, short what, void *arg)
 		f->retention_at_us = now_us + AG_US_PER_DAY;
 		ag_retention_run(f->retention, f->ctx->conf->ledger_retention);
 	}
+	if (now_us >= f->body_retention_at_us && f->ctx->conf->body_retention > 0 &&
+	    ag_store_is_up(f->store) && !f->is_leaving) {
+		f->body_retention_at_us = now_us + AG_US_PER_DAY;
+		ag_retention_run(f->body_retention, f->ctx->conf->body_retention);
+	}
 	ag_store_tick(f->store, now_us);
 	ag_retention_tick(f->retention, now_us);
+	ag_retention_tick(f->body_retention, now_us);
 	if (!f->is_leaving && ag_store_is_up(f->store) && !is_journalling(f) &&
 	    ag_a32_observe(&hdr->state) == AG_SHM_READY && ag_a32_get(&hdr->ledger_ready))
 		ag_reconcile_tick(f->reconcile, f->store); /* last: may call back */
@@ -423,7 +432,7 @@ flusher_take_conf(struct ag_flusher *f)
 	ag_batch_set_metadata(&f->batch, conf->rollup_metadata);
 	ag_store_set_partitions(f->store,
 	    conf->ledger_partition == AG_PARTITION_DAY ? "day" : "month");
-	f->retention_at_us = 0;
+	f->retention_at_us = f->body_retention_at_us = 0;
 }
 
 static void
@@ -481,6 +490,8 @@ flusher_fini(struct ag_flusher *f)
 {
 	ag_reconcile_free(f->reconcile);
 	ag_retention_free(f->retention);
+	ag_retention_free(f->body_retention);
+	ag_bodies_out_free(f->bodies);
 	ag_store_free(f->store);
 	event_drop(&f->ev_tick);
 	event_drop(&f->ev_second);
@@ -561,12 +572,16 @@ flusher_init(struct ag_flusher *f, struct ag_role_ctx *ctx)
 	if (f->reconcile && events_make(f))
 		f->store = ag_store_new(f->base, ctx->conf->database, &store_ops, f);
 	if (f->store)
-		f->retention = ag_retention_new(f->base, ctx->conf->database);
+		f->retention = ag_retention_new(f->base, ctx->conf->database, AG_RETAINED_LEDGER);
 	if (f->retention)
+		f->body_retention = ag_retention_new(f->base, ctx->conf->database, AG_RETAINED_BODIES);
+	if (f->body_retention)
+		f->bodies = ag_bodies_out_new(f->base, ctx->shm, ctx->conf->database);
+	if (f->bodies)
 		flusher_take_conf(f);
 	else
 		ag_error("could not start the flusher: out of memory");
-	return f->retention != NULL;
+	return f->bodies != NULL;
 }
 
 int

@@ -60,6 +60,7 @@ void ag_intake_publish_stored(struct ag_intake *in);
 /* Fullest ring, in per cent. */
 unsigned ag_intake_fill_percent(const struct ag_intake *in);
 
+struct ag_bodies_out;
 struct ag_reconcile;
 struct ag_retention;
 
@@ -69,7 +70,8 @@ struct ag_flusher {
 	struct ag_store *store;      /* owned */
 	struct ag_journal *journal;  /* owned */
 	struct ag_reconcile *reconcile; /* owned */
-	struct ag_retention *retention; /* owned */
+	struct ag_retention *retention, *body_retention; /* owned */
+	struct ag_bodies_out *bodies; /* owned */
 	struct ag_streams streams;
 	struct ag_batch batch;
 	struct ag_intake intake;
@@ -83,7 +85,7 @@ struct ag_flusher {
 	int64_t down_since_us;       /* monotonic, 0 = PostgreSQL answers */
 
 	struct event *ev_tick, *ev_second, *ev_life, *ev_signal[5]; /* owned */
-	int64_t partitions_at_us, retention_at_us; /* monotonic */
+	int64_t partitions_at_us, retention_at_us, body_retention_at_us; /* monotonic */
 	bool is_leaving, is_orphaned, must_leave_now;
 	int64_t leave_by_us;         /* monotonic */
 	int exit_status;

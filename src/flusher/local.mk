@@ -1,6 +1,8 @@
 noinst_LIBRARIES += src/flusher/libflusher.a
 src_flusher_libflusher_a_SOURCES = \
 	src/flusher/batch.c src/flusher/batch.h \
+	src/flusher/bodies.c src/flusher/bodies.h \
+	src/flusher/body_batch.c src/flusher/body_batch.h \
 	src/flusher/flusher.c src/flusher/flusher.h \
 	src/flusher/intake.c \
 	src/flusher/journal.c src/flusher/journal.h \

@@ -72,6 +72,17 @@ ag_text_clean(struct ag_str in, char *out)
 	}
 }
 
+bool
+ag_text_is_clean(struct ag_str in)
+{
+	for (size_t i = 0, len; i < in.n; i += len) {
+		len = utf8_len((const unsigned char *)in.p + i, in.n - i);
+		if (len == 0)
+			return false;
+	}
+	return true;
+}
+
 /* ---- JSON --------------------------------------------------------------------------------- */
 
 struct scan {

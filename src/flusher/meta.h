@@ -11,6 +11,9 @@
 /* Copies in with NUL bytes and what is not UTF-8 replaced by '?'. */
 void ag_text_clean(struct ag_str in, char *out);
 
+/* Whether that would change nothing: UTF-8 without NUL. */
+bool ag_text_is_clean(struct ag_str in);
+
 /* Top-level members of metadata that are counted by: what to look for, and what was found. */
 #define AG_META_KEYS 9u
 #define AG_META_TIER 0u    /* "subscription_tier", always looked for */

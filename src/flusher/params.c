@@ -73,6 +73,8 @@ done(struct ag_params *p)
 	} while (0)
 #define INT8S(p, count, value) ARRAY(p, AG_PG_INT8, ag_pgw_int8, 8, count, (int64_t)(value))
 #define INT4S(p, count, value) ARRAY(p, AG_PG_INT4, ag_pgw_int4, 4, count, (int32_t)(value))
+#define TIMES(p, count, value) ARRAY(p, AG_PG_TIMESTAMPTZ, ag_pgw_time, 8, count, value)
+#define BOOLS(p, count, value) ARRAY(p, AG_PG_BOOL, ag_pgw_bool, 1, count, value)
 #define INT2S(p, count, value) ARRAY(p, AG_PG_INT2, ag_pgw_int2, 2, count, (int16_t)(value))
 
 bool
@@ -241,5 +243,70 @@ ag_params_truth(struct ag_params *p, const int64_t *meter_ids, const int64_t *pe
 	start(p);
 	INT8S(p, n, meter_ids[i]);
 	INT8S(p, n, periods[i]);
+	return done(p);
+}
+
+/* ---- bodies ---- */
+
+bool
+ag_params_body_workspaces(struct ag_params *p, const struct ag_body_batch *b)
+{
+	start(p);
+	INT8S(p, b->n, b->row[i].body->workspace_id);
+	return done(p);
+}
+
+bool
+ag_params_body_days(struct ag_params *p, const struct ag_body_batch *b)
+{
+	start(p);
+	TIMES(p, b->n, b->row[i].body->received_at_us);
+	return done(p);
+}
+
+static bool
+body_texts(struct ag_params *p, const struct ag_body_batch *b, unsigned part)
+{
+	size_t bytes = 0;
+	struct ag_pgw w;
+
+	for (size_t i = 0; i < b->n; i++)
+		bytes += b->row[i].part[part].len;
+	if (!array_begin(p, &w, AG_PG_TEXT, b->n, bytes))
+		return false;
+	for (size_t i = 0; i < b->n; i++) {
+		if (b->row[i].part[part].is_text)
+			ag_pgw_bytes(&w, b->texts.p + b->row[i].part[part].off, b->row[i].part[part].len);
+		else
+			ag_pgw_null(&w);
+	}
+	array_end(p, &w);
+	return true;
+}
+
+bool
+ag_params_bodies(struct ag_params *p, const struct ag_body_batch *b)
+{
+	const struct ag_body_row *row = b->row;
+	struct ag_pgw w;
+
+	start(p);
+	if (!array_begin(p, &w, AG_PG_UUID, b->n, b->n * sizeof(row->body->request_id)))
+		return false;
+	for (size_t i = 0; i < b->n; i++)
+		ag_pgw_bytes(&w, row[i].body->request_id, sizeof(row->body->request_id));
+	array_end(p, &w);
+	INT2S(p, b->n, row[i].body->attempt);
+	TIMES(p, b->n, row[i].body->received_at_us);
+	INT8S(p, b->n, row[i].body->org_id);
+	INT8S(p, b->n, row[i].body->workspace_id);
+	INT8S(p, b->n, row[i].body->key_id);
+	if (!body_texts(p, b, 0) || !body_texts(p, b, 1))
+		return false;
+	INT8S(p, b->n, row[i].body->request_bytes);
+	INT8S(p, b->n, row[i].body->response_bytes);
+	BOOLS(p, b->n, row[i].part[0].is_cut);
+	BOOLS(p, b->n, row[i].part[1].is_cut);
+	INT4S(p, b->n, row[i].taken);
 	return done(p);
 }

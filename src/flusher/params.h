@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "flusher/batch.h"
+#include "flusher/body_batch.h"
 
 #define AG_PARAMS_MAX 32
 
@@ -28,6 +29,10 @@ bool ag_params_budget(struct ag_params *p, const struct ag_batch *b) AG_MUST_CHE
 bool ag_params_gap(struct ag_params *p, const struct ag_batch *b) AG_MUST_CHECK;
 bool ag_params_object(struct ag_params *p, const struct ag_batch *b) AG_MUST_CHECK;
 bool ag_params_quarantine(struct ag_params *p, const struct ag_batch *b) AG_MUST_CHECK;
+/* Of bodies: what AG_SQL_BODY_RULES, _PARTITIONS and _INSERT ask for. */
+bool ag_params_body_workspaces(struct ag_params *p, const struct ag_body_batch *b) AG_MUST_CHECK;
+bool ag_params_body_days(struct ag_params *p, const struct ag_body_batch *b) AG_MUST_CHECK;
+bool ag_params_bodies(struct ag_params *p, const struct ag_body_batch *b) AG_MUST_CHECK;
 bool ag_params_truth(struct ag_params *p, const int64_t *meter_ids, const int64_t *periods,
     size_t n) AG_MUST_CHECK;
 

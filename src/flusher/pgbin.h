@@ -98,12 +98,14 @@ ag_pgw_bytes(struct ag_pgw *w, const void *p, size_t n)
 /* ---- one-dimensional arrays: head, then n fields ---- */
 
 enum ag_pg_type {
+	AG_PG_BOOL = 16,
 	AG_PG_BYTEA = 17,
 	AG_PG_INT8 = 20,
 	AG_PG_INT2 = 21,
 	AG_PG_INT4 = 23,
 	AG_PG_TEXT = 25,
 	AG_PG_TIMESTAMPTZ = 1184,
+	AG_PG_UUID = 2950,
 };
 #define AG_PG_ARRAY_HEAD 20u
 

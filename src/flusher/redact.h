@@ -1,22 +1,21 @@
 /* redact.h - what is taken out of a body before it is written down.
  *
- * Credentials always: bearer and basic tokens, keys of known makes (ours among them), JWTs, private
- * keys, values of members such as "api_key" or "password".  By choice: e-mail addresses, card numbers
- * (13 to 19 digits that pass Luhn's check), telephone numbers (with + or 00 and the country, or written
- * in the groups of North America), and what a workspace's own patterns match.  Each is replaced by its
- * name in brackets.  What a body tells piece by piece (a stream that breaks an address over several
- * events) is not recognised.
+ * Credentials always: bearer and basic tokens, keys of known makes (ours among them), JWTs,
+ * private keys, values of members such as "api_key" or "password".  By choice: e-mail
+ * addresses, card numbers (13 to 19 digits that pass Luhn's check), telephone numbers (with +
+ * or 00 and the country, or written in the groups of North America), and what a workspace's own
+ * patterns match.  Each is replaced by its name in brackets.  What a body tells piece by piece
+ * (a stream that breaks an address over several events) is not recognised.
  *
- * A redaction goes in steps of bounded length, so that whoever runs it can do other things between. */
+ * A redaction goes in steps of bounded length, so that whoever runs it can do other things
+ * between. */
 #ifndef AG_FLUSHER_REDACT_H
 #define AG_FLUSHER_REDACT_H
 
+#include "aigated/body.h"
 #include "base/buf.h"
 #include "base/pattern.h"
 #include "base/str.h"
-
-#define AG_REDACT_PATTERNS_MAX  16u
-#define AG_REDACT_STEPS_MAX     256u /* of one pattern's program */
 
 enum ag_redact_kind {
 	AG_REDACT_NONE, AG_REDACT_SECRET, AG_REDACT_EMAIL, AG_REDACT_CARD, AG_REDACT_PHONE, AG_REDACT_PATTERN,
@@ -25,7 +24,7 @@ enum ag_redact_kind {
 
 struct ag_redact_rules {
 	unsigned kinds;                /* 1 << enum ag_redact_kind; secrets whether said or not */
-	struct ag_pattern *pattern[AG_REDACT_PATTERNS_MAX]; /* owned */
+	struct ag_pattern *pattern[AG_BODY_PATTERNS_MAX]; /* owned */
 	unsigned n_patterns;
 };
 

@@ -126,8 +126,8 @@ passes_luhn(const struct finder *f, size_t from, size_t to, size_t digits)
 	return sum % 10 == 0;
 }
 
-/* The first groups that make a card's number; each group gets its turn to be the first.  What no card
- * begins with (a time in milliseconds begins with 1) is left. */
+/* The first groups that make a card's number; each group gets its turn to be the first.  What
+ * no card begins with (a time in milliseconds begins with 1) is left. */
 static void
 find_card(struct finder *f, const struct number *num)
 {
@@ -272,8 +272,8 @@ find_bearer(struct finder *f, size_t at)
 		f->found(f->arg, from, from + n, AG_REDACT_SECRET);
 }
 
-/* Names of credentials as they end, in small letters and without signs.  Not "token" alone: answers tell
- * tokens of text under that name. */
+/* Names of credentials as they end, in small letters and without signs.  Not "token" alone:
+ * answers tell tokens of text under that name. */
 static const struct ag_str names[] = {
 	{ "apikey", 6 }, { "accesskey", 9 }, { "secretkey", 9 }, { "privatekey", 10 }, { "secret", 6 },
 	{ "password", 8 }, { "passwd", 6 }, { "passphrase", 10 }, { "accesstoken", 11 },

@@ -23,7 +23,18 @@ struct part {
 	enum part_state state;
 };
 
+static const struct {
+	const char *table, *called;  /* called: in what is logged */
+	const char *expired, *drop_locked;
+} retained[] = {
+	[AG_RETAINED_LEDGER] = { "ledger", "ledger partition", AG_SQL_EXPIRED("ledger", "ledger_partitions"),
+		AG_SQL_DROP_LOCKED("drop_partition") },
+	[AG_RETAINED_BODIES] = { "request_body", "body partition",
+		AG_SQL_EXPIRED("request_body", "body_partitions"), AG_SQL_DROP_LOCKED("drop_body_partition") },
+};
+
 struct ag_retention {
+	enum ag_retained what;
 	struct event_base *base; /* borrowed */
 	const char *conninfo;    /* borrowed: conf */
 	PGconn *pg;              /* owned; NULL: nothing to do */
@@ -45,11 +56,11 @@ retention_close(struct ag_retention *r, const char *why)
 	if (why) {
 		struct ag_str s = ag_str_trim(ag_str(why));
 
-		ag_warn("could not drop old ledger partitions: %.*s, trying again tomorrow",
+		ag_warn("could not drop old %ss: %.*s, trying again tomorrow", retained[r->what].called,
 		    (int)strcspn(why, "\n") < (int)s.n ? (int)strcspn(why, "\n") : (int)s.n, s.p);
 	}
 	if (r->dropped)
-		ag_notice("dropped %u ledger partitions past their retention", r->dropped);
+		ag_notice("dropped %u %ss past their retention", r->dropped, retained[r->what].called);
 	r->dropped = 0;
 	if (r->ev_io)
 		event_free(r->ev_io);
@@ -86,16 +97,16 @@ retention_send(struct ag_retention *r, enum step step)
 	case STEP_LIST:
 		snprintf(seconds, sizeof(seconds), "%lld", (long long)(r->keep_us / AG_US_PER_SEC));
 		value = seconds;
-		ok = PQsendQueryParams(r->pg, AG_SQL_EXPIRED, 1, NULL, &value, NULL, NULL, 0);
+		ok = PQsendQueryParams(r->pg, retained[r->what].expired, 1, NULL, &value, NULL, NULL, 0);
 		break;
 	case STEP_LOCKED:
-		ok = PQsendQueryParams(r->pg, AG_SQL_DROP_LOCKED, 1, NULL, &value, NULL, NULL, 0);
+		ok = PQsendQueryParams(r->pg, retained[r->what].drop_locked, 1, NULL, &value, NULL, NULL, 0);
 		break;
 	case STEP_MARK: /* names hold lower case, digits and '_': AG_SQL_EXPIRED sees to it */
 		snprintf(sql, sizeof(sql), AG_SQL_MARK, p->name);
 		break;
 	case STEP_DETACH:
-		snprintf(sql, sizeof(sql), AG_SQL_DETACH, p->name,
+		snprintf(sql, sizeof(sql), AG_SQL_DETACH, retained[r->what].table, p->name,
 		    p->state == PART_DETACHING ? "finalize" : "concurrently");
 		break;
 	case STEP_DROP:
@@ -157,8 +168,8 @@ retention_step_done(struct ag_retention *r)
 		return;
 	}
 	if (r->failed[0]) {
-		ag_warn("could not drop ledger partition \"%s\": %s: %s, trying again tomorrow",
-		    r->parts[r->at].name, r->failed, r->why);
+		ag_warn("could not drop %s \"%s\": %s: %s, trying again tomorrow",
+		    retained[r->what].called, r->parts[r->at].name, r->failed, r->why);
 		r->at++;
 		retention_next(r);
 		return;
@@ -175,7 +186,7 @@ retention_step_done(struct ag_retention *r)
 		break;
 	case STEP_DROP:
 	case STEP_LOCKED:
-		ag_info("dropped ledger partition \"%s\"", r->parts[r->at].name);
+		ag_info("dropped %s \"%s\"", retained[r->what].called, r->parts[r->at].name);
 		r->dropped++;
 		r->at++;
 		retention_next(r);
@@ -291,7 +302,7 @@ ag_retention_tick(struct ag_retention *r, int64_t now_us)
 }
 
 struct ag_retention *
-ag_retention_new(struct event_base *base, const char *conninfo)
+ag_retention_new(struct event_base *base, const char *conninfo, enum ag_retained what)
 {
 	struct ag_retention *r = calloc(1, sizeof(*r));
 
@@ -299,6 +310,7 @@ ag_retention_new(struct event_base *base, const char *conninfo)
 		return NULL;
 	r->base = base;
 	r->conninfo = conninfo;
+	r->what = what;
 	return r;
 }
 

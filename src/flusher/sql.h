@@ -37,18 +37,19 @@
 	"upstream_id, metadata, charge_meter_id, charge_period, charge_amount" \
 	") from stdin (format binary)"
 
-/* $1 seconds to keep; names that need no quotes; attached, is detaching, detached and marked. */
-#define AG_SQL_EXPIRED \
+/* Of a table, its function that lists partitions and the one that drops one.  $1 seconds to keep; names
+ * that need no quotes; attached, is detaching, detached and marked. */
+#define AG_SQL_EXPIRED(table, partitions) \
 	"select name, case when is_detaching then 'i' else 'a' end from " \
-	"aigate.ledger_partitions() where until_at < now() - make_interval(secs => " \
+	"aigate." partitions "() where until_at < now() - make_interval(secs => " \
 	"$1::float8) and name ~ '^[a-z0-9_]+$' union all select c.relname::text, 'd' from " \
 	"pg_class c where c.relnamespace = 'aigate'::regnamespace and c.relkind = 'r' and " \
-	"not c.relispartition and c.relname ~ '^ledger_[a-z0-9_]+$' and " \
+	"not c.relispartition and c.relname ~ '^" table "_[a-z0-9_]+$' and " \
 	"obj_description(c.oid, 'pg_class') = 'Being dropped' order by 1 limit 64"
 #define AG_SQL_MARK        "comment on table aigate.%s is 'Being dropped'"
-#define AG_SQL_DETACH      "alter table aigate.ledger detach partition aigate.%s %s"
+#define AG_SQL_DETACH      "alter table aigate.%s detach partition aigate.%s %s"
 #define AG_SQL_DROP        "drop table aigate.%s"
-#define AG_SQL_DROP_LOCKED "select aigate.drop_partition($1::text)"
+#define AG_SQL_DROP_LOCKED(drop) "select aigate." drop "($1::text)"
 
 /* Roll-ups: columns in the order of ag_group_shapes.  Sorted, so that flushers of several nodes lock
  * rows in one order. */
@@ -196,6 +197,24 @@
 #define AG_SQL_QUARANTINE \
 	"insert into aigate.ledger_quarantine (boot_id, worker, seq, reason, record) select " \
 	"* from unnest($1::bigint[], $2::int[], $3::bigint[], $4::text[], $5::bytea[])"
+
+/* What workspaces ($1 ids) want of their bodies: id, whether none, kinds as bits of enum ag_redact_kind,
+ * a pattern; a row a pattern, one at least. */
+#define AG_SQL_BODY_RULES \
+	"select w.id, w.body_log = 'off', (w.body_redact ? 'email')::int * 4 + (w.body_redact ? " \
+	"'card')::int * 8 + (w.body_redact ? 'phone')::int * 16, p from aigate.workspace w left " \
+	"join lateral jsonb_array_elements_text(w.body_patterns) p on true where w.id = any " \
+	"($1::bigint[]) order by w.id"
+/* $1 moments */
+#define AG_SQL_BODY_PARTITIONS "select aigate.make_body_partitions($1::timestamptz[])"
+/* Columns in the order of ag_params_bodies(); what is there was stored by an earlier life. */
+#define AG_SQL_BODY_INSERT \
+	"insert into aigate.request_body (request_id, attempt, received_at, organisation_id, " \
+	"workspace_id, api_key_id, request, response, request_bytes, response_bytes, " \
+	"is_request_cut, is_response_cut, redactions) select * from unnest($1::uuid[], " \
+	"$2::smallint[], $3::timestamptz[], $4::bigint[], $5::bigint[], $6::bigint[], " \
+	"$7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::boolean[], $12::boolean[], " \
+	"$13::int[]) on conflict do nothing"
 
 /* $1 meter_id[], $2 period[]; in the order asked */
 #define AG_SQL_TRUTH \

@@ -239,8 +239,8 @@ log_in_force(const struct ag_master *m, bool is_fresh)
 	    is_fresh ? "created" : "attached again", m->shm.hdr->layout, m->shm.bytes / 1024,
 	    m->shm.hdr->boot_id);
 	ag_notice("sizes: workers=%u inflight=%u key_slots=%u meters=%u ring_bytes=%" PRIu64
-	    " catalog_bytes=%" PRIu64 " objects=%u", s->workers, s->inflight, s->keys, s->meters, s->ring_bytes,
-	    s->catalog_bytes, s->objects);
+	    " body_ring_bytes=%" PRIu64 " catalog_bytes=%" PRIu64 " objects=%u", s->workers, s->inflight, s->keys,
+	    s->meters, s->ring_bytes, s->body_ring_bytes, s->catalog_bytes, s->objects);
 	ag_notice("limits: max_connections=%u max_head=%" PRIu64 " max_body=%" PRIu64 " journal_max=%" PRIu64
 	    " full_ring=%s govern=%s", c->max_connections, c->max_head, c->max_body, c->journal_max,
 	    c->full_ring == AG_FULL_RING_SERVE ? "serve" : "refuse", c->govern ? "on" : "off");

@@ -1,6 +1,7 @@
 noinst_LIBRARIES += src/shm/libshm.a
 src_shm_libshm_a_SOURCES = \
 	src/shm/blob_units.c src/shm/blob_units.h \
+	src/shm/body_ring.c src/shm/body_ring.h \
 	src/shm/catalog_area.c src/shm/catalog_area.h \
 	src/shm/counters.c src/shm/counters.h \
 	src/shm/crash_point.h \
@@ -18,12 +19,16 @@ src_shm_libshm_a_SOURCES = \
 EXTRA_DIST += src/shm/README.md
 
 check_PROGRAMS += \
-	tests/unit/test_catalog_area tests/unit/test_explain tests/unit/test_keytab tests/unit/test_metertab \
+	tests/unit/test_body_ring tests/unit/test_catalog_area tests/unit/test_explain tests/unit/test_keytab \
+	tests/unit/test_metertab \
 	tests/unit/test_ring tests/unit/test_segment
 TESTS += \
-	tests/unit/test_catalog_area tests/unit/test_explain tests/unit/test_keytab tests/unit/test_metertab \
+	tests/unit/test_body_ring tests/unit/test_catalog_area tests/unit/test_explain tests/unit/test_keytab \
+	tests/unit/test_metertab \
 	tests/unit/test_ring tests/unit/test_segment
 shm_libs = src/limit/liblimit.a src/shm/libshm.a src/base/libbase.a $(SSL_LIBS)
+tests_unit_test_body_ring_SOURCES = tests/unit/test_body_ring.c tests/unit/tap.h tests/unit/shm_fixture.h
+tests_unit_test_body_ring_LDADD = $(shm_libs)
 tests_unit_test_catalog_area_SOURCES = tests/unit/test_catalog_area.c tests/unit/tap.h tests/unit/shm_fixture.h
 tests_unit_test_catalog_area_LDADD = $(shm_libs)
 tests_unit_test_explain_SOURCES = tests/unit/test_explain.c tests/unit/tap.h tests/unit/shm_fixture.h

@@ -32,7 +32,8 @@
 /* The offsets of a segment, computed from its sizes alone: the creator stores them, everybody
  * else checks that what is stored is what he would have computed. */
 struct plan {
-	uint64_t procs, counters, keys, blobs, meters, catalog, inflight, rings, explain, learned, objects, total;
+	uint64_t procs, counters, keys, blobs, meters, catalog, inflight, rings, explain, learned, objects;
+	uint64_t bodies, total;
 	uint64_t counters_stride; /* words */
 	uint64_t catalog_stride;
 	uint64_t ring_stride;
@@ -83,6 +84,9 @@ check_sizes(const struct ag_shm_sizes *s, struct ag_err *err)
 	if (rc == 0)
 		rc = check_range("ring_bytes", s->ring_bytes, RING_MIN, RING_MAX, true, err);
 	if (rc == 0)
+		rc = s->body_ring_bytes == 0 ? 0
+		    : check_range("body_ring_bytes", s->body_ring_bytes, RING_MIN, RING_MAX, true, err);
+	if (rc == 0)
 		rc = check_range("catalog_bytes", s->catalog_bytes, CATALOG_MIN, CATALOG_MAX, false, err);
 	return rc;
 }
@@ -125,7 +129,9 @@ plan_make(const struct ag_shm_sizes *s, struct plan *out, struct ag_err *err)
 	    !plan_area(&at, s->workers, p.ring_stride, &p.rings) ||
 	    !plan_area(&at, s->workers, sizeof(struct ag_explain_ring), &p.explain) ||
 	    !plan_area(&at, AG_LEARNED_SLOTS, sizeof(struct ag_learned), &p.learned) ||
-	    !plan_area(&at, s->objects, sizeof(struct ag_a128), &p.objects) || at > INT64_MAX)
+	    !plan_area(&at, s->objects, sizeof(struct ag_a128), &p.objects) ||
+	    !plan_area(&at, s->body_ring_bytes ? s->workers : 0,
+	        sizeof(struct ag_body_ring_hdr) + s->body_ring_bytes, &p.bodies) || at > INT64_MAX)
 		return ag_err_set(err, -EOVERFLOW, "shared memory: the sizes asked for overflow");
 	p.total = at;
 	*out = p;
@@ -161,6 +167,7 @@ shm_point(struct ag_shm *shm, const struct plan *p)
 	shm->explain = (void *)(base + p->explain);
 	shm->learned = (void *)(base + p->learned);
 	shm->objects = (void *)(base + p->objects);
+	shm->bodies = base + p->bodies;
 	shm->ring_stride = p->ring_stride;
 	shm->counters_stride = p->counters_stride;
 }
@@ -172,7 +179,7 @@ hdr_matches_plan(const struct ag_shm_hdr *h, const struct plan *p)
 	    h->counters_off == p->counters && h->keys_off == p->keys && h->blobs_off == p->blobs &&
 	    h->meters_off == p->meters && h->catalog_off == p->catalog &&
 	    h->inflight_off == p->inflight && h->rings_off == p->rings && h->learned_off == p->learned &&
-	    h->objects_off == p->objects;
+	    h->objects_off == p->objects && h->bodies_off == p->bodies;
 }
 
 static uint64_t
@@ -225,6 +232,7 @@ sizes_compare(const char *name, const struct ag_shm_sizes *have, const struct ag
 		{ "counters", have->counters, want->counters },
 		{ "places for objects of providers", have->objects, want->objects },
 		{ "bytes of usage ring", have->ring_bytes, want->ring_bytes },
+		{ "bytes of a ring of bodies", have->body_ring_bytes, want->body_ring_bytes },
 		{ "bytes of catalogue", have->catalog_bytes, want->catalog_bytes },
 	};
 
@@ -292,6 +300,7 @@ hdr_fill(struct ag_shm_hdr *h, const struct ag_shm_sizes *sizes, const struct pl
 	h->rings_off = p->rings;
 	h->learned_off = p->learned;
 	h->objects_off = p->objects;
+	h->bodies_off = p->bodies;
 	h->boot_id = id;
 	ag_a32_set(&h->state, AG_SHM_COLD);
 	ag_a64_set(&h->created_at_us, ag_clock_wall_us());

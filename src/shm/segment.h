@@ -29,6 +29,7 @@ struct ag_shm {
 	struct ag_learned *learned;
 	struct ag_a128 *objects;
 	uint8_t *rings;
+	uint8_t *bodies;              /* see body_ring.h */
 	struct ag_explain_ring *explain;
 	uint64_t ring_stride;
 	uint64_t counters_stride;     /* in words */

@@ -462,6 +462,7 @@ ag_req_admit(struct ag_req *r, const struct ag_http_head *head, struct ag_str *o
 		return AG_DENY_SCOPE; /* organisation keys do not call models */
 	if (!ag_scopes_has(r->key.scopes, AG_SCOPE_COMPLETIONS_WRITE))
 		return AG_DENY_SCOPE;
+	r->wants_bodies = r->ws->body_log != 0 && ag_bodies_wanted(r, head);
 	if ((v = ag_req_rules(r, head, out_detail)) != AG_ALLOW ||
 	    (v = read_headers(r, head, out_detail)) != AG_ALLOW ||
 	    (r->rules && (v = ag_req_params(r, head, out_detail)) != AG_ALLOW) ||

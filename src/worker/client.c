@@ -29,7 +29,8 @@ void
 ag_client_count(struct ag_client *c)
 {
 	size_t now = large(c->in.cap) + (c->req ? large(c->req->msg.cap) + large(c->req->merged.cap) +
-	    large(c->req->acc.cap) + (c->req->xl ? large(ag_xlate_bytes(c->req)) : 0) : 0);
+	    large(c->req->acc.cap) + (c->req->xl ? large(ag_xlate_bytes(c->req)) : 0) +
+	    (c->req->bodies ? c->req->bodies->request_len + c->req->bodies->cap : 0) : 0);
 
 	c->w->body_bytes += now - c->counted_bytes; /* modulo 2^64: may be less */
 	c->counted_bytes = now;

@@ -2,6 +2,7 @@ noinst_LIBRARIES += src/worker/libworker.a
 src_worker_libworker_a_SOURCES = \
 	src/worker/adaptive.c \
 	src/worker/admit.c \
+	src/worker/bodies.c \
 	src/worker/client.c src/worker/client.h \
 	src/worker/limits.c \
 	src/worker/edit.c \

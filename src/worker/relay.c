@@ -319,6 +319,8 @@ write_out(struct ag_req *r, struct out *o, bool is_last)
 	for (size_t i = 0; i < o->n_runs; i++) {
 		const char *p = o->run[i].p ? o->run[i].p : r->acc.p + o->run[i].acc_off;
 
+		if (r->bodies)
+			ag_bodies_add(r->bodies, ag_str_n(p, o->run[i].n));
 		iov[n++] = (struct iovec){ (void *)(uintptr_t)p, o->run[i].n };
 	}
 	if (r->is_chunked_out && (o->bytes > 0 || is_last)) {

@@ -103,6 +103,15 @@ struct ag_req_told {
 	bool has_client_left;
 };
 
+/* Bodies that are kept: those of the request being served, copied as they come and go. */
+struct ag_bodies {
+	size_t cap;                    /* of each */
+	size_t request_len, response_len; /* bytes kept: the request's first, then the answer's */
+	uint64_t request_bytes, response_bytes; /* how long they are */
+	bool has_row;                  /* its attempt is in the ledger */
+	char text[];                   /* request_len, then cap */
+};
+
 /* What a rate limit tells the client in headers. */
 struct ag_rate_note {
 	bool is_set;
@@ -217,6 +226,8 @@ struct ag_req {
 	bool has_ended;                /* the answer is complete as far as the client is concerned */
 	uint64_t length_out_left;      /* of a Content-Length body still to send */
 	struct ag_buf acc;             /* body kept for its usage when it comes in pieces */
+	bool wants_bodies;             /* its workspace, or it, wants them kept: bodies.c */
+	struct ag_bodies *bodies;      /* owned; NULL: none are kept */
 
 	/* From here on not cleared for a new request: the counts above say what is valid. */
 	uint32_t meters[AG_HOLDS_MAX];
@@ -452,6 +463,17 @@ void ag_relay_lose_client(struct ag_req *r);
 void ag_relay_hold_back(struct ag_req *r);
 enum ag_outcome ag_relay_outcome(int status);
 void ag_relay_mask_secret(struct ag_req *r, struct ag_str text);
+
+/* ---- bodies.c: requests and answers that are kept ---- */
+/* Whether this one's are, in a workspace that has some kept. */
+bool ag_bodies_wanted(const struct ag_req *r, const struct ag_http_head *head);
+/* An attempt is sent: the request is copied, without the caller's key; the answer is awaited.  Without
+ * memory for it nothing is kept. */
+void ag_bodies_begin(struct ag_req *r, const struct ag_http_head *head);
+/* This goes to the client. */
+void ag_bodies_add(struct ag_bodies *b, struct ag_str piece);
+/* The request ends: to the flusher, if its attempt was recorded, and if there is room. */
+void ag_bodies_end(struct ag_req *r);
 
 /* ---- edit.c ---- */
 /* Fills edit[] for the target, the stream and the limit in force; include_usage: as it stands in

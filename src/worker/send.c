@@ -336,6 +336,8 @@ ag_req_write(struct ag_req *r)
 	}
 	r->attempt++;
 	r->sent_us = ag_clock_mono_us();
+	if (r->wants_bodies)
+		ag_bodies_begin(r, head);
 	if (r->slot) {
 		write_draft(r);
 		ag_holds_sent(r->slot);

@@ -562,6 +562,7 @@ ag_worker_main(struct ag_role_ctx *ctx)
 		.proc = ag_shm_proc(ctx->shm, ctx->proc_ix),
 		.ring = ag_ring_of(ctx->shm, ctx->worker_ix),
 		.events = ag_event_ring_of(ctx->events, ctx->worker_ix),
+		.body_ring = ag_body_ring_of(ctx->shm, ctx->worker_ix),
 	};
 	struct listener listeners[AG_WORKER_LISTEN_MAX];
 	int status = 1;

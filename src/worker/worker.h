@@ -17,6 +17,7 @@
 #include "http/conn.h"
 #include "http/head.h"
 #include "shm/event_ring.h"
+#include "shm/body_ring.h"
 #include "shm/ring.h"
 #include "shm/segment.h"
 
@@ -35,6 +36,7 @@ struct ag_worker {
 	struct ag_proc_slot *proc;
 	struct ag_ring ring;
 	struct ag_event_ring events;    /* hdr NULL: there is no telemetry */
+	struct ag_body_ring body_ring;
 	struct event_base *base;        /* owned */
 	struct event *listen_ev[AG_WORKER_LISTEN_MAX]; /* owned */
 	struct event *back_ev[AG_WORKER_LISTEN_MAX]; /* owned: the end of standing back */

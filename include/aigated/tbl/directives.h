@@ -37,6 +37,12 @@ D(export_dir, PATH, "/var/lib/aigated/exports", "", "", NEW,
   "Directory that exports of logs are written to, made when the first is.")
 D(full_ring, ENUM_FULL_RING, "refuse", "", "", NOW,
   "What to do with requests that could not be recorded: refuse (503) or serve (unrecorded, counted).")
+D(body_ring, SIZE, "4m", "0", "1g", RESTART,
+  "Room, for each worker, for bodies of requests and answers on their way to PostgreSQL, where a workspace wants them kept; rounded up to a power of two, 64k at least.  Bodies for which there is no room are given up and counted; records of the ledger never wait for them.  0: no workspace can have bodies kept.")
+D(body_log_max, SIZE, "64k", "1k", "1m", NEW,
+  "How much of the body of a request, and as much of its answer, is kept at most; what is longer is cut and marked so.")
+D(body_retention, DURATION, "30d", "0", "36500d", NOW,
+  "Age at which bodies are dropped, a day of them at a time; 0 keeps all.")
 D(flush_interval, DURATION, "100ms", "1ms", "10s", NOW,
   "Longest time a record waits in a ring before the flusher takes it.")
 D(flush_batch, UINT, "5000", "1", "100000", NOW,

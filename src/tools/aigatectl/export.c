@@ -113,6 +113,14 @@ item_new(const struct ctl_noun *noun, struct json_object *o)
 		json_object_object_del(item, "defaults");
 		put_member(item, "defaults", v);
 	}
+	if ((v = member(item, "settings"))) {
+		struct json_object *mode = member(v, "body_log");
+
+		v = mode && strcmp(json_object_get_string(mode), "off") != 0 ? pick(v, "body_log redact redact_patterns") : NULL;
+		json_object_object_del(item, "settings");
+		if (v)
+			put_member(item, "settings", v);
+	}
 	for (const char *p = noun->secrets; p && *p;) {
 		size_t n = strcspn(p, " ");
 		char path[128], masked[140];

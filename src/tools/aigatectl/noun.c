@@ -17,7 +17,7 @@ static const struct ctl_noun nouns[] = {
 	             " api_key_metadata_schema workspace_metadata_schema" },
 	{ .name = "workspace", .plural = "workspaces", .path = "/v1/admin/workspaces", .list = "data",
 	  .identity = "slug", .handle = "slug", .verbs = CTL_VERBS, .is_short = true,
-	  .members = "slug name description icon defaults " LIMITS " users", .fixed = "slug", .subs = "users",
+	  .members = "slug name description icon defaults settings " LIMITS " users", .fixed = "slug", .subs = "users",
 	  .columns = "slug name status " LIMITS },
 	{ .name = "member", .path = "/v1/admin/workspaces/{}/users", .list = "data", .identity = "email",
 	  .handle = "id", .wrap = "users", .parent = "workspace", .home = CTL_HOME_PARENT, .verbs = CTL_VERBS,
