@@ -47,6 +47,24 @@ need_packages() {
 		$missing >/dev/null
 }
 
+# take_program PACKAGE PATH DIR: a program out of a package, into DIR, where installing the package would
+# start a service that nobody asked for.  Fails when it cannot be had; what is there already is enough.
+take_program() {
+	local package=$1 path=$2 dir=$3 name=${2##*/} sudo="" tmp status=1
+
+	command -v "$name" >/dev/null || [ -x "$dir/$name" ] && return 0
+	command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 1
+	tmp=$(mktemp -d) && chmod 755 "$tmp" || return 1
+	[ "$(id -u)" = 0 ] || sudo=sudo
+	if (cd "$tmp" && { apt-get -q download "$package" ||
+		{ $sudo apt-get -q update && apt-get -q download "$package"; }; } >/dev/null 2>&1 &&
+		dpkg-deb --fsys-tarfile "$package"_*.deb | tar -x ".$path"); then
+		mkdir -p "$dir" && mv "$tmp$path" "$dir/$name" && status=0
+	fi
+	rm -rf "$tmp"
+	return $status
+}
+
 # configure_in DIR [configure options]: once.
 configure_in() {
 	local dir=$1
