@@ -15,15 +15,17 @@ from gateway import chat_body, wait
 
 
 class Load:
-    """Clients that ask one thing after another until told to stop or all is asked."""
+    """Clients that ask one thing after another until told to stop or all is asked; each pauses so many
+    seconds between."""
 
-    def __init__(self, gateway, keys, total, threads=16, seed=1):
+    def __init__(self, gateway, keys, total, threads=16, seed=1, pause=0):
         self.gateway, self.keys, self.total = gateway, keys, total
         self.numbers = itertools.count(1)
         self.lock = threading.Lock()
         self.statuses = {}
         self.asked = 0
         self.random = random.Random(seed)
+        self.pause = pause
         self.stopping = threading.Event()
         self.threads = [threading.Thread(target=self._run, args=(n,), daemon=True)
                         for n in range(threads)]
@@ -56,6 +58,8 @@ class Load:
             if work is None:
                 break
             connection = self._ask(connection, *work)
+            if self.pause:
+                self.stopping.wait(self.pause)
         if connection is not None:
             connection.close()
 
