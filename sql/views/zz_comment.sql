@@ -53,6 +53,7 @@ declare
 "cached_tokens": "Input tokens read from the provider's cache",
 "charged_usd": "What budgets were charged, US dollars",
 "client_status": "HTTP status the client was told, null none",
+"config_id": "config.id of the config the request was under; null none, or one it brought itself",
 "connect_us": "Connecting to the provider, microseconds",
 "cost_7d_usd": "Cost of the last 7 days, US dollars",
 "cost_before_7d_usd": "Cost of the 7 days before those, US dollars",

@@ -213,6 +213,7 @@ static const struct listed {
 	{ "status_code", is_status, "HTTP statuses", true,
 	  " and " SQL_CODE " = any (" SQL_ITEMS "::int[])" },
 	{ "virtual_keys", is_named, "slugs of providers", true, " and l.provider_slug = any (" SQL_ITEMS ")" },
+	{ "configs", is_named, "slugs or ids of configs", true, " and l.config_id = any (" SQL_CONFIGS_NAMED ")" },
 	{ "trace_id", is_named, "traces", true, " and l.trace_id = any (" SQL_ITEMS ")" },
 	{ "span_id", is_named, "spans", true, " and l.span_id = any (" SQL_ITEMS ")" },
 	{ "cache_status", is_cache_status, "hit, semantic hit, miss, disabled", true,
@@ -243,9 +244,8 @@ check_lists(struct ag_call *c, struct ag_report *r)
 	for (size_t i = 0; i < AG_ARRAY_LEN(bounds); i++)
 		r->is_raw = r->is_raw || ag_call_query(c, bounds[i].name);
 	r->is_raw = r->is_raw || ag_call_query(c, "metadata");
-	for (const char *const *name = (const char *const[]){ "configs", "prompt_slug", NULL }; *name; name++)
-		if (ag_call_query(c, *name))
-			return ag_call_invalid(c, "%s: not implemented by this gateway; leave it out", *name);
+	if (ag_call_query(c, "prompt_slug"))
+		return ag_call_invalid(c, "prompt_slug: this gateway has no prompts; leave it out");
 	return 0;
 }
 

@@ -29,7 +29,8 @@ enum ag_report_scope { AG_REPORT_WORKSPACE, AG_REPORT_ORGANISATION /* unless the
  * Columns of s:
  *   n bucket, requests 0 or 1 (in sums more), cost nano-USD, tin, tout tokens, family, model,
  *   api_key_id, workspace_id; from the ledger also at, code (HTTP status), is_error, latency_us,
- *   usr, provider, provider_id, cache_status, attempt, answered, trace_id, request_id, price_id, mkey.
+ *   usr, provider, provider_id, cache_status, attempt, answered, trace_id, request_id, price_id,
+ *   config_id, mkey.
  * < 0: answered, nothing to free. */
 int ag_report_begin(struct ag_call *c, enum ag_report_scope scope, bool may_sum,
     const char *metadata_key, struct ag_report *out) AG_MUST_CHECK;

@@ -28,7 +28,7 @@ static const struct { const char *name, *sql; } fields[] = {
 	{ "response_time", "x.ms" },
 	{ "response_status_code", "x.code" },
 	{ "mode", "'single'::text" },
-	{ "config", "null::text" },
+	{ "config", SQL_CONFIG_SLUG("x.config_id") },
 	{ "prompt_slug", "null::text" },
 	{ "metadata", "x.metadata" },
 };
@@ -60,6 +60,7 @@ static const struct filter {
 	{ "virtual_keys", true, 0, " and x.provider = any (" ITEMS ")" },
 	{ "api_key_ids", true, 0, " and x.api_key_id = any (array(select id from aigate.api_key"
 	  " where organisation_id = $1 and uuid::text = any (" ITEMS ")))" },
+	{ "configs", true, 0, " and x.config_id = any (" SQL_CONFIGS_NAMED ")" },
 	{ "trace_id", true, 0, " and x.trace_id = any (" ITEMS ")" },
 	{ "span_id", true, 0, " and x.span_id = any (" ITEMS ")" },
 };
@@ -67,7 +68,6 @@ static const struct filter {
 /* Members of filters that are read elsewhere. */
 static const char *const others[] = { "time_of_generation_min", "time_of_generation_max", "metadata",
 	"workspace_slug", "page_size", "current_page" };
-static const char *const later[] = { "configs", "prompt_slug" };
 
 static void
 put_where(struct ag_ask *a, const char *where, int n)
@@ -165,8 +165,8 @@ add_filter(const char *name, struct json_object *v, struct ag_ask *a, struct ag_
 		if (strcmp(filters[i].name, name) == 0)
 			return filters[i].is_list ? add_list(&filters[i], v, a, err)
 			                          : add_number(&filters[i], v, a, err);
-	if (is_among(name, later, AG_ARRAY_LEN(later)))
-		return ag_err_set(err, -EINVAL, "filters.%s: not implemented by this gateway; leave it out", name);
+	if (strcmp(name, "prompt_slug") == 0)
+		return ag_err_set(err, -EINVAL, "filters.prompt_slug: this gateway has no prompts; leave it out");
 	if (!is_among(name, others, AG_ARRAY_LEN(others)))
 		return ag_err_set(err, -EINVAL, "filters.%.64s: there is no such filter", name);
 	return 0;

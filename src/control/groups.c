@@ -31,6 +31,7 @@ static const struct group {
 	{ "workspace", "workspace", "workspace_id", "(select " SQL_SLUG("w.slug") " from aigate.workspace w where w.id = k)",
 	  "", true, true, false },
 	{ "provider", "provider", "provider", NULL, "", false, false, false },
+	{ "config", "config", "config_id", SQL_CONFIG_SLUG("k"), "", false, false, false },
 };
 static const struct group by_metadata = { "metadata", "metadata_value", "mkey", NULL,
 	"cost,avg_tokens,avg_weighted_feedback,requests_with_feedback,last_seen", false, false, false };
@@ -193,11 +194,11 @@ ag_analytics_group(struct ag_call *c)
 			ask_group(c, &groups[i], NULL);
 			return;
 		}
-	if (strcmp(c->arg[0], "config") == 0 || strcmp(c->arg[0], "prompt") == 0)
-		ag_call_invalid(c, "group_by: %s: not implemented by this gateway", c->arg[0]);
+	if (strcmp(c->arg[0], "prompt") == 0)
+		ag_call_invalid(c, "group_by: prompt: this gateway has no prompts");
 	else
 		ag_call_invalid(c, "group_by: must be users, ai-models, workspaces, metadata/KEY, ai_service, model,"
-		    " status_code, api_key, workspace or provider, not \"%.40s\"", c->arg[0]);
+		    " status_code, api_key, workspace, provider or config, not \"%.40s\"", c->arg[0]);
 }
 
 void

@@ -29,7 +29,14 @@
 	SQL_EDGE_COLUMNS ", l.received_at as at, " SQL_CODE " as code,"                          \
 	" l.is_final and l.outcome <> 'answered' as is_error, " SQL_LATENCY_US " as latency_us," \
 	" l.metadata ->> '_user' as usr, l.provider_slug as provider, l.provider_id, l.cache_status," \
-	" l.attempt, l.outcome = 'answered' as answered, l.trace_id, l.request_id, l.price_id"
+	" l.attempt, l.outcome = 'answered' as answered, l.trace_id, l.request_id, l.price_id,"     \
+	" l.config_id"
+/* The ids of configs that a list ($%d) names by slug or id. */
+#define SQL_CONFIGS_NAMED                                                                    \
+	"array(select id from aigate.config where organisation_id = $1 and (slug = any (" SQL_ITEMS ")" \
+	" or uuid::text = any (" SQL_ITEMS ")))"
+#define SQL_CONFIG_SLUG(id)                                                                  \
+	"(select " SQL_SLUG("g.slug") " from aigate.config g where g.id = " id ")"
 
 #define SQL_WORKSPACE_DEFAULT                                                                \
 	"select id from aigate.workspace where organisation_id = $1 and status = 'active' and is_default"

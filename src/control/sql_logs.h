@@ -24,13 +24,13 @@
 	" trim_scale(round(" SQL_LATENCY_US "::numeric / 1000, 3)) as ms, " SQL_CODE " as code,"  \
 	" l.outcome = 'answered' as is_success, l.is_stream, coalesce(l.metadata, '{}') as metadata," \
 	" l.cache_status, l.attempt - 1 as retries, l.provider_slug as provider,"                \
-	" false as is_told, " SQL_LOG_BODY("request") ", " SQL_LOG_BODY("response")               \
+	" l.config_id, false as is_told, " SQL_LOG_BODY("request") ", " SQL_LOG_BODY("response")               \
 	" from aigate.ledger l where l.is_final"                                                 \
 	" union all select c.uuid, c.created_at, c.organisation_id, c.workspace_id, c.api_key_id," \
 	" c.trace_id, c.span_id, c.span_name, c.parent_span_id, c.request_url, c.request_method," \
 	" c.family, c.model, c.input_tokens, c.output_tokens, 0::numeric, c.response_time_ms::numeric," \
 	" c.status, c.status between 200 and 299, c.is_stream, c.metadata, 0, 0, '',"            \
-	" true, c.request, c.response from aigate.custom_log c) x"
+	" null::bigint, true, c.request, c.response from aigate.custom_log c) x"
 
 #define SQL_LOG_REQUEST_WITH(bodies)                                                         \
 	"coalesce(" bodies ", '{}') || jsonb_build_object('url', x.url, 'method', x.method)"
@@ -59,7 +59,8 @@
 	" case x.cache_status when 0 then 'MISS' when 2 then 'SEMANTIC HIT' else 'HIT' end,"     \
 	" 'stream_mode', x.is_stream::int, 'retry_success_count', case when x.is_success then x.retries else 0 end," \
 	" 'trace_id', x.trace_id, 'span_id', x.span_id, 'span_name', x.span_name,"               \
-	" 'parent_span_id', x.parent_span_id, 'virtual_key', nullif(x.provider, ''),"            \
+	" 'parent_span_id', x.parent_span_id, 'config', " SQL_CONFIG_SLUG("x.config_id") ", 'config_id'," \
+	" (select uuid from aigate.config where id = x.config_id), 'virtual_key', nullif(x.provider, ''),"            \
 	" 'workspace_slug', " SQL_LOG_WORKSPACE ", 'api_key_id', (select uuid from aigate.api_key" \
 	" where id = x.api_key_id), 'metadata.key', (select coalesce(json_agg(key order by key), '[]')" \
 	" from jsonb_each_text(x.metadata)), 'metadata.value', (select coalesce(json_agg(value order by key), '[]')" \

@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "flusher/journal_int.h"
+#include "shm/ring.h"
 
 void
 ag_journal_segment_name(uint64_t number, char out[32])
@@ -344,7 +345,7 @@ ag_journal_append(struct ag_journal *j, uint64_t boot_id, const struct ag_record
 	size_t need = sizeof(h) + rec->len;
 	int rc = 0;
 
-	assert(rec->len >= sizeof(*rec) && rec->len <= AG_RECORD_MAX);
+	assert(rec->len >= ag_record_fixed_bytes(1) && rec->len <= AG_RECORD_MAX);
 	if (j->write_error)
 		return j->write_error;
 	if (ag_journal_bytes(j) + need + sizeof(struct segment_hdr) > j->max_bytes)

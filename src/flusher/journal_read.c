@@ -13,7 +13,7 @@
 static bool
 entry_len_is_sane(const struct entry_hdr *h)
 {
-	return h->magic == ENTRY_MAGIC && h->len >= sizeof(struct ag_record) &&
+	return h->magic == ENTRY_MAGIC && h->len >= ag_record_fixed_bytes(1) &&
 	    h->len <= AG_RECORD_MAX && h->len % 8 == 0;
 }
 

@@ -71,16 +71,31 @@ ag_record_build(const struct ag_record *fixed, const struct ag_charge *charges,
 	return rec.len;
 }
 
+size_t
+ag_record_fixed_bytes(uint16_t version)
+{
+	switch (version) {
+	case 1:
+		return offsetof(struct ag_record, config_id);
+	case AG_RECORD_VERSION:
+		return sizeof(struct ag_record);
+	default:
+		return 0;
+	}
+}
+
 /* All but the checksum, which a draft does not have yet. */
 bool
 ag_record_is_shaped(const struct ag_record *rec, size_t room)
 {
-	size_t want;
+	size_t want, fixed;
 
-	if (room < sizeof(*rec) || rec->len > room || rec->len < sizeof(*rec) ||
-	    rec->version != AG_RECORD_VERSION)
+	if (room < ag_record_fixed_bytes(1) || rec->len > room)
 		return false;
-	want = sizeof(*rec) + rec->n_charges * sizeof(struct ag_charge);
+	fixed = ag_record_fixed_bytes(rec->version);
+	if (fixed == 0 || rec->len < fixed)
+		return false;
+	want = fixed + rec->n_charges * sizeof(struct ag_charge);
 	for (size_t i = 0; i < AG_RS_COUNT; i++)
 		want += rec->str_len[i];
 	return round8(want) == rec->len;
@@ -104,10 +119,16 @@ ag_record_seal(struct ag_record *rec)
 	rec->crc = record_crc(rec);
 }
 
+int64_t
+ag_record_config_id(const struct ag_record *rec)
+{
+	return rec->version >= 2 ? rec->config_id : 0;
+}
+
 const struct ag_charge *
 ag_record_charges(const struct ag_record *rec)
 {
-	return (const void *)(rec + 1);
+	return (const void *)((const uint8_t *)rec + ag_record_fixed_bytes(rec->version));
 }
 
 struct ag_str

@@ -66,6 +66,7 @@ enum ag_relay {
 struct ag_req_rules {
 	bool has_config;
 	struct ag_config config;
+	int64_t config_id;             /* of a saved one; 0: the request brought it, or there is none */
 	struct ag_guard *guard;        /* in order: those of the config, of organisation and workspace */
 	uint32_t n_guards;
 	struct ag_str results;         /* "hook_results":{...}, once they ran; n 0: nothing to tell */

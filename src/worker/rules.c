@@ -77,7 +77,8 @@ inline_config(struct ag_req *r, struct ag_str json, struct ag_str *out_body, str
 
 /* *out_body: its bytes, n 0: there is none. */
 static enum ag_verdict
-choose_config(struct ag_req *r, struct ag_str asked, struct ag_str *out_body, struct ag_str *out_detail)
+choose_config(struct ag_req *r, struct ag_str asked, struct ag_str *out_body, int64_t *out_id,
+    struct ag_str *out_detail)
 {
 	const struct ag_catalog *cat = ag_view_catalog(r->view);
 	const struct ag_cat_config *config = NULL;
@@ -97,8 +98,10 @@ choose_config(struct ag_req *r, struct ag_str asked, struct ag_str *out_body, st
 	} else if (!config && r->ws->config_no > 0) {
 		config = ag_catalog_config_no(cat, r->ws->config_no);
 	}
-	if (config)
+	if (config) {
 		*out_body = ag_catalog_text(cat, config->body);
+		*out_id = config->id;
+	}
 	return AG_ALLOW;
 }
 
@@ -164,7 +167,7 @@ ag_req_rules(struct ag_req *r, const struct ag_http_head *head, struct ag_str *o
 	rules = ag_arena_alloc(&r->arena, sizeof(*rules));
 	if (!rules)
 		return AG_DENY_INTERNAL;
-	v = choose_config(r, asked, &body, out_detail);
+	v = choose_config(r, asked, &body, &rules->config_id, out_detail);
 	if (v != AG_ALLOW)
 		return v;
 	rules->has_config = body.n > 0;

@@ -31,6 +31,7 @@ write_draft(struct ag_req *r)
 	rec->provider_id = r->target.provider->id;
 	rec->price_id = r->target.price ? r->target.price->id : 0;
 	rec->price_ppm = r->target.price_ppm;
+	rec->config_id = r->rules ? r->rules->config_id : 0;
 	rec->held_nusd = ag_req_held(r).nusd;
 	rec->admit_us = (uint32_t)(r->admitted_us - r->received_us) - rec->queue_us;
 	rec->request_bytes = r->body_len;

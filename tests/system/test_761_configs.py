@@ -1,6 +1,7 @@
 """Configs: how requests are served that name one, or whose key or workspace does."""
 
 import json
+import urllib.parse
 
 import pytest
 
@@ -383,3 +384,44 @@ def test_a_change_binds_the_next_request_and_survives_a_restart(gateway, mock):
     gateway.wait_new("control", 0, old)
     wait(lambda: gateway.admin_ask("GET", "/configs").status == 200, "control to serve again")
     assert gateway.chat(key).status == 200 and json.loads(mock.last()["body"])["temperature"] == 2
+
+
+# -- in the ledger and in reports -----------------------------------------------------------------------
+
+def test_the_ledger_knows_the_config_of_a_request(plane, provider, workspace):
+    """Named, of the key, of the workspace: each is asked for by slug and by id; one of its own has none."""
+    first = config(plane, workspace, {"provider": "@mock"})
+    second = config(plane, workspace, {"override_params": {"temperature": 0}})
+    reader = plane.key(workspace=workspace, scopes=("completions.write", "analytics.view", "logs.view", "logs.export"))
+    bound = plane.key(workspace=workspace, defaults={"config_id": second})
+    assert ask(plane, reader, first).status == ask(plane, reader, first).status == 200
+    assert ask(plane, bound).status == 200
+    assert ask(plane, reader, {"provider": "@mock"}).status == ask(plane, reader).status == 200
+    plane.wait_flushed()
+    rows = plane.rows("""select request_id::text, g.slug from aigate.v_attempt v left join aigate.config g
+        on g.id = v.config_id where v.workspace_id = (select id from aigate.workspace where uuid = %s)
+        order by received_at""", workspace["id"])
+    assert [slug for _, slug in rows] == [first, first, second, None, None]
+
+    def report(path, **query):
+        span = dict(query)
+        now = plane.sql("select to_char(now() at time zone 'UTC' + interval '1 minute', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')")
+        day = plane.sql("select to_char(now() at time zone 'UTC' - interval '1 day', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')")
+        span.update(time_of_generation_min=day, time_of_generation_max=now)
+        return plane.admin("GET", f"/analytics/{path}?{urllib.parse.urlencode(span)}", key=reader)
+    ids = dict(plane.rows("select slug, uuid::text from aigate.config"))
+    for configs, n in ((first, 2), (ids[second], 1), (f"{first},{ids[second]}", 3), ("pc-nothing", 0)):
+        assert report("graphs/requests", configs=configs)["summary"]["total"] == n, configs
+    groups = report("groups/config", columns="cost")["data"]
+    assert {g["config"]: g["requests"] for g in groups} == {first: 2, second: 1}
+    assert all(g["cost"] > 0 for g in groups)
+    metrics = plane.admin("GET", f"/logs/{rows[0][0]}", key=reader)["metrics"]
+    assert metrics["config"] == first and metrics["config_id"] == ids[first]
+    assert plane.admin("GET", f"/logs/{rows[4][0]}", key=reader)["metrics"]["config"] is None
+    made = plane.admin("POST", "/logs/exports", {"filters": {"configs": [second]}, "requested_data": ["id", "config"]},
+                       reader)
+    assert made["total"] == 1
+    plane.admin("POST", f"/logs/exports/{made['id']}/start", key=reader)
+    wait(lambda: plane.admin("GET", f"/logs/exports/{made['id']}", key=reader)["status"] == "success", "its end")
+    with open(f"{plane.conf['export_dir']}/{made['id']}.jsonl", encoding="utf-8") as f:
+        assert json.loads(f.read()) == {"id": rows[2][0], "config": second}

@@ -289,7 +289,7 @@ BAD = [
     ({"status_code": "200,,"}, "status_code"), ({"api_key_ids": "abc"}, "api_key_ids"),
     ({"ai_org_model": "gpt-4o"}, "ai_org_model"), ({"metadata": "{"}, "metadata"),
     ({"metadata": "[1]"}, "metadata"), ({"metadata": "{}"}, "metadata"),
-    ({"configs": "pc-x"}, "configs"), ({"prompt_slug": "pp-x"}, "prompt_slug"),
+    ({"configs": ","}, "configs"), ({"prompt_slug": "pp-x"}, "prompt_slug"),
     ({"cache_status": "warm"}, "cache_status"),
 ]
 
@@ -311,7 +311,7 @@ def test_unknown_graphs_and_groups_are_refused(ask):
     ask("graphs/beauty", status=404)
     ask("graphs/errors/beauty", status=404)
     assert errors_name(ask("groups/beauty", status=400), "group_by")
-    assert errors_name(ask("groups/config", status=400), "group_by: config")
+    assert errors_name(ask("groups/prompt", status=400), "group_by: prompt")
 
 
 # ---- groups ----

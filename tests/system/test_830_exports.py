@@ -133,7 +133,7 @@ def test_filters_choose_logs(gw, key):
 
 BAD = [
     ({"requested_data": ["id"], "filters": {"beauty": 1}}, "filters.beauty"),
-    ({"requested_data": ["id"], "filters": {"configs": "x"}}, "filters.configs"),
+    ({"requested_data": ["id"], "filters": {"prompt_slug": "x"}}, "filters.prompt_slug"),
     ({"requested_data": ["id"], "filters": {"cost_min": "x"}}, "filters.cost_min"),
     ({"requested_data": ["id"], "filters": {"metadata": "x"}}, "filters.metadata"),
     ({"requested_data": ["id"], "filters": {"ai_model": {"a": 1}}}, "filters.ai_model"),

@@ -21,6 +21,42 @@ record_of(size_t metadata_bytes, int64_t key_id)
 	return (const void *)out;
 }
 
+/* What an earlier program left: without config_id. */
+static size_t
+make_version_1(uint8_t *out, size_t n)
+{
+	struct ag_record *rec = (void *)out;
+	size_t fixed = ag_record_fixed_bytes(1);
+
+	memmove(out + fixed, out + sizeof(*rec), n - sizeof(*rec));
+	rec->version = 1;
+	rec->len = (uint32_t)(n - (sizeof(*rec) - fixed));
+	ag_record_seal(rec);
+	return rec->len;
+}
+
+static void
+a_record_of_the_version_before_is_read(void)
+{
+	uint8_t out[AG_RECORD_MAX] AG_ALIGNED(8);
+	struct ag_record fixed = { .key_id = 5, .price_ppm = 7, .config_id = 9 }, *rec = (void *)out;
+	struct ag_charge charges[2] = { { .meter_id = 1, .amount = 10 }, { .meter_id = 2, .amount = 20 } };
+	struct ag_str strs[AG_RS_COUNT] = {
+		[AG_RS_REQUESTED_MODEL] = AG_STR("gpt"), [AG_RS_METADATA] = AG_STR("{\"a\":\"b\"}") };
+	size_t n = ag_record_build(&fixed, charges, 2, strs, out, sizeof(out));
+
+	is_i64(ag_record_config_id(rec), 9, "now it has a config");
+	n = make_version_1(out, n);
+	ok(ag_record_is_valid(rec, n) && rec->price_ppm == 7, "version 1 is valid as it stands");
+	is_i64(ag_record_config_id(rec), 0, "without a config");
+	is_i64(ag_record_charges(rec)[1].amount, 20, "its charges");
+	ok(ag_str_eq(ag_record_string(rec, AG_RS_REQUESTED_MODEL), AG_STR("gpt")) &&
+	    ag_str_eq(ag_record_string(rec, AG_RS_METADATA), AG_STR("{\"a\":\"b\"}")), "its strings");
+	rec->version = AG_RECORD_VERSION + 1;
+	ag_record_seal(rec);
+	ok(!ag_record_is_valid(rec, n), "a version of the future is none");
+}
+
 static void
 a_record_keeps_its_parts(void)
 {
@@ -164,6 +200,7 @@ int
 main(void)
 {
 	shm = fixture_shm();
+	a_record_of_the_version_before_is_read();
 	a_record_keeps_its_parts();
 	strings_that_do_not_fit_are_cut();
 	records_come_out_as_they_went_in();
