@@ -30,7 +30,7 @@ struct ag_exports {
 	char why[256];               /* "" or why it cannot go on */
 	bool has_more;               /* rows may wait */
 	bool is_drained;
-	int64_t again_us;            /* monotonic */
+	int64_t again_us, expire_us; /* monotonic: not before; the next look for files that are too old */
 };
 
 struct ag_exports *
@@ -293,6 +293,8 @@ ag_exports_tick(struct ag_exports *x)
 	struct ag_err err = { "" };
 	PGresult *res;
 
+	if (!x->is_drained && x->ctl->is_loaded && ag_clock_mono_us() >= x->expire_us)
+		x->expire_us = ag_exports_expire(x->ctl, ag_clock_mono_us());
 	if (x->is_drained || x->ask || !x->has_more || !x->ctl->is_loaded || ag_clock_mono_us() < x->again_us)
 		return;
 	ag_pg_set_deadline(x->ctl->pg, TICK_US);

@@ -179,6 +179,7 @@ ag_export_get(struct ag_call *c)
 
 	if (!row)
 		return;
+	ag_export_show_life(c->ctl, row);
 	ag_call_strip(row);
 	ag_call_ok(c, row);
 }
@@ -201,8 +202,10 @@ ag_export_list(struct ag_call *c)
 	if (ag_call_json(c, SQL_EXPORT_LIST, &a, &list) < 0)
 		return;
 	data = member(list, "data");
-	for (size_t i = 0; i < json_object_array_length(data); i++)
+	for (size_t i = 0; i < json_object_array_length(data); i++) {
+		ag_export_show_life(c->ctl, json_object_array_get_idx(data, i));
 		ag_call_strip(json_object_array_get_idx(data, i));
+	}
 	ag_call_ok(c, list);
 }
 
@@ -254,8 +257,10 @@ update_counted(struct ag_call *c, struct json_object *total)
 		ag_pg_arg_text(&a, w.description);
 		if (ag_call_json(c, SQL_EXPORT_UPDATE, &a, &after) == 0 &&
 		    ag_call_audit(c, "update", "log_export", json_object_get_string(member(after, "id")), before,
-		        after) == 0 && ag_call_commit(c) == 0)
+		        after) == 0 && ag_call_commit(c) == 0) {
+			ag_export_unlink(c->ctl, json_object_get_string(member(after, "id")));
 			answer_made(c, after, total);
+		}
 	}
 	json_object_put(before);
 	json_object_put(after);
@@ -312,6 +317,7 @@ ag_export_start(struct ag_call *c)
 	if (!row)
 		return;
 	if (change(c, row, SQL_EXPORT_START, "start") == 0) {
+		ag_export_unlink(c->ctl, json_object_get_string(member(row, "id")));
 		answer_message(c, "Export started");
 		ag_exports_kick(c->ctl->exports);
 	}

@@ -1,12 +1,12 @@
 /* exports.h - exports of logs: asked for, made one after the other in the background, fetched.
  *
  * The row of log_export is the truth: draft until it is started, in_progress while it waits or is
- * written, then success, failed or stopped; from any of them but in_progress it can be changed and
- * started again.  A successor of this process begins anew what was in progress.  One export is
+ * written, then success, failed or stopped, and expired when its file was removed for its age
+ * (export_lifetime); from any of them but in_progress it can be changed and started again.  A successor of this process begins anew what was in progress.  One export is
  * written at a time, row by row into a file of its own, which gets its name when it is whole.
  *
  * Files: exports.c endpoints, export_query.c which logs and fields, export_job.c writing,
- * export_file.c fetching. */
+ * export_file.c fetching, export_life.c removing. */
 #ifndef AG_CONTROL_EXPORTS_H
 #define AG_CONTROL_EXPORTS_H
 
@@ -50,5 +50,14 @@ int ag_export_ask(const struct ag_export_query *q, bool is_count, struct ag_ask 
 /* Path of the file of an export, whole or being written. */
 void ag_export_path(const struct ag_control *ctl, const char *uuid, const char *format, bool is_part,
     char *out, size_t cap);
+
+/* ---- export_life.c ---- */
+
+/* Removes the files that are older than export_lifetime, some at a time; monotonic us of the next look. */
+int64_t ag_exports_expire(struct ag_control *ctl, int64_t now_us);
+/* Removes the file of an export, whatever its format: it is asked for anew. */
+void ag_export_unlink(const struct ag_control *ctl, const char *uuid);
+/* Says when its file goes, beside what else a row of SQL_EXPORT_OBJECT says; null: not, or it has none. */
+void ag_export_show_life(const struct ag_control *ctl, struct json_object *row);
 
 #endif

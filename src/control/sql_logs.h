@@ -109,7 +109,8 @@
 /* ---- exports ---- */
 
 #define SQL_EXPORT_OBJECT                                                                    \
-	"json_build_object('_id', e.id, '_workspace', e.workspace_id, 'id', e.uuid, 'organisation_id'," \
+	"json_build_object('_id', e.id, '_workspace', e.workspace_id, '_whole_us', case when e.status = 'success'" \
+	" then (extract(epoch from e.finished_at) * 1000000)::bigint end, 'id', e.uuid, 'organisation_id'," \
 	" (select uuid from aigate.organisation where id = e.organisation_id), 'filters', e.filters," \
 	" 'requested_data', e.requested_data, 'format', e.format, 'status', e.status,"           \
 	" 'description', e.description, 'error', e.error, 'total', e.total,"                     \
@@ -161,6 +162,14 @@
 	"update aigate.log_export set status = case when $4::text is null then 'success' else 'failed' end," \
 	" total_records = $2, bytes = $3, error = $4, finished_at = now(), updated_at = now()"   \
 	" where id = $1 and status = 'in_progress'"
+
+/* $1 lifetime in microseconds: whose files are to go */
+#define SQL_EXPORT_DUE                                                                       \
+	"select id, uuid, format from aigate.log_export where status = 'success'"                \
+	" and finished_at < now() - $1::bigint * interval '1 microsecond'"                       \
+	" order by finished_at limit 100 for update skip locked"
+#define SQL_EXPORT_EXPIRED                                                                   \
+	"update aigate.log_export set status = 'expired', updated_at = now() where id = $1"
 
 #define SQL_EXPORT_FILE                                                                      \
 	"select uuid, format, status, download_key from aigate.log_export where uuid::text = lower($1)"

@@ -321,3 +321,38 @@ def test_exports_of_other_workspaces_are_not_there(gw, key):
     assert gw.admin_ask("POST", "/logs/exports", {"requested_data": ["id"]}).status == 400
     assert gw.admin("GET", "/logs/exports/field-restrictions", key=key)["deniedFields"] == []
     assert gw.admin_ask("GET", "/logs/exports", key=gw.key()).status == 401
+
+
+# ---- their end ----
+
+def test_a_file_goes_when_it_is_old(gateway_factory):
+    gw = gateway_factory(conf={"export_lifetime": "59s"})
+    key = gw.key(scopes=["completions.write", "logs.write", "logs.export"])
+    rows.add(gw, key, at(1))
+    old, young = make(gw, key), make(gw, key, format="csv")
+    assert look(gw, key, old)["expires_at"] is None
+    assert run(gw, key, young)["status"] == "success"
+    gw.sql("update aigate.log_export set finished_at = now() + interval '1 hour' where uuid = %s", young["id"])
+    ends = gw.sql("select to_char((finished_at + interval '59 s') at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS')"
+                  " from aigate.log_export where uuid = %s", young["id"])
+    assert look(gw, key, young)["expires_at"].startswith(ends)
+    assert run(gw, key, old)["status"] == "success"
+    gw.sql("update aigate.log_export set finished_at = now() - interval '1 hour' where uuid = %s", old["id"])
+    wait(lambda: look(gw, key, old)["status"] == "expired", "the old one to expire")
+    assert os.listdir(gw.conf["export_dir"]) == [f"{young['id']}.csv"]
+    assert look(gw, key, old)["expires_at"] is None and look(gw, key, young)["status"] == "success"
+    answer = gw.admin_ask("GET", f"/logs/exports/{old['id']}/download", key=key)
+    assert answer.status == 400 and "expired" in answer.json["error"]["message"]
+    assert fetch(gw, key, young).status == 200
+    # It can be had again.
+    assert run(gw, key, old)["status"] == "success" and len(lines(fetch(gw, key, old))) == 1
+
+
+def test_what_is_asked_for_anew_leaves_no_file_of_before(gw, key):
+    rows.add(gw, key, at(1))
+    made = make(gw, key)
+    run(gw, key, made)
+    gw.admin("PUT", f"/logs/exports/{made['id']}", {"filters": DAY, "requested_data": ["id"], "format": "csv"}, key)
+    assert os.listdir(gw.conf["export_dir"]) == []
+    run(gw, key, made)
+    assert os.listdir(gw.conf["export_dir"]) == [f"{made['id']}.csv"]

@@ -35,6 +35,8 @@ D(journal_max, SIZE, "4g", "1m", "1t", NOW,
   "Ceiling of the journal's size.  When it is reached and the rings are full, full_ring decides.")
 D(export_dir, PATH, "/var/lib/aigated/exports", "", "", NEW,
   "Directory that exports of logs are written to, made when the first is.")
+D(export_lifetime, DURATION, "7d", "0", "36500d", NOW,
+  "Age at which the file of an export is removed, counted from its end; the export is expired then, and can be started again.  0 keeps all.")
 D(full_ring, ENUM_FULL_RING, "refuse", "", "", NOW,
   "What to do with requests that could not be recorded: refuse (503) or serve (unrecorded, counted).")
 D(body_ring, SIZE, "4m", "0", "1g", RESTART,
