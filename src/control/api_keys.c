@@ -51,67 +51,6 @@ key_body_fini(struct key_body *b)
 	json_object_put(b->conformed);
 }
 
-/* "policies:create", as one page of the documentation spells it, is "policies.create". */
-static enum ag_scope
-find_scope(const char *text)
-{
-	enum ag_scope s = ag_scope_find(ag_str(text));
-	char dotted[64], *colon;
-
-	if (s != AG_SCOPE_NONE || !ag_str_copy(ag_str(text), dotted, sizeof(dotted)))
-		return s;
-	colon = strchr(dotted, ':');
-	if (!colon)
-		return s;
-	*colon = '.';
-	return ag_scope_find(ag_str(dotted));
-}
-
-int
-ag_key_read_scopes(struct ag_call *c, struct json_object *list, const char *path, unsigned holder,
-    const char *holder_name, struct json_object **out)
-{
-	struct json_object *kept = json_object_new_array();
-	uint64_t bits[AG_SCOPE_WORDS] = { 0 };
-
-	for (size_t i = 0; c->status == 0 && i < json_object_array_length(list); i++) {
-		struct json_object *one = json_object_array_get_idx(list, i);
-		const char *text = json_object_is_type(one, json_type_string) ? json_object_get_string(one) : NULL;
-		enum ag_scope s = text ? find_scope(text) : AG_SCOPE_NONE;
-
-		if (!text)
-			ag_call_invalid(c, "%s[%zu]: must be a string", path, i);
-		else if (s == AG_SCOPE_NONE)
-			ag_call_invalid(c, "%s[%zu]: unknown scope \"%.64s\"", path, i, text);
-		else if (!(ag_scope_flags(s) & holder))
-			ag_call_invalid(c, "%s[%zu]: a key of type %s cannot hold %s", path, i, holder_name,
-			    ag_scope_name(s));
-		else if (!ag_scopes_has(bits, s)) {
-			json_object_array_add(kept, json_object_new_string(ag_scope_name(s)));
-			ag_scopes_add(bits, s);
-		}
-	}
-	if (c->status != 0) {
-		json_object_put(kept);
-		return -1;
-	}
-	*out = kept;
-	return 0;
-}
-
-int
-ag_key_check_role(struct ag_call *c, struct json_object *scopes, const char *path, enum ag_role_in role)
-{
-	for (size_t i = 0; i < json_object_array_length(scopes); i++) {
-		const char *text = json_object_get_string(json_object_array_get_idx(scopes, i));
-
-		if (!ag_role_may(role, ag_scope_find(ag_str(text))))
-			return ag_call_invalid(c, "%s[%zu]: the user's role in the workspace does not allow %s", path, i,
-			    text);
-	}
-	return 0;
-}
-
 static int
 read_scopes(struct ag_call *c, struct key_body *b, const struct ag_kind *kind)
 {
@@ -399,7 +338,8 @@ create(struct ag_call *c, struct key_body *b, const struct ag_kind *kind)
 	struct ag_new_key key = { 0 };
 	int64_t user_id, workspace_id = 0;
 
-	if (ag_field_text(c, c->body, "workspace_id", AG_SLUG_MAX, &workspace) == AG_FIELD_BAD ||
+	if (ag_key_check_giver(c, b->scopes, NULL, "scopes") < 0 ||
+	    ag_field_text(c, c->body, "workspace_id", AG_SLUG_MAX, &workspace) == AG_FIELD_BAD ||
 	    (strcmp(kind->type, "workspace") == 0 &&
 	    ag_workspace_resolve(c, workspace, true, &workspace_id) < 0) ||
 	    find_user(c, b, kind, workspace_id, &user_id) < 0)
@@ -482,9 +422,12 @@ static int
 apply_to_standing(struct ag_call *c, struct key_body *b, const struct ag_kind *kind,
     struct json_object *before)
 {
-	struct json_object *defaults, *since, *user_id;
+	struct json_object *defaults, *since, *user_id, *scopes = NULL;
 	enum ag_role_in role;
 
+	json_object_object_get_ex(before, "scopes", &scopes);
+	if (b->scopes && ag_key_check_giver(c, b->scopes, scopes, "scopes") < 0)
+		return -1;
 	if (!b->has_metadata) {
 		json_object_object_get_ex(before, "defaults", &defaults);
 		json_object_object_get_ex(defaults, "metadata", &b->metadata);

@@ -81,8 +81,10 @@ read_scopes(struct ag_call *c, struct invite_body *b)
 		return -1;
 	if (!list)
 		return ag_call_invalid(c, "workspace_api_key_details.scopes: is required");
-	return ag_key_read_scopes(c, list, "workspace_api_key_details.scopes", AG_SCOPE_OF_U, "workspace-user",
-	    &b->scopes);
+	if (ag_key_read_scopes(c, list, "workspace_api_key_details.scopes", AG_SCOPE_OF_U, "workspace-user",
+	    &b->scopes) < 0)
+		return -1;
+	return ag_key_check_giver(c, b->scopes, NULL, "workspace_api_key_details.scopes");
 }
 
 static int
@@ -293,6 +295,16 @@ ag_invite_cancel(struct ag_call *c)
 	json_object_put(before);
 }
 
+/* Who has the new link can accept in the other's place, and is told the keys. */
+static int
+check_taker(struct ag_call *c, struct json_object *before)
+{
+	struct json_object *scopes = NULL;
+
+	json_object_object_get_ex(before, "_key_scopes", &scopes);
+	return ag_key_check_taker(c, scopes, "the invite gives keys");
+}
+
 void
 ag_invite_resend(struct ag_call *c)
 {
@@ -301,7 +313,7 @@ ag_invite_resend(struct ag_call *c)
 	struct ag_pg_args a = { 0 };
 	int64_t id;
 
-	if (read_in_path(c, &before, &id) < 0 || ag_call_match(c, before) < 0) {
+	if (read_in_path(c, &before, &id) < 0 || check_taker(c, before) < 0 || ag_call_match(c, before) < 0) {
 		json_object_put(before);
 		return;
 	}

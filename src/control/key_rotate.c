@@ -51,6 +51,16 @@ store(struct ag_call *c, int64_t id, const struct ag_new_key *key, int64_t perio
 	return 0;
 }
 
+/* Who learns the new secret can do all the key can. */
+static int
+check_taker(struct ag_call *c, struct json_object *before)
+{
+	struct json_object *scopes = NULL;
+
+	json_object_object_get_ex(before, "scopes", &scopes);
+	return ag_key_check_taker(c, scopes, "the key holds");
+}
+
 static const char *
 uuid_of(struct json_object *obj)
 {
@@ -74,7 +84,7 @@ ag_api_key_rotate(struct ag_call *c)
 		ag_call_fail(c, 500, "AB04", "no random numbers");
 		return;
 	}
-	if (ag_key_read(c, id, &before) == 0 && ag_call_match(c, before) == 0 &&
+	if (ag_key_read(c, id, &before) == 0 && check_taker(c, before) == 0 && ag_call_match(c, before) == 0 &&
 	    store(c, id, &key, period_us, when) == 0 && ag_key_read(c, id, &after) == 0 &&
 	    ag_call_audit(c, "rotate", "api_key", uuid_of(before), before, after) == 0 &&
 	    ag_publish_key(c, id) == 0 && ag_call_commit(c) == 0) {

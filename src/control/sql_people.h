@@ -98,7 +98,8 @@
 
 #define SQL_INVITE_STATUS(i) "case when " i ".status = 'pending' and " i ".expires_at <= now() then 'expired' else " i ".status end"
 #define SQL_INVITE_OBJECT(i)                                                                 \
-	"json_build_object('_id', " i ".id, '_version', " i ".xmin::text, 'object', 'invite', 'id', " i ".uuid," \
+	"json_build_object('_id', " i ".id, '_version', " i ".xmin::text, '_key_scopes', " i ".key_scopes," \
+	" 'object', 'invite', 'id', " i ".uuid," \
 	" 'email', " i ".email, 'role', " i ".role, 'created_at', " SQL_TIME(i ".created_at")    \
 	", 'expires_at', " SQL_TIME(i ".expires_at") ", 'accepted_at', " SQL_TIME(i ".accepted_at") \
 	", 'status', " SQL_INVITE_STATUS(i) ", 'invited_by', (select uuid from aigate.api_key"    \

@@ -186,7 +186,7 @@ def test_a_key_reaches_its_own_workspace_only(gateway):
     mine, other = gateway.workspace("mine"), gateway.workspace("other")
     key = make_key(gateway, mine, scopes=[
         "workspaces.read", "workspaces.list", "workspaces.update", "providers.list",
-        "workspace_service_api_keys.create", "workspace_service_api_keys.list",
+        "completions.write", "workspace_service_api_keys.create", "workspace_service_api_keys.list",
         "workspace_service_api_keys.read", "workspace_service_api_keys.delete"])["key"]
     foreign = gateway.key(workspace=other)
 
