@@ -8,6 +8,7 @@
 #include "control/configurations.h"
 #include "control/credential.h"
 #include "control/custom_host.h"
+#include "control/destination.h"
 #include "control/family.h"
 #include "control/field.h"
 #include "control/handlers.h"
@@ -550,6 +551,7 @@ update(struct ag_call *c, struct integration_body *b)
 	if (ag_integration_find(c, c->arg[0], AG_VERB_UPDATE, &ref) == 0 &&
 	    read_detail(c, ref.id, &before) == 0 && ag_credential_take(c, ref.family, before) == 0 && body_read(c, b) == 0 &&
 	    take_aws(c, b, ref.family, false) == 0 && ag_call_match(c, before) == 0 &&
+	    ag_destination_keep(c, before, b->configurations, b->key && *b->key, b->map) == 0 &&
 	    take_mapped_key(c, b, ref.workspace_id) == 0 && update_row(c, b, &ref) == 0 &&
 	    ag_secret_map_store(c, b->map, ref.id) == 0 && read_detail(c, ref.id, &after) == 0 &&
 	    ag_call_audit(c, "update", "integration", ref.uuid, before, after) == 0 &&

@@ -16,6 +16,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/credential.c src/control/credential.h \
 	src/control/custom_host.c src/control/custom_host.h \
 	src/control/deliver.c src/control/deliver.h \
+	src/control/destination.c src/control/destination.h \
 	src/control/export_file.c src/control/export_job.c src/control/export_life.c src/control/export_query.c \
 	src/control/exports.c src/control/exports.h \
 	src/control/family.c src/control/family.h \

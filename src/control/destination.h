@@ -1,0 +1,17 @@
+/* destination.h - where the credential of an integration is sent.
+ *
+ * Whoever leads it to a host of his own can read it there, without having known it.  So an update that may
+ * lead it elsewhere brings the credential again. */
+#ifndef AG_CONTROL_DESTINATION_H
+#define AG_CONTROL_DESTINATION_H
+
+#include "control/call.h"
+
+struct ag_secret_map;
+
+/* Of an update: before, the integration as it stands ("configurations", "masked_key", "secret_mappings");
+ * conf, its settings as they will be, NULL: the same; map as the body gave it.  < 0: answered. */
+int ag_destination_keep(struct ag_call *c, struct json_object *before, struct json_object *conf, bool gives_key,
+    const struct ag_secret_map *map) AG_MUST_CHECK;
+
+#endif
