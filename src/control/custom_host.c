@@ -168,3 +168,17 @@ ag_custom_host_check(struct ag_str url, struct ag_str trusted, struct ag_err *er
 		return rc;
 	return ag_host_is_trusted(trusted, u.host, (uint16_t)u.port) ? 0 : check_host(u.host, err);
 }
+
+int
+ag_custom_host_split(struct ag_str url, struct ag_str *out_host, uint16_t *out_port)
+{
+	struct ag_err err;
+	struct url u;
+	int rc = split(url, &u, &err);
+
+	if (rc < 0)
+		return rc;
+	*out_host = u.host;
+	*out_port = (uint16_t)u.port;
+	return 0;
+}

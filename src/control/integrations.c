@@ -335,9 +335,13 @@ check_family(struct ag_call *c, const char *member, struct integration_body *b)
 
 /* A key that is kept elsewhere takes the place of one given. */
 static int
-take_mapped_key(struct ag_call *c, struct integration_body *b, int64_t workspace_id)
+take_mapped_key(struct ag_call *c, struct integration_body *b, const struct ag_integration_ref *ref,
+    struct json_object *configurations)
 {
-	if (ag_secret_map_fetch(c, b->map, workspace_id) < 0)
+	struct ag_secret_use use = { .workspace_id = ref->workspace_id, .family = ref->family,
+		.configurations = configurations };
+
+	if (ag_secret_map_fetch(c, b->map, &use) < 0)
 		return -1;
 	if (b->map->is_set)
 		b->key = b->map->value.p;
@@ -441,7 +445,8 @@ create(struct ag_call *c, struct integration_body *b)
 		return;
 	ag_str_copy(ag_str(b->slug ? b->slug : made), ref.slug, sizeof(ref.slug));
 	ag_str_copy(ag_str(b->name), ref.name, sizeof(ref.name));
-	if (take_mapped_key(c, b, ref.workspace_id) < 0)
+	ag_str_copy(ag_str(b->family), ref.family, sizeof(ref.family));
+	if (take_mapped_key(c, b, &ref, b->configurations) < 0)
 		return;
 	wish.wants_provider = b->wants_provider;
 	wish.provider_slug = b->provider_slug;
@@ -545,14 +550,15 @@ update_row(struct ag_call *c, const struct integration_body *b, const struct ag_
 static void
 update(struct ag_call *c, struct integration_body *b)
 {
-	struct json_object *before = NULL, *after = NULL;
+	struct json_object *before = NULL, *after = NULL, *standing = NULL;
 	struct ag_integration_ref ref;
 
 	if (ag_integration_find(c, c->arg[0], AG_VERB_UPDATE, &ref) == 0 &&
 	    read_detail(c, ref.id, &before) == 0 && ag_credential_take(c, ref.family, before) == 0 && body_read(c, b) == 0 &&
 	    take_aws(c, b, ref.family, false) == 0 && ag_call_match(c, before) == 0 &&
 	    ag_destination_keep(c, before, b->configurations, b->key && *b->key, b->map) == 0 &&
-	    take_mapped_key(c, b, ref.workspace_id) == 0 && update_row(c, b, &ref) == 0 &&
+	    (b->configurations || json_object_object_get_ex(before, "configurations", &standing)) &&
+	    take_mapped_key(c, b, &ref, b->configurations ? b->configurations : standing) == 0 && update_row(c, b, &ref) == 0 &&
 	    ag_secret_map_store(c, b->map, ref.id) == 0 && read_detail(c, ref.id, &after) == 0 &&
 	    ag_call_audit(c, "update", "integration", ref.uuid, before, after) == 0 &&
 	    ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0) {

@@ -131,10 +131,10 @@ static const struct {
 	{ "ExportWrite", "workspace_id:text filters:object requested_data:[text] description:text" },
 	{ "SecretRefWrite", "name:text slug:slug description:text? manager_type:hashicorp_vault|file|environment"
 	                    " auth_config:object secret_path:text secret_key:text? allow_all_workspaces:bool"
-	                    " allowed_workspaces:[text] tags:object" },
+	                    " allowed_workspaces:[text] allowed_hosts:[text]? tags:object" },
 	{ "SecretRef", "id*:uuid slug*:slug name*:text manager_type*:text auth_config:object secret_path*:text"
-	               " secret_key:text? allow_all_workspaces:bool allowed_workspaces:[text] tags:object? status*:text"
-	               " last_error:text? object:text" STAMPS },
+	               " secret_key:text? allow_all_workspaces:bool allowed_workspaces:[text] allowed_hosts:[text]? tags:object?"
+	               " status*:text last_error:text? object:text" STAMPS },
 	{ "SecretRefList", "object:text total*:int data*:[SecretRef]" },
 };
 

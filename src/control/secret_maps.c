@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "conf/conf.h"
+#include "control/destination.h"
 #include "control/field.h"
 #include "control/publish.h"
 #include "control/secret.h"
@@ -142,14 +143,43 @@ ag_secret_map_read(struct ag_call *c, struct ag_secret_map *m)
 	return 0;
 }
 
+static int
+check_workspace(struct ag_call *c, int64_t ref_id, int64_t workspace_id)
+{
+	AG_AUTO(ag_pgres) PGresult *may = NULL;
+	struct ag_pg_args a = { 0 };
+
+	ag_pg_arg_i64(&a, ref_id);
+	ag_pg_arg_i64(&a, workspace_id);
+	may = ag_call_sql(c, SQL_SECRET_REF_MAY, &a);
+	if (!may)
+		return -1;
+	return PQntuples(may) > 0 ? 0
+	    : ag_call_fail(c, 403, "AB03", "secret_mappings[0].secret_reference_id: not for this workspace");
+}
+
+/* hosts: allowed_hosts as text, NULL none. */
+static int
+check_destination(struct ag_call *c, const struct ag_secret_use *use, const char *hosts)
+{
+	struct json_object *list = hosts ? json_tokener_parse(hosts) : NULL;
+	struct ag_err err = { "" };
+	int rc = 0;
+
+	if (list || !ag_call_has(c, AG_SCOPE_SECRET_REFERENCES_UPDATE))
+		rc = ag_destination_may(use->family, use->configurations, list, &err);
+	json_object_put(list);
+	return rc == 0 ? 0
+	    : ag_call_fail(c, 403, "AB03", "secret_mappings[0].secret_reference_id: %.200s", err.text);
+}
+
 int
-ag_secret_map_fetch(struct ag_call *c, struct ag_secret_map *m, int64_t workspace_id)
+ag_secret_map_fetch(struct ag_call *c, struct ag_secret_map *m, const struct ag_secret_use *use)
 {
 	AG_AUTO(ag_pgres) PGresult *res = NULL;
-	AG_AUTO(ag_pgres) PGresult *may = NULL;
 	struct ag_secret_at at = { .is_json = m->format && strcmp(m->format, "json") == 0 };
 	struct json_object *one, *list;
-	struct ag_pg_args a = { 0 }, b = { 0 };
+	struct ag_pg_args a = { 0 };
 	struct ag_err err = { "" };
 	const char *name = NULL;
 
@@ -168,13 +198,9 @@ ag_secret_map_fetch(struct ag_call *c, struct ag_secret_map *m, int64_t workspac
 		return ag_call_invalid(c, "secret_mappings[0].secret_reference_id: there is no secret reference \"%.255s\"",
 		    name ? name : "");
 	m->ref_id = ag_pg_i64(res, 0, 0);
-	ag_pg_arg_i64(&b, m->ref_id);
-	ag_pg_arg_i64(&b, workspace_id);
-	may = ag_call_sql(c, SQL_SECRET_REF_MAY, &b);
-	if (!may)
+	if (check_workspace(c, m->ref_id, use->workspace_id) < 0 ||
+	    check_destination(c, use, PQgetisnull(res, 0, 6) ? NULL : PQgetvalue(res, 0, 6)) < 0)
 		return -1;
-	if (PQntuples(may) == 0)
-		return ag_call_fail(c, 403, "AB03", "secret_mappings[0].secret_reference_id: not for this workspace");
 	at.manager = PQgetvalue(res, 0, 2);
 	at.path = PQgetvalue(res, 0, 4);
 	at.key = m->key ? m->key : PQgetisnull(res, 0, 5) ? NULL : PQgetvalue(res, 0, 5);

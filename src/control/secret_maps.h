@@ -18,8 +18,16 @@ struct ag_secret_map {
 
 /* Reads the member; no fetching. */
 int ag_secret_map_read(struct ag_call *c, struct ag_secret_map *m) AG_MUST_CHECK;
-/* Fetches what it names for an integration of that workspace (0: the organisation's). */
-int ag_secret_map_fetch(struct ag_call *c, struct ag_secret_map *m, int64_t workspace_id) AG_MUST_CHECK;
+/* The integration as it will stand. */
+struct ag_secret_use {
+	int64_t workspace_id;                /* 0: the organisation's */
+	const char *family;
+	struct json_object *configurations;  /* borrowed; NULL none */
+};
+/* Fetches what it names for that use, if the reference is for it: the workspace, and where the secret will be
+ * sent.  A host that is named only for the integration is taken where the reference names none and the caller
+ * could have changed that himself. */
+int ag_secret_map_fetch(struct ag_call *c, struct ag_secret_map *m, const struct ag_secret_use *use) AG_MUST_CHECK;
 /* Remembers it with the integration, or forgets what stood. */
 int ag_secret_map_store(struct ag_call *c, const struct ag_secret_map *m, int64_t integration_id) AG_MUST_CHECK;
 void ag_secret_map_fini(struct ag_secret_map *m);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "conf/conf.h"
+#include "control/destination.h"
 #include "control/field.h"
 #include "control/handlers.h"
 #include "control/secret_maps.h"
@@ -14,8 +15,8 @@
 
 struct ref_body {
 	const char *name, *slug, *description, *manager, *path, *key;
-	bool has_description, has_key, has_all, for_all;
-	struct json_object *auth, *tags, *workspaces; /* borrowed: body */
+	bool has_description, has_key, has_all, for_all, has_hosts;
+	struct json_object *auth, *tags, *workspaces, *hosts; /* borrowed: body */
 };
 
 static int
@@ -38,6 +39,10 @@ body_read(struct ag_call *c, struct ref_body *b)
 	f = ag_field_text(c, c->body, "secret_key", NAME_MAX_BYTES, &b->key);
 	b->has_key = f == AG_FIELD_SET || f == AG_FIELD_NULL;
 	if (f == AG_FIELD_BAD)
+		return -1;
+	f = ag_field_array(c, c->body, "allowed_hosts", &b->hosts);
+	b->has_hosts = f == AG_FIELD_SET || f == AG_FIELD_NULL;
+	if (f == AG_FIELD_BAD || ag_destination_check_hosts(c, b->hosts) < 0)
 		return -1;
 	f = ag_field_bool(c, c->body, "allow_all_workspaces", &b->for_all);
 	b->has_all = f == AG_FIELD_SET;
@@ -154,6 +159,7 @@ insert(struct ag_call *c, const struct ref_body *b, struct json_object *auth, co
 		ag_pg_arg_text(&a, b->key);
 		ag_pg_arg_bool(&a, b->has_all ? b->for_all : !b->workspaces);
 		ag_pg_arg_json(&a, b->tags);
+		ag_pg_arg_json(&a, b->hosts);
 		res = ag_call_sql(c, SQL_SECRET_REF_INSERT, &a);
 	}
 	ag_buf_fini(&sealed);
@@ -228,7 +234,8 @@ ag_secret_ref_list(struct ag_call *c)
 	json_object_put(parsed);
 }
 
-/* Columns of SQL_SECRET_REF_FIND: id, uuid, manager_type, sealed_auth, secret_path, secret_key. */
+/* Columns of SQL_SECRET_REF_FIND: id, uuid, manager_type, sealed_auth, secret_path, secret_key,
+ * allowed_hosts. */
 static PGresult *
 find_in_path(struct ag_call *c)
 {
@@ -317,12 +324,40 @@ update_row(struct ag_call *c, const struct ref_body *b, const PGresult *res, str
 		ag_pg_arg_text(&a, b->has_key ? b->key : PQgetisnull(res, 0, 5) ? NULL : PQgetvalue(res, 0, 5));
 		ag_pg_arg_text(&a, b->has_all ? (b->for_all ? "t" : "f") : b->workspaces ? "f" : NULL);
 		ag_pg_arg_json(&a, b->tags);
+		ag_pg_arg_bool(&a, b->has_hosts);
+		ag_pg_arg_json(&a, b->hosts);
 		done = ag_call_sql(c, SQL_SECRET_REF_UPDATE, &a);
 	}
 	ag_buf_fini(&sealed);
 	json_object_put(masked);
 	PQclear(done);
 	return done ? 0 : -1;
+}
+
+/* What is taken back is used by nobody: a refusal here, not an integration that goes on as if nothing were. */
+static int
+check_users(struct ag_call *c, const struct ref_body *b, int64_t id)
+{
+	AG_AUTO(ag_pgres) PGresult *res = NULL;
+	struct ag_pg_args a = { 0 };
+	struct ag_err err = { "" };
+
+	if (!b->hosts && !b->has_all && !b->workspaces)
+		return 0;
+	ag_pg_arg_i64(&a, id);
+	res = ag_call_sql(c, SQL_SECRET_REF_USERS, &a);
+	for (int i = 0; res && i < PQntuples(res); i++) {
+		struct json_object *conf = json_tokener_parse(PQgetvalue(res, i, 2));
+
+		if (!ag_pg_bool(res, i, 3))
+			ag_call_fail(c, 409, "AB07", "allowed_workspaces: integration \"%.255s\" of another workspace uses it",
+			    PQgetvalue(res, i, 0));
+		else if (b->hosts && ag_destination_may(PQgetvalue(res, i, 1), conf, b->hosts, &err) < 0)
+			ag_call_fail(c, 409, "AB07", "allowed_hosts: integration \"%.100s\" uses it, and it %.200s",
+			    PQgetvalue(res, i, 0), err.text);
+		json_object_put(conf);
+	}
+	return c->status == 0 ? 0 : -1;
 }
 
 void
@@ -340,7 +375,7 @@ ag_secret_ref_update(struct ag_call *c)
 		ag_call_invalid(c, "%s: cannot be changed", b.slug ? "slug" : "manager_type");
 	else if (read_object(c, id, &before) == 0 && ag_call_match(c, before) == 0 &&
 	    (auth = merged_auth(c, &b, res)) != NULL && update_row(c, &b, res, auth) == 0 && allow(c, &b, id) == 0 &&
-	    read_object(c, id, &after) == 0 &&
+	    check_users(c, &b, id) == 0 && read_object(c, id, &after) == 0 &&
 	    ag_call_audit(c, "update", "secret_reference", PQgetvalue(res, 0, 1), before, after) == 0 &&
 	    ag_call_commit(c) == 0) {
 		ag_call_tag(c, after);

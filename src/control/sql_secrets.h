@@ -10,7 +10,7 @@
 	" 'auth_config', " s ".auth_config, 'secret_path', " s ".secret_path, 'secret_key', " s ".secret_key," \
 	" 'allow_all_workspaces', " s ".allow_all_workspaces, 'allowed_workspaces', coalesce((select json_agg(" \
 	"w.slug order by w.id) from aigate.secret_reference_workspace x join aigate.workspace w"     \
-	" on w.id = x.workspace_id where x.secret_reference_id = " s ".id), '[]'), 'tags', " s ".tags," \
+	" on w.id = x.workspace_id where x.secret_reference_id = " s ".id), '[]'), 'allowed_hosts', " s ".allowed_hosts, 'tags', " s ".tags," \
 	" 'status', upper(" s ".status), 'last_checked_at', " SQL_TIME(s ".checked_at") ", 'last_error', " \
 	s ".last_error, 'created_at', " SQL_TIME(s ".created_at") ", 'last_updated_at', "          \
 	SQL_TIME(s ".updated_at") ", 'object', 'secret-reference')"
@@ -22,28 +22,36 @@
 	" and ($4::text is null or position(lower($4) in lower(name || ' ' || slug)) > 0)",      \
 	SQL_SECRET_REF_OBJECT("p"), "$5", "$6")
 #define SQL_SECRET_REF_FIND                                                                  \
-	"select id, uuid, manager_type, sealed_auth, secret_path, secret_key from aigate.secret_reference" \
+	"select id, uuid, manager_type, sealed_auth, secret_path, secret_key, allowed_hosts from aigate.secret_reference" \
 	" where organisation_id = $1 and status = 'active' and (slug = $2 or uuid::text = lower($2)) for update"
 #define SQL_SECRET_REF_GET                                                                   \
 	"select " SQL_SECRET_REF_OBJECT("s") " from aigate.secret_reference s where id = $1"
 
 /* $1 uuid, $2 organisation, $3 slug, $4 name, $5 description, $6 manager, $7 masked, $8 sealed, $9 path,
- * $10 key, $11 for all, $12 tags */
+ * $10 key, $11 for all, $12 tags, $13 hosts */
 #define SQL_SECRET_REF_INSERT                                                                \
 	"insert into aigate.secret_reference (uuid, organisation_id, slug, name, description, manager_type," \
-	" auth_config, sealed_auth, secret_path, secret_key, allow_all_workspaces, tags)"        \
-	" values ($1::uuid, $2, $3, $4, $5, $6, $7::jsonb, $8::bytea, $9, $10, $11, coalesce($12::jsonb, '{}'))" \
+	" auth_config, sealed_auth, secret_path, secret_key, allow_all_workspaces, tags, allowed_hosts)" \
+	" values ($1::uuid, $2, $3, $4, $5, $6, $7::jsonb, $8::bytea, $9, $10, $11, coalesce($12::jsonb, '{}'), $13::jsonb)" \
 	" returning id"
 #define SQL_SECRET_REF_UPDATE                                                                \
 	"update aigate.secret_reference set name = coalesce($2, name),"                          \
 	" description = case when $3 then $4 else description end, auth_config = $5::jsonb, sealed_auth = $6::bytea," \
 	" secret_path = $7, secret_key = $8, allow_all_workspaces = coalesce($9::boolean, allow_all_workspaces)," \
-	" tags = coalesce($10::jsonb, tags), checked_at = null, updated_at = now() where id = $1"
+	" tags = coalesce($10::jsonb, tags), allowed_hosts = case when $11 then $12::jsonb else allowed_hosts end," \
+	" checked_at = null, updated_at = now() where id = $1"
 #define SQL_SECRET_REF_FREE_ALL                                                              \
 	"delete from aigate.secret_reference_workspace where secret_reference_id = $1"
 #define SQL_SECRET_REF_ALLOW                                                                 \
 	"insert into aigate.secret_reference_workspace (secret_reference_id, workspace_id) values ($1, $2)" \
 	" on conflict do nothing"
+/* Who uses it, and whether the workspace may. */
+#define SQL_SECRET_REF_USERS                                                                 \
+	"select i.slug, i.family, i.configurations, i.workspace_id is null or s.allow_all_workspaces or exists (" \
+	"select from aigate.secret_reference_workspace x where x.secret_reference_id = s.id"     \
+	" and x.workspace_id = i.workspace_id) from aigate.integration_secret m join aigate.integration i" \
+	" on i.id = m.integration_id and i.status = 'active' join aigate.secret_reference s"     \
+	" on s.id = m.secret_reference_id where s.id = $1 order by i.id"
 #define SQL_SECRET_REF_IN_USE                                                                \
 	"select i.slug from aigate.integration_secret m join aigate.integration i on i.id = m.integration_id" \
 	" and i.status = 'active' where m.secret_reference_id = $1 limit 1"

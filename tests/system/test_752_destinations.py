@@ -81,3 +81,106 @@ def test_operators_have_the_credentials_anyway(gateway):
                 "configurations.custom_host=https://other.example.com/v1")
     assert gateway.admin("GET", "/integrations/mock")["configurations"]["custom_host"] == (
         "https://other.example.com/v1")
+
+
+# -- credentials that are kept elsewhere ---------------------------------------------------------------
+
+EVIL = {"custom_host": "https://evil.example.com/v1"}
+GOOD = {"custom_host": "https://llm.example.com:8443/v1"}
+
+
+@pytest.fixture
+def plane(gateway_factory, mock, monkeypatch):
+    """A reference open to all workspaces, and a key that administers the integrations of one."""
+    monkeypatch.setenv("AIGATE_SECRET_SHARED", "sk-shared-secret")
+    one = gateway_factory(mock=mock)
+    one.admin("POST", "/secret-references", {"name": "s", "slug": "shared", "manager_type": "environment",
+                                             "secret_path": "AIGATE_SECRET_SHARED"})
+    scopes = [f"workspace_integrations.{v}" for v in ("create", "read", "update", "delete", "list")]
+    one.tenant = one.key(scopes=scopes)
+    return one
+
+
+def mapping(ref="shared"):
+    return [{"target_field": "key", "secret_reference_id": ref}]
+
+
+def map_it(plane, slug, configurations=None, key=None, family="openai", **more):
+    return call(plane, "POST", "/integrations", {
+        "name": slug, "slug": slug, "ai_provider_id": family, "secret_mappings": mapping(),
+        **({"configurations": configurations} if configurations else {}), **more}, key=key)
+
+
+def test_a_shared_secret_goes_to_no_host_a_workspace_names(plane):
+    refused(map_it(plane, "a", EVIL, key=plane.tenant), 403, "AB03", "secret_reference_id", "evil.example.com",
+            "allowed_hosts")
+    assert plane.sql("SELECT count(*) FROM aigate.integration WHERE slug = 'a'") == 0
+    # To the provider itself it goes, and from there nowhere, by no way.
+    assert map_it(plane, "a", key=plane.tenant).status == 200
+    for body in ({"configurations": EVIL}, {"configurations": EVIL, "key": "x"},
+                 {"configurations": EVIL, "secret_mappings": []}):
+        refused(call(plane, "PUT", "/integrations/a", body, key=plane.tenant), 400, "AB01", "custom_host")
+    refused(call(plane, "PUT", "/integrations/a", {"configurations": EVIL, "secret_mappings": mapping()},
+                 key=plane.tenant), 403, "AB03", "evil.example.com")
+    # Nor is it fetched for an integration that leads to the tenant's host already.
+    made = call(plane, "POST", "/integrations", {"name": "b", "slug": "b", "ai_provider_id": "openai", "key": "k",
+                                                 "configurations": EVIL}, key=plane.tenant)
+    assert made.status == 200, made
+    refused(call(plane, "PUT", "/integrations/b", {"secret_mappings": mapping()}, key=plane.tenant),
+            403, "AB03", "evil.example.com")
+    entra = {**AZURE, "azure_auth_mode": "entra", "azure_entra_tenant_id": "t", "azure_entra_client_id": "c",
+             "azure_entra_authority_host": "https://evil.example.com"}
+    refused(map_it(plane, "c", entra, key=plane.tenant, family="azure-openai"), 403, "AB03", "evil.example.com")
+    # Right: whoever may say where a secret goes names a host by that.  Not so another admin key.
+    few = plane.admin("POST", "/api-keys/organisation/service", {
+        "name": "n", "scopes": ["organisation_integrations.create"]})["key"]
+    refused(map_it(plane, "d", EVIL, key=few), 403, "AB03", "evil.example.com")
+    assert map_it(plane, "d", GOOD).status == 200
+
+
+@pytest.mark.parametrize("hosts, configurations, family, fits", [
+    (["llm.example.com:8443"], GOOD, "openai", True),
+    (["LLM.example.com:8443", "x.example.com"], GOOD, "openai", True),
+    (["*.example.com:8443"], GOOD, "openai", True),
+    (["llm.example.com"], GOOD, "openai", False),
+    (["*.llm.example.com:8443"], GOOD, "openai", False),
+    (["*.example.com"], {"custom_host": "https://evil-example.com"}, "openai", False),
+    (["llm.example.com"], {"custom_host": "http://llm.example.com"}, "openai", False),
+    (["llm.example.com"], {"custom_host": "https://llm.example.com.evil.example.net"}, "openai", False),
+    (["api.openai.com"], None, "openai", True),
+    (["api.openai.com"], None, "groq", False),
+    (["acme.openai.azure.com"], AZURE, "azure-openai", True),
+    (["acme.openai.azure.com"], {**AZURE, "azure_resource_name": "evil"}, "azure-openai", False),
+    ([], None, "openai", False),
+])
+def test_a_reference_names_the_hosts_its_secret_may_go_to(plane, hosts, configurations, family, fits):
+    plane.admin("PUT", "/secret-references/shared", {"allowed_hosts": hosts})
+    assert plane.admin("GET", "/secret-references/shared")["allowed_hosts"] == hosts
+    for slug, who in (("a", plane.tenant), ("b", plane.admin_key)):
+        answer = map_it(plane, slug, configurations, key=who, family=family)
+        if fits:
+            assert answer.status == 200, answer
+        else:
+            refused(answer, 403, "AB03", "allowed_hosts")
+
+
+def test_what_is_taken_back_from_a_reference_is_used_by_nobody(plane):
+    assert map_it(plane, "a", key=plane.tenant).status == 200
+    refused(call(plane, "PUT", "/secret-references/shared", {"allowed_hosts": ["llm.example.com"]}), 409, "AB07",
+            "allowed_hosts", '"a"', "api.openai.com")
+    other = plane.admin("POST", "/admin/workspaces", {"name": "other"})["slug"]
+    refused(call(plane, "PUT", "/secret-references/shared", {"allowed_workspaces": [other]}), 409, "AB07",
+            "allowed_workspaces", '"a"')
+    seen = plane.admin("GET", "/secret-references/shared")
+    assert seen["allowed_hosts"] is None and seen["allow_all_workspaces"] is True
+    assert call(plane, "PUT", "/secret-references/shared", {"allowed_hosts": ["api.openai.com"]}).status == 200
+    plane.admin("DELETE", "/integrations/a")
+    assert call(plane, "PUT", "/secret-references/shared", {
+        "allowed_hosts": ["llm.example.com"], "allowed_workspaces": [other]}).status == 200
+    assert call(plane, "PUT", "/secret-references/shared", {"allowed_hosts": None}).status == 200
+
+
+@pytest.mark.parametrize("hosts", ["x", [5], [""], ["*."], ["a b"], ["https://a.example.com"], ["a:0"], ["a:70000"],
+                                   ["a:x"], ["*"], ["a\0b"], ["user@a"]], ids=repr)
+def test_what_is_no_host_is_refused_by_name(plane, hosts):
+    refused(call(plane, "PUT", "/secret-references/shared", {"allowed_hosts": hosts}), 400, "AB01", "allowed_hosts")

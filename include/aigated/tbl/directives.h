@@ -139,7 +139,9 @@ D(admin_timeout, DURATION, "30s", "1s", "10m", NEW,
   "Longest time an admin call waits for PostgreSQL before it is refused with 503.")
 D(credential_dir, PATH, "", "", "", NEW,
   "Directory whose files secret references may read; the gateway's account must be able to.  Among several "
-  "organisations a file's name begins with its owner's slug and a dot, such as acme.openai.  Empty: none.")
+  "organisations a file's name begins with its owner's slug and a dot, such as acme.openai.  Empty: none.  "
+  "References may also read variables of the gateway's environment: AIGATE_SECRET_NAME, among several "
+  "organisations AIGATE_SECRET_ACME__NAME, with the slug in capitals; see aigated(8).")
 D(credential_refresh, DURATION, "5m", "1s", "1d", NEW,
   "How often credentials that are kept elsewhere are read anew.")
 D(public_url, STRING, "", "", "", NEW,

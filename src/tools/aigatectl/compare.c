@@ -207,7 +207,8 @@ ctl_is_same(const char *name, struct json_object *want, struct json_object *have
 		return same_limits(want, have, true);
 	if (strcmp(name, "rate_limits") == 0)
 		return same_limits(want, have, false);
-	if (strcmp(name, "scopes") == 0 || strcmp(name, "allowed_workspaces") == 0 || strcmp(name, "alert_emails") == 0)
+	if (strcmp(name, "scopes") == 0 || strcmp(name, "allowed_workspaces") == 0 ||
+	    strcmp(name, "allowed_hosts") == 0 || strcmp(name, "alert_emails") == 0)
 		return same_set(want, have);
 	if (strcmp(name, "expires_at") == 0)
 		return same_time(want, have);

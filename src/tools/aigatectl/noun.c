@@ -25,7 +25,7 @@ static const struct ctl_noun nouns[] = {
 	{ .name = "secret-reference", .plural = "secret_references", .path = "/v1/secret-references",
 	  .list = "data", .identity = "slug", .handle = "slug", .verbs = CTL_VERBS,
 	  .members = "slug name description manager_type auth_config secret_path secret_key"
-	             " allow_all_workspaces allowed_workspaces tags",
+	             " allow_all_workspaces allowed_workspaces allowed_hosts tags",
 	  .fixed = "slug manager_type", .secrets = "auth_config.vault_token auth_config.secret_id",
 	  .columns = "slug name manager_type secret_path status last_error" },
 	{ .name = "integration", .plural = "integrations", .path = "/v1/integrations", .list = "data",
