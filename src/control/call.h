@@ -33,6 +33,7 @@ struct ag_actor {
 };
 
 struct evkeyvalq;
+struct ag_secret_got;
 
 /* A file as the answer. */
 struct ag_call_file {
@@ -67,6 +68,8 @@ struct ag_call {
 	struct json_object *answer;    /* owned */
 	struct ag_call_file file;      /* instead of answer when fd is not -1 */
 	bool is_deferred;              /* see ag_call_defer() */
+	void (*again)(struct ag_call *c); /* the handler, to be run from its beginning */
+	struct ag_secret_got *got;     /* owned: what it waited for; secret_maps.h */
 };
 
 /* ---- answers ---- */

@@ -18,6 +18,7 @@
 #include "control/policy_values.h"
 #include "control/publish.h"
 #include "control/reader.h"
+#include "control/secret_ask.h"
 #include "control/secret_maps.h"
 #include "control/server.h"
 #include "control/shadow.h"
@@ -185,6 +186,7 @@ drain(struct role *r)
 	ag_server_drain(&r->ctl);
 	ag_reader_drain(r->ctl.reports);
 	ag_exports_drain(r->ctl.exports);
+	ag_secret_asks_drain(r->ctl.asks);
 	arm(r->linger, LINGER_US);
 }
 
@@ -274,8 +276,10 @@ role_start(struct role *r, struct ag_err *err)
 	ctl->alerts = ctl->base ? ag_alerts_new(ctl) : NULL;
 	ctl->reports = ctl->base ? ag_reader_new(ctl, REPORTS, REPORT_US) : NULL;
 	ctl->exports = ctl->base ? ag_exports_new(ctl) : NULL;
+	ag_list_init(&ctl->refreshes);
+	ctl->asks = ctl->base ? ag_secret_asks_new(ctl->base, ctl->ctx->conf) : NULL;
 	if (!ctl->base || !ctl->pg || !ctl->keys || !ctl->alerts || !ctl->throttle || !ctl->reports ||
-	    !ctl->exports)
+	    !ctl->exports || !ctl->asks)
 		return ag_err_set(err, -ENOMEM, "could not start: out of memory");
 	ctl->metrics = ag_metrics_start(ctl, ctl->ctx->metrics_fd);
 	if (!ctl->metrics)
@@ -305,6 +309,8 @@ role_stop(struct role *r)
 		ag_reader_drain(r->ctl.reports);
 	if (r->ctl.exports)
 		ag_exports_drain(r->ctl.exports);
+	if (r->ctl.asks)
+		ag_secret_asks_drain(r->ctl.asks);
 	ag_server_stop(&r->ctl);
 	for (size_t i = 0; i < AG_ARRAY_LEN(events); i++)
 		if (events[i])
@@ -315,6 +321,7 @@ role_stop(struct role *r)
 	ag_alerts_free(r->ctl.alerts);
 	ag_throttle_free(r->ctl.throttle);
 	ag_exports_free(r->ctl.exports);
+	ag_secret_asks_free(r->ctl.asks);
 	ag_reader_free(r->ctl.reports);
 	ag_metrics_free(r->ctl.metrics);
 	ag_pg_free(r->ctl.pg);

@@ -10,6 +10,7 @@
 
 #include "aigated/role.h"
 #include "base/err.h"
+#include "base/list.h"
 
 struct event;
 struct event_base;
@@ -21,6 +22,7 @@ struct ag_metrics;
 struct ag_pg;
 struct ag_throttle;
 struct ag_reader;
+struct ag_secret_asks;
 
 struct ag_control {
 	struct ag_role_ctx *ctx;          /* borrowed */
@@ -31,6 +33,8 @@ struct ag_control {
 	struct ag_throttle *throttle;     /* owned */
 	struct ag_reader *reports;        /* owned: what takes long to read, beside pg */
 	struct ag_exports *exports;       /* owned */
+	struct ag_secret_asks *asks;      /* owned: of vaults */
+	struct ag_list refreshes;         /* secret_refresh.c: answers of vaults that are waited for */
 	struct ag_metrics *metrics;       /* owned */
 	struct evhttp *workers;           /* owned: requests forwarded by workers */
 	struct evhttp *operators;         /* owned: aigatectl */

@@ -61,10 +61,9 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/secret.c src/control/secret.h \
 	src/control/server.c src/control/server.h \
 	src/control/schema.c src/control/schema.h \
-	src/control/secret_fetch.c src/control/secret_fetch.h \
+	src/control/secret_ask.c src/control/secret_ask.h src/control/secret_fetch.c src/control/secret_fetch.h \
 	src/control/secret_maps.c src/control/secret_maps.h src/control/sql_secrets.h \
-	src/control/secret_refs.c \
-	src/control/secret.c src/control/secret.h \
+	src/control/secret_refresh.c src/control/secret_refs.c \
 	src/control/server.c src/control/server.h \
 	src/control/settings.c src/control/settings.h \
 	src/control/sql.h src/control/sql_keys.h src/control/sql_people.h src/control/sql_settings.h \

@@ -1,7 +1,5 @@
-/* secret_fetch.h - a secret from where it is kept: HashiCorp Vault (KV version 2), a file, a variable.
- *
- * Blocks, for FETCH_MS at most a request; control is off the request path.  Vault is met by libcurl: no
- * redirects, and no inner address unless trusted_hosts names the host, resolved or not. */
+/* secret_fetch.h - a secret from where it is kept: what may be fetched; out of a file or a variable.
+ * A vault is asked by secret_ask.h. */
 #ifndef AG_CONTROL_SECRET_FETCH_H
 #define AG_CONTROL_SECRET_FETCH_H
 
@@ -26,8 +24,16 @@ struct ag_secret_at {
 
 /* Whether manager, auth and path are such as can be fetched; -EINVAL, err names member and rule. */
 int ag_secret_check(const struct ag_conf *conf, const struct ag_secret_at *at, struct ag_err *err) AG_MUST_CHECK;
-/* The value, to out (wiped by the caller).  -errno; err never holds any of it. */
+bool ag_secret_is_remote(const char *manager); /* to be asked, not read */
+/* The value of one that is not remote, to out (wiped by the caller).  -errno; err never holds any of it. */
 int ag_secret_fetch(const struct ag_conf *conf, const struct ag_secret_at *at, struct ag_buf *out,
     struct ag_err *err) AG_MUST_CHECK;
+/* Of the JSON object a secret is, the member meant; without a name the only one. */
+int ag_secret_pick(struct json_object *obj, const char *key, struct ag_buf *out, struct ag_err *err) AG_MUST_CHECK;
+/* A member that is a text and not empty, NULL: none; the same under its short or its long name. */
+const char *ag_secret_text(struct json_object *obj, const char *name);
+const char *ag_secret_either(struct json_object *obj, const char *name, const char *other);
+/* Its texts are overwritten before it is let go of.  NULL-safe. */
+void ag_secret_json_put(struct json_object *obj);
 
 #endif

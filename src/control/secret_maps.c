@@ -11,6 +11,7 @@
 #include "control/field.h"
 #include "control/publish.h"
 #include "control/secret.h"
+#include "control/secret_ask.h"
 #include "control/sql_secrets.h"
 
 #define SEALED_MAX 65536
@@ -173,6 +174,77 @@ check_destination(struct ag_call *c, const struct ag_secret_use *use, const char
 	    : ag_call_fail(c, 403, "AB03", "secret_mappings[0].secret_reference_id: %.200s", err.text);
 }
 
+struct ag_secret_got {
+	struct ag_call *call;      /* borrowed; who waits */
+	int64_t ref_id;
+	char version[64];          /* of the reference that was asked for */
+	int64_t waited_us;
+	struct ag_buf value;       /* with its NUL */
+};
+
+void
+ag_secret_got_free(struct ag_secret_got *got)
+{
+	if (got)
+		ag_buf_wipe(&got->value);
+	free(got);
+}
+
+static void
+map_on_answer(void *arg, int rc, struct ag_str value, const struct ag_err *err)
+{
+	struct ag_secret_got *got = arg;
+	struct ag_call *c = got->call;
+	const char *why = ag_control_why_not(c->ctl);
+
+	c->is_deferred = false;
+	ag_buf_put_str(&got->value, value);
+	ag_buf_putc(&got->value, '\0');
+	if (rc == -ESHUTDOWN || (rc == 0 && why)) {
+		ag_call_fail(c, 503, "AB04", "%s", rc == 0 ? why : err->text);
+	} else if (rc < 0 || got->value.failed) {
+		ag_call_invalid(c, "secret_mappings[0]: %s", rc < 0 ? err->text : "the secret is too long");
+	} else {
+		/* The time is PostgreSQL's, who was not waited for. */
+		c->until_us += ag_clock_mono_us() - got->waited_us;
+		c->again(c);
+	}
+	if (!c->is_deferred)
+		ag_call_finish(c);
+}
+
+/* Now, or when the vault has answered: then the handler comes here once more. */
+static int
+fetch(struct ag_call *c, struct ag_secret_map *m, struct ag_secret_at *at, const char *version)
+{
+	struct ag_err err = { "" };
+	int rc;
+
+	if (!ag_secret_is_remote(at->manager)) {
+		rc = ag_secret_fetch(c->ctl->ctx->conf, at, &m->value, &err);
+		return rc < 0 ? ag_call_invalid(c, "secret_mappings[0]: %s", err.text) : 0;
+	}
+	if (c->got) {
+		if (c->got->ref_id != m->ref_id || strcmp(c->got->version, version) != 0)
+			return ag_call_fail(c, 409, "AB07", "the secret reference was changed by somebody else at the same time");
+		ag_buf_put(&m->value, c->got->value.p, strlen(c->got->value.p));
+		return 0;
+	}
+	c->got = calloc(1, sizeof(*c->got));
+	if (!c->got)
+		return ag_call_fail(c, 500, "AB04", "out of memory");
+	*c->got = (struct ag_secret_got){ .call = c, .ref_id = m->ref_id, .waited_us = ag_clock_mono_us() };
+	ag_str_copy(ag_str(version), c->got->version, sizeof(c->got->version));
+	ag_buf_init(&c->got->value, AG_SECRET_MAX + 1);
+	rc = ag_secret_ask(c->ctl->asks, c->actor.org_id, at, map_on_answer, c->got, &err);
+	if (rc == -EBUSY || rc == -ESHUTDOWN)
+		return ag_call_fail(c, 503, "AB04", "%s", err.text);
+	if (rc < 0)
+		return ag_call_invalid(c, "secret_mappings[0]: %s", err.text);
+	ag_call_defer(c);
+	return -1;
+}
+
 int
 ag_secret_map_fetch(struct ag_call *c, struct ag_secret_map *m, const struct ag_secret_use *use)
 {
@@ -182,6 +254,7 @@ ag_secret_map_fetch(struct ag_call *c, struct ag_secret_map *m, const struct ag_
 	struct ag_pg_args a = { 0 };
 	struct ag_err err = { "" };
 	const char *name = NULL;
+	int rc = -1;
 
 	if (!m->is_set)
 		return 0;
@@ -207,12 +280,13 @@ ag_secret_map_fetch(struct ag_call *c, struct ag_secret_map *m, const struct ag_
 	at.auth = ag_secret_auth_open(c->ctl, PQgetvalue(res, 0, 1), res, 0, 3);
 	if (!at.auth)
 		return ag_call_fail(c, 500, "AB04", "the secret reference's credential does not open");
-	if (ag_secret_is_own(c, at.manager, at.path, &err) < 0 ||
-	    ag_secret_fetch(c->ctl->ctx->conf, &at, &m->value, &err) < 0)
+	if (ag_secret_is_own(c, at.manager, at.path, &err) < 0)
 		ag_call_invalid(c, "secret_mappings[0]: %s", err.text);
+	else
+		rc = fetch(c, m, &at, PQgetvalue(res, 0, 7));
 	ag_buf_putc(&m->value, '\0');
-	json_object_put(at.auth);
-	return c->status == 0 ? 0 : -1;
+	ag_secret_json_put(at.auth);
+	return rc;
 }
 
 int
@@ -237,135 +311,5 @@ ag_secret_map_store(struct ag_call *c, const struct ag_secret_map *m, int64_t in
 void
 ag_secret_map_fini(struct ag_secret_map *m)
 {
-	if (m->value.p)
-		ag_mem_wipe(m->value.p, m->value.n);
-	ag_buf_fini(&m->value);
-}
-
-/* ---- reading anew ---- */
-
-/* Columns of SQL_SECRETS_DUE. */
-enum { D_INTEGRATION, D_UUID, D_SLUG, D_SEALED, D_REF, D_REF_UUID, D_REF_SLUG, D_MANAGER, D_AUTH, D_PATH,
-	D_KEY, D_IS_JSON, D_ORG };
-
-/* Whether the value is another than the one that stands. */
-static bool
-has_changed(struct ag_control *ctl, const PGresult *res, int row, struct ag_str value, const char *aad)
-{
-	uint8_t sealed[SEALED_MAX];
-	struct ag_buf plain;
-	bool changed = true;
-	size_t n;
-
-	ag_buf_init(&plain, SEALED_MAX);
-	if (ag_pg_bytea(res, row, D_SEALED, sealed, sizeof(sealed), &n) == 0 &&
-	    ag_vault_open(ctl->ctx->master_key, ag_str(aad), ag_str_n((const char *)sealed, n), &plain) == 0)
-		changed = !ag_str_eq(ag_buf_str(&plain), value);
-	if (plain.p)
-		ag_mem_wipe(plain.p, plain.n);
-	ag_buf_fini(&plain);
-	return changed;
-}
-
-static int
-reseal(struct ag_call *c, const PGresult *res, int row, struct ag_str value)
-{
-	char aad[96], mask[AG_MASK_LEN];
-	struct ag_pg_args a = { 0 };
-	struct ag_buf sealed;
-	PGresult *done = NULL;
-	int rc = -1;
-
-	snprintf(aad, sizeof(aad), "integration:%s:key", PQgetvalue(res, row, D_UUID));
-	if (!has_changed(c->ctl, res, row, value, aad))
-		return 0;
-	ag_buf_init(&sealed, SEALED_MAX);
-	ag_secret_mask(value, mask);
-	if (ag_vault_seal(c->ctl->ctx->master_key, ag_str(aad), value, &sealed) == 0) {
-		ag_pg_arg_i64(&a, ag_pg_i64(res, row, D_INTEGRATION));
-		ag_pg_arg_bytes(&a, ag_buf_str(&sealed));
-		ag_pg_arg_text(&a, mask);
-		done = ag_call_sql(c, SQL_INTEGRATION_RESEAL, &a);
-	}
-	if (done && ag_call_audit(c, "refresh", "integration", PQgetvalue(res, row, D_UUID), NULL, NULL) == 0)
-		rc = ag_publish_catalog(c);
-	PQclear(done);
-	ag_buf_fini(&sealed);
-	if (rc == 0)
-		ag_notice("integration \"%s\": its key has changed where it is kept", PQgetvalue(res, row, D_SLUG));
-	return rc;
-}
-
-/* One of those that are due.  < 0: the manager does not answer, or PostgreSQL. */
-static int
-refresh_one(struct ag_call *c, const PGresult *res, int row)
-{
-	struct ag_secret_at at = { .manager = PQgetvalue(res, row, D_MANAGER), .path = PQgetvalue(res, row, D_PATH),
-		.key = PQgetisnull(res, row, D_KEY) ? NULL : PQgetvalue(res, row, D_KEY),
-		.is_json = ag_pg_bool(res, row, D_IS_JSON) };
-	struct ag_pg_args a = { 0 };
-	struct ag_err err = { "" };
-	struct ag_buf value;
-	PGresult *done;
-	int rc;
-
-	c->actor.org_id = ag_pg_i64(res, row, D_ORG);
-	ag_buf_init(&value, AG_SECRET_MAX);
-	at.auth = ag_secret_auth_open(c->ctl, PQgetvalue(res, row, D_REF_UUID), res, row, D_AUTH);
-	rc = at.auth ? ag_secret_is_own(c, at.manager, at.path, &err)
-	             : ag_err_set(&err, -EINVAL, "its credential does not open");
-	if (rc == 0)
-		rc = ag_secret_fetch(c->ctl->ctx->conf, &at, &value, &err);
-	/* It becomes a line of a request, as one given by hand does. */
-	if (rc == 0 && (memchr(value.p, '\r', value.n) || memchr(value.p, '\n', value.n)))
-		rc = ag_err_set(&err, -EINVAL, "the secret must not hold line feeds");
-	json_object_put(at.auth);
-	if (rc < 0)
-		ag_warn("could not read secret reference \"%s\": %s, serving what was read last",
-		    PQgetvalue(res, row, D_REF_SLUG), err.text);
-	else
-		rc = reseal(c, res, row, ag_buf_str(&value));
-	if (value.p)
-		ag_mem_wipe(value.p, value.n);
-	ag_buf_fini(&value);
-	ag_pg_arg_i64(&a, ag_pg_i64(res, row, D_REF));
-	ag_pg_arg_text(&a, err.text[0] ? err.text : NULL);
-	done = ag_call_sql(c, SQL_SECRET_REF_CHECKED, &a);
-	PQclear(done);
-	return done ? rc : -1;
-}
-
-static void
-refresh(struct ag_call *c, int64_t every_us)
-{
-	AG_AUTO(ag_pgres) PGresult *res = NULL;
-	struct ag_pg_args a = { 0 };
-
-	ag_pg_arg_i64(&a, every_us / AG_US_PER_SEC);
-	res = ag_call_sql(c, SQL_SECRETS_DUE, &a);
-	/* A manager that does not answer holds us up once a look, not once a reference. */
-	for (int i = 0; res && i < PQntuples(res) && refresh_one(c, res, i) == 0; i++)
-		;
-	if (c->in_txn && c->status == 0 && ag_call_commit(c) < 0)
-		ag_warn("could not store what was read anew, trying again");
-}
-
-void
-ag_secrets_tick(struct ag_control *ctl)
-{
-	int64_t every_us = ctl->ctx->conf->credential_refresh, now_us = ag_clock_mono_us();
-	struct ag_call c = { .ctl = ctl, .method = "", .uri = "", .until_us = now_us + ctl->ctx->conf->admin_timeout,
-		.trace_id = "secret-refresh", .actor.is_operator = true };
-
-	if (!ctl->is_loaded || ctl->is_draining || !ctl->ctx->master_key || now_us < ctl->secrets_at_us)
-		return;
-	ctl->secrets_at_us = now_us + (every_us / 4 > AG_US_PER_SEC ? every_us / 4 : AG_US_PER_SEC);
-	ag_plan_init(&c.plan);
-	refresh(&c, every_us);
-	if (c.in_txn)
-		ag_pg_rollback(ctl->pg);
-	if (c.status != 0)
-		ag_plan_abandon(&c.plan, ctl);
-	ag_plan_fini(&c.plan);
-	json_object_put(c.answer);
+	ag_buf_wipe(&m->value);
 }

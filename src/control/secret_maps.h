@@ -24,9 +24,13 @@ struct ag_secret_use {
 	const char *family;
 	struct json_object *configurations;  /* borrowed; NULL none */
 };
+/* What a vault answered a call, which is run again with it. */
+void ag_secret_got_free(struct ag_secret_got *got); /* wiped; NULL-safe */
+
 /* Fetches what it names for that use, if the reference is for it: the workspace, and where the secret will be
  * sent.  A host that is named only for the integration is taken where the reference names none and the caller
- * could have changed that himself. */
+ * could have changed that himself.  A vault is asked first: < 0 with the call deferred, its transaction undone;
+ * when the vault answered the handler is run again from its beginning, with c->got. */
 int ag_secret_map_fetch(struct ag_call *c, struct ag_secret_map *m, const struct ag_secret_use *use) AG_MUST_CHECK;
 /* Remembers it with the integration, or forgets what stood. */
 int ag_secret_map_store(struct ag_call *c, const struct ag_secret_map *m, int64_t integration_id) AG_MUST_CHECK;

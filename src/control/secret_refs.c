@@ -235,7 +235,7 @@ ag_secret_ref_list(struct ag_call *c)
 }
 
 /* Columns of SQL_SECRET_REF_FIND: id, uuid, manager_type, sealed_auth, secret_path, secret_key,
- * allowed_hosts. */
+ * allowed_hosts, version. */
 static PGresult *
 find_in_path(struct ag_call *c)
 {

@@ -19,6 +19,7 @@
 #include "control/auth.h"
 #include "control/call.h"
 #include "control/routes.h"
+#include "control/secret_maps.h"
 #include "control/throttle.h"
 #include "shm/counters.h"
 
@@ -210,6 +211,7 @@ serve(struct ag_call *c, struct evhttp_request *http, bool from_operator)
 		return;
 	if (!(route->flags & (AG_ROUTE_OPERATOR | AG_ROUTE_SIGNED)) && ag_auth_need_org(c) < 0)
 		return;
+	c->again = route->answer;
 	route->answer(c);
 }
 
@@ -351,6 +353,7 @@ ag_call_finish(struct ag_call *c)
 	json_object_put(c->body);
 	json_object_put(c->list);
 	json_object_put(c->answer);
+	ag_secret_got_free(c->got);
 	free(w);
 }
 

@@ -22,7 +22,8 @@
 	" and ($4::text is null or position(lower($4) in lower(name || ' ' || slug)) > 0)",      \
 	SQL_SECRET_REF_OBJECT("p"), "$5", "$6")
 #define SQL_SECRET_REF_FIND                                                                  \
-	"select id, uuid, manager_type, sealed_auth, secret_path, secret_key, allowed_hosts from aigate.secret_reference" \
+	"select id, uuid, manager_type, sealed_auth, secret_path, secret_key, allowed_hosts, updated_at::text" \
+	" from aigate.secret_reference"                                                          \
 	" where organisation_id = $1 and status = 'active' and (slug = $2 or uuid::text = lower($2)) for update"
 #define SQL_SECRET_REF_GET                                                                   \
 	"select " SQL_SECRET_REF_OBJECT("s") " from aigate.secret_reference s where id = $1"
@@ -75,14 +76,19 @@
 	" secret_key = $3, value_format = $4"
 #define SQL_INTEGRATION_SECRET_DROP "delete from aigate.integration_secret where integration_id = $1"
 
-/* $1 seconds since the last look: integrations whose secret is to be read again. */
-#define SQL_SECRETS_DUE                                                                      \
+/* Of an integration and its reference all that reading the secret needs. */
+#define SQL_SECRET_MAPPED                                                                    \
 	"select m.integration_id, i.uuid, i.slug, i.sealed_key, s.id, s.uuid, s.slug, s.manager_type, s.sealed_auth," \
 	" s.secret_path, coalesce(m.secret_key, s.secret_key), coalesce(m.value_format = 'json', false)," \
-	" i.organisation_id from aigate.integration_secret m join aigate.integration i on i.id = m.integration_id and i.status = 'active'" \
-	" join aigate.secret_reference s on s.id = m.secret_reference_id"                        \
+	" i.organisation_id, s.updated_at::text from aigate.integration_secret m join aigate.integration i on i.id = m.integration_id and i.status = 'active'" \
+	" join aigate.secret_reference s on s.id = m.secret_reference_id"
+/* $1 seconds since the last look: integrations whose secret is to be read again. */
+#define SQL_SECRETS_DUE SQL_SECRET_MAPPED                                                    \
 	" where coalesce(s.checked_at < now() - $1::bigint * interval '1 second', true)"         \
 	" order by s.checked_at nulls first, m.integration_id limit 16"
+/* $1 integration, $2 reference, $3 its version: still what was asked for. */
+#define SQL_SECRET_ASKED SQL_SECRET_MAPPED                                                   \
+	" where m.integration_id = $1 and s.id = $2 and s.updated_at::text = $3 for update of m, s"
 #define SQL_SECRET_REF_CHECKED                                                               \
 	"update aigate.secret_reference set checked_at = now(), last_error = $2 where id = $1"
 #define SQL_INTEGRATION_RESEAL                                                               \

@@ -1,4 +1,5 @@
-"""A vault that answers as HashiCorp's does (KV version 2, AppRole); says what it was asked."""
+"""A vault that answers as HashiCorp's does (KV version 2, AppRole); says what it was asked, and may be shut:
+then who asks waits until it is opened."""
 
 import http.server
 import json
@@ -12,6 +13,8 @@ class Vault:
         vault = self
         self.secrets, self.tokens, self.asked, self.wrong = {}, {"hvs.root-token-of-test"}, [], None
         self.roles = {}
+        self.gate, self.waiting = threading.Event(), 0
+        self.gate.set()
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def log_message(self, *_):
@@ -19,12 +22,18 @@ class Vault:
 
             def _answer(self, status, body):
                 text = json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("content-length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
+                try:
+                    self.send_response(status)
+                    self.send_header("content-length", str(len(text)))
+                    self.end_headers()
+                    self.wfile.write(text)
+                except OSError:
+                    pass  # who asked has gone
 
             def do_GET(self):
+                vault.waiting += 1
+                vault.gate.wait(60)
+                vault.waiting -= 1
                 vault.asked.append((self.path, self.headers.get("x-vault-namespace")))
                 found = vault.secrets.get(self.path.removeprefix("/v1/"))
                 if vault.wrong:
@@ -46,5 +55,6 @@ class Vault:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self):
+        self.gate.set()
         self.server.shutdown()
         self.server.server_close()
