@@ -10,6 +10,8 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "conf/conf.h"
+#include "control/gate.h"
 #include "control/sql.h"
 #include "shm/keytab.h"
 
@@ -33,24 +35,63 @@ key_of(struct evhttp_request *http)
 	return v ? ag_str_trim(ag_str(v)) : AG_STR_NONE;
 }
 
+static int
+too_many_failures(struct ag_call *c, int64_t wait_us)
+{
+	c->retry_after_s = (unsigned)((wait_us + AG_US_PER_SEC - 1) / AG_US_PER_SEC);
+	return ag_call_fail(c, 429, "AB06", "too many failed authentications from this address; come back in %u s",
+	    c->retry_after_s);
+}
+
+static struct ag_gate_try
+try_of(const struct ag_call *c, const uint8_t *hash)
+{
+	return (struct ag_gate_try){ .address = c->client_ip, .hash = hash, .now_us = ag_clock_mono_us(),
+		.per_minute = c->ctl->ctx->conf->admin_auth_failures };
+}
+
+int
+ag_auth_may_try(struct ag_call *c)
+{
+	struct ag_gate_try t = try_of(c, NULL);
+	int64_t wait_us;
+
+	return ag_gate_opens(c->ctl->gate, &t, &wait_us) ? 0 : too_many_failures(c, wait_us);
+}
+
+void
+ag_auth_failed(struct ag_call *c)
+{
+	struct ag_gate_try t = try_of(c, NULL);
+
+	ag_gate_failed(c->ctl->gate, &t);
+}
+
 int
 ag_auth_key(struct ag_call *c, struct evhttp_request *http)
 {
 	struct ag_str text = key_of(http);
 	uint8_t hash[AG_SHA256_LEN];
+	struct ag_gate_try t;
 	struct ag_key key;
+	int64_t wait_us;
 	int rc;
 
 	if (text.n == 0)
 		return ag_call_fail(c, 401, "AB05", "no API key: send it as x-portkey-api-key");
 	ag_sha256(text.p, text.n, hash);
+	t = try_of(c, hash);
+	if (!ag_gate_opens(c->ctl->gate, &t, &wait_us))
+		return too_many_failures(c, wait_us);
 	rc = ag_keytab_find(c->ctl->ctx->shm, hash, &key, NULL, 0, NULL);
 	if (rc == -EAGAIN)
 		return ag_call_fail(c, 503, "AB04", "the key is being changed, try again");
-	if (rc < 0 || key.state != AG_KEY_ACTIVE)
-		return ag_call_fail(c, 401, "AB05", "Invalid API Key");
-	if (key.expires_at_us <= ag_clock_wall_us())
-		return ag_call_fail(c, 401, "AB05", "API Key Expired");
+	if (rc < 0 || key.state != AG_KEY_ACTIVE || key.expires_at_us <= ag_clock_wall_us()) {
+		ag_gate_failed(c->ctl->gate, &t);
+		return ag_call_fail(c, 401, "AB05", rc < 0 || key.state != AG_KEY_ACTIVE ? "Invalid API Key"
+		                                                                         : "API Key Expired");
+	}
+	ag_gate_passed(c->ctl->gate, &t);
 	c->actor = (struct ag_actor){ .kind = (enum ag_key_kind)key.kind, .key_id = key.id,
 		.org_id = key.org_id, .workspace_id = key.workspace_id };
 	memcpy(c->actor.scopes, key.scopes, sizeof(c->actor.scopes));

@@ -13,6 +13,7 @@
 #include "conf/conf.h"
 #include "control/alerts.h"
 #include "control/exports.h"
+#include "control/gate.h"
 #include "control/metrics.h"
 #include "control/pg.h"
 #include "control/policy_values.h"
@@ -273,12 +274,13 @@ role_start(struct role *r, struct ag_err *err)
 	ctl->pg = ag_pg_new(ctl->ctx->conf->database ? ctl->ctx->conf->database : "");
 	ctl->keys = ag_keytab_writer_new(ctl->ctx->shm, &repaired);
 	ctl->throttle = ag_throttle_new();
+	ctl->gate = ag_gate_new();
 	ctl->alerts = ctl->base ? ag_alerts_new(ctl) : NULL;
 	ctl->reports = ctl->base ? ag_reader_new(ctl, REPORTS, REPORT_US) : NULL;
 	ctl->exports = ctl->base ? ag_exports_new(ctl) : NULL;
 	ag_list_init(&ctl->refreshes);
 	ctl->asks = ctl->base ? ag_secret_asks_new(ctl->base, ctl->ctx->conf) : NULL;
-	if (!ctl->base || !ctl->pg || !ctl->keys || !ctl->alerts || !ctl->throttle || !ctl->reports ||
+	if (!ctl->base || !ctl->pg || !ctl->keys || !ctl->alerts || !ctl->throttle || !ctl->gate || !ctl->reports ||
 	    !ctl->exports || !ctl->asks)
 		return ag_err_set(err, -ENOMEM, "could not start: out of memory");
 	ctl->metrics = ag_metrics_start(ctl, ctl->ctx->metrics_fd);
@@ -320,6 +322,7 @@ role_stop(struct role *r)
 			event_free(r->signal[i]);
 	ag_alerts_free(r->ctl.alerts);
 	ag_throttle_free(r->ctl.throttle);
+	ag_gate_free(r->ctl.gate);
 	ag_exports_free(r->ctl.exports);
 	ag_secret_asks_free(r->ctl.asks);
 	ag_reader_free(r->ctl.reports);

@@ -17,6 +17,7 @@ struct event_base;
 struct evhttp;
 struct ag_alerts;
 struct ag_exports;
+struct ag_gate;
 struct ag_keytab_writer;
 struct ag_metrics;
 struct ag_pg;
@@ -31,6 +32,7 @@ struct ag_control {
 	struct ag_keytab_writer *keys;    /* owned */
 	struct ag_alerts *alerts;         /* owned */
 	struct ag_throttle *throttle;     /* owned */
+	struct ag_gate *gate;             /* owned: failed authentications */
 	struct ag_reader *reports;        /* owned: what takes long to read, beside pg */
 	struct ag_exports *exports;       /* owned */
 	struct ag_secret_asks *asks;      /* owned: of vaults */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "conf/conf.h"
+#include "control/auth.h"
 #include "control/field.h"
 #include "control/handlers.h"
 #include "control/keys.h"
@@ -443,11 +444,14 @@ find_by_token(struct ag_call *c)
 		ag_call_invalid(c, "token: is required: what stands behind the # of the link");
 		return NULL;
 	}
+	if (ag_auth_may_try(c) < 0)
+		return NULL;
 	ag_sha256(token, strlen(token), hash);
 	ag_pg_arg_bytes(&a, ag_str_n((const char *)hash, sizeof(hash)));
 	res = ag_call_sql(c, SQL_INVITE_BY_TOKEN, &a);
 	if (res && PQntuples(res) == 0) {
 		PQclear(res);
+		ag_auth_failed(c);
 		/* One answer for all: which of them it is concerns nobody who does not hold it. */
 		ag_call_fail(c, 404, "AB08", "no such invite: it was accepted, cancelled, sent again or is expired");
 		return NULL;

@@ -22,6 +22,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/family.c src/control/family.h \
 	src/control/feedback.c \
 	src/control/field.c src/control/field.h \
+	src/control/gate.c src/control/gate.h \
 	src/control/grants.c \
 	src/control/graphs.c \
 	src/control/groups.c \
@@ -79,3 +80,8 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/webhook.c src/control/webhook.h \
 	src/control/workspaces.c
 EXTRA_DIST += src/control/README.md
+
+check_PROGRAMS += tests/unit/test_gate
+TESTS += tests/unit/test_gate
+tests_unit_test_gate_SOURCES = tests/unit/test_gate.c tests/unit/tap.h
+tests_unit_test_gate_LDADD = src/control/libcontrol.a src/base/libbase.a $(SSL_LIBS)

@@ -16,5 +16,7 @@ void ag_throttle_free(struct ag_throttle *t); /* NULL-safe */
 /* who: any number but 0.  per_minute 0: no limit.  false: not now, *out_wait_us until one more fits. */
 bool ag_throttle_take(struct ag_throttle *t, int64_t who, uint64_t per_minute, uint64_t burst,
     int64_t now_us, int64_t *out_wait_us);
+/* Until one more fits, without taking it; 0: now. */
+int64_t ag_throttle_wait(const struct ag_throttle *t, int64_t who, uint64_t per_minute, uint64_t burst, int64_t now_us);
 
 #endif

@@ -135,6 +135,10 @@ D(admin_rate, UINT, "30000", "0", "1000000", NEW,
   "Admin calls a minute one key may make in the long run; more are refused with 429.  0: any number.")
 D(admin_burst, UINT, "3000", "1", "1000000", NEW,
   "Admin calls one key may make at once.")
+D(admin_auth_failures, UINT, "60", "0", "1000000", NEW,
+  "Failed authentications a minute that one address (IPv6: one /64) may have at the admin API, and at once; more are "
+  "refused with 429, without a look at the key.  Keys that were right from there within the last hour are not "
+  "affected.  0: any number.")
 D(admin_timeout, DURATION, "30s", "1s", "10m", NEW,
   "Longest time an admin call waits for PostgreSQL before it is refused with 503.")
 D(credential_dir, PATH, "", "", "", NEW,
