@@ -215,6 +215,7 @@ int
 ag_call_commit(struct ag_call *c)
 {
 	struct ag_err err = { "" };
+	PGresult *locked;
 	int rc;
 
 	if (c->status != 0)
@@ -222,6 +223,10 @@ ag_call_commit(struct ag_call *c)
 	assert(c->in_txn);
 	if (c->if_match[0] && !c->is_matched)
 		return ag_call_fail(c, 412, "AB01", "If-Match: not offered for this call; nothing was changed");
+	locked = ag_call_sql(c, SQL_CHANGE_LOCK, NULL);
+	PQclear(locked);
+	if (!locked)
+		return -1;
 	c->in_txn = false;
 	rc = ag_pg_commit(c->ctl->pg, &err);
 	if (rc == -EINPROGRESS) {

@@ -429,6 +429,22 @@ load_all(struct loader *l, struct ag_plan *plan)
 	return 0;
 }
 
+/* A COMMIT of before, whose answer nobody got, may still be on its way: what it brings would never be
+ * published. */
+static int
+await_changes(struct ag_control *ctl, struct ag_err *err)
+{
+	int rc = ag_pg_begin(ctl->pg, false, err);
+	PGresult *res;
+
+	if (rc < 0)
+		return rc;
+	res = ag_pg_exec(ctl->pg, SQL_LOAD_LOCK, NULL, err);
+	PQclear(res);
+	ag_pg_rollback(ctl->pg);
+	return res ? 0 : -EIO;
+}
+
 int
 ag_publish_load(struct ag_control *ctl, struct ag_err *err)
 {
@@ -443,6 +459,8 @@ ag_publish_load(struct ag_control *ctl, struct ag_err *err)
 	if (!l.seen || !l.restore)
 		rc = ag_err_set(err, -ENOMEM, "could not load: out of memory");
 	else
+		rc = await_changes(ctl, err);
+	if (rc == 0)
 		rc = ag_pg_begin(ctl->pg, true, err);
 	if (rc == 0) {
 		ag_pg_set_deadline(ctl->pg, AG_PG_LOAD_US);

@@ -25,6 +25,12 @@
 	"select id from aigate.organisation where status = 'active'"                             \
 	" and ($1::text is null or slug = $1 or uuid::text = lower($1)) limit 2"
 
+/* A change about to be committed holds the lock until it is seen by all; a load asks for all of it first, and so
+ * begins behind every COMMIT that was under way, its own predecessor's too. */
+#define AG_LOCK_CHANGES "4702958313379115841" /* any number nobody else uses */
+#define SQL_CHANGE_LOCK "select pg_advisory_xact_lock_shared(" AG_LOCK_CHANGES ")"
+#define SQL_LOAD_LOCK   "select pg_advisory_xact_lock(" AG_LOCK_CHANGES ")"
+
 /* ---- meters ---- */
 
 #define SQL_METER_OWNERS                                                                     \
