@@ -78,7 +78,7 @@ ag_guardrail_find(struct ag_call *c, const char *path, int64_t workspace_id, con
 struct guardrail_body {
 	const char *name;
 	struct json_object *checks;  /* borrowed: body */
-	struct json_object *actions; /* owned, with deny and async as they are meant */
+	struct json_object *actions; /* borrowed: body, in the caller's spelling */
 };
 
 static const char *
@@ -105,41 +105,32 @@ read_checks(struct ag_call *c, struct guardrail_body *b)
 	return rc < 0 ? ag_call_invalid(c, "%s: %s", f.path, f.why) : 0;
 }
 
-/* Whatever spelling said it: deny and async are what reads tell. */
+/* Checked, and kept as they were written: a client that compares (Terraform) must find no change. */
 static int
-read_actions(struct ag_call *c, struct json_object *given, struct guardrail_body *b)
+read_actions(struct ag_call *c, struct guardrail_body *b)
 {
 	struct ag_guard_actions actions;
 	struct ag_read_fault f;
 
-	if (!given)
-		return 0;
-	if (ag_guard_read_actions(ag_str(text_of(given)), "actions", &actions, &f) < 0)
-		return ag_call_invalid(c, "%s: %s", f.path, f.why);
-	b->actions = json_tokener_parse(text_of(given));
 	if (!b->actions)
-		return ag_call_fail(c, 500, "AB04", "internal error, trace %s", c->trace_id);
-	json_object_object_add(b->actions, "deny",
-	    json_object_new_boolean((actions.flags & AG_GUARD_DENY) != 0));
-	json_object_object_add(b->actions, "async",
-	    json_object_new_boolean((actions.flags & AG_GUARD_ASYNC) != 0));
+		return 0;
+	if (ag_guard_read_actions(ag_str(text_of(b->actions)), "actions", &actions, &f) < 0)
+		return ag_call_invalid(c, "%s: %s", f.path, f.why);
 	return 0;
 }
 
 static int
 body_read(struct ag_call *c, struct guardrail_body *b)
 {
-	struct json_object *actions = NULL;
-
 	if (ag_field_text(c, c->body, "name", AG_SLUG_MAX, &b->name) == AG_FIELD_BAD ||
 	    ag_field_array(c, c->body, "checks", &b->checks) == AG_FIELD_BAD ||
-	    ag_field_object(c, c->body, "actions", &actions) == AG_FIELD_BAD)
+	    ag_field_object(c, c->body, "actions", &b->actions) == AG_FIELD_BAD)
 		return -1;
 	if (b->name && !*b->name)
 		return ag_call_invalid(c, "name: must not be empty");
 	if (read_checks(c, b) < 0)
 		return -1;
-	return read_actions(c, actions, b);
+	return read_actions(c, b);
 }
 
 static struct json_object *
@@ -155,7 +146,7 @@ answer(const char *uuid, const char *slug, const char *version)
 
 /* ---- making ------------------------------------------------------------------------------- */
 
-/* Whose it will be: a workspace's, or (0) the organisation's. */
+/* Whose it will be: a workspace's, or (0) the organisation's when its own key names none. */
 static int
 owner_of(struct ag_call *c, int64_t *out_workspace_id)
 {
@@ -165,8 +156,6 @@ owner_of(struct ag_call *c, int64_t *out_workspace_id)
 	    ag_field_text(c, c->body, "organisation_id", 64, &org) == AG_FIELD_BAD ||
 	    check_org(c, org) < 0 || ag_workspace_resolve(c, workspace, false, out_workspace_id) < 0)
 		return -1;
-	if (*out_workspace_id == 0 && !org)
-		return ag_call_invalid(c, "workspace_id, organisation_id: one of them is required");
 	return ag_call_need(c, scope_of(*out_workspace_id == 0, AG_VERB_CREATE));
 }
 
@@ -204,7 +193,6 @@ ag_guardrail_create(struct ag_call *c)
 		else
 			create(c, &b, workspace_id);
 	}
-	json_object_put(b.actions);
 }
 
 /* ---- reading ------------------------------------------------------------------------------ */
@@ -309,7 +297,6 @@ ag_guardrail_update(struct ag_call *c)
 		ag_call_ok(c, answer(json_object_get_string(member(now, "id")),
 		    json_object_get_string(member(now, "slug")), PQgetvalue(res, 0, 0)));
 	PQclear(res);
-	json_object_put(b.actions);
 	json_object_put(now);
 }
 

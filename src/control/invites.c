@@ -22,7 +22,7 @@
 /* What an invite says, checked. */
 struct invite_body {
 	const char *email, *role;
-	struct json_object *workspaces; /* owned: [{id, role}], ids of rows */
+	struct json_object *workspaces; /* owned: [{id, role, name}], ids of rows, named as the caller did */
 	struct json_object *scopes;     /* owned; NULL: no keys */
 };
 
@@ -65,6 +65,8 @@ read_workspace(struct ag_call *c, struct invite_body *b, struct json_object *one
 	kept = json_object_new_object();
 	json_object_object_add(kept, "id", json_object_new_int64(id));
 	json_object_object_add(kept, "role", json_object_new_string(role_name));
+	/* What reads tell it by: clients that compare hold on to what they wrote. */
+	json_object_object_add(kept, "name", json_object_new_string(name));
 	json_object_array_add(b->workspaces, kept);
 	return 0;
 }
@@ -227,7 +229,7 @@ link_of(struct ag_call *c, const struct ag_new_key *token)
 static void
 create(struct ag_call *c, const struct invite_body *b)
 {
-	struct json_object *after = NULL, *answer;
+	struct json_object *after = NULL;
 	struct ag_new_key token = { 0 };
 	char uuid[AG_UUID_LEN];
 	int64_t id;
@@ -239,11 +241,9 @@ create(struct ag_call *c, const struct invite_body *b)
 	if (check_newcomer(c, b->email) == 0 && insert(c, b, &token, uuid) == 0 &&
 	    ag_str_copy(ag_str(uuid), c->arg[0], sizeof(c->arg[0])) && read_in_path(c, &after, &id) == 0 &&
 	    ag_call_audit(c, "create", "invite", uuid, NULL, after) == 0 && ag_call_commit(c) == 0) {
-		answer = json_object_new_object();
-		json_object_object_add(answer, "id", json_object_new_string(uuid));
-		json_object_object_add(answer, "invite_link", link_of(c, &token));
-		json_object_object_add(answer, "object", json_object_new_string("invite"));
-		ag_call_ok(c, answer);
+		ag_call_strip(after);
+		json_object_object_add(after, "invite_link", link_of(c, &token));
+		ag_call_ok(c, json_object_get(after));
 	}
 	json_object_put(after);
 	ag_mem_wipe(&token, sizeof(token));

@@ -267,32 +267,58 @@ delete_one(struct ag_call *c, int64_t integration_id, const char *slug)
 	return res ? 0 : -1;
 }
 
-void
-ag_model_delete(struct ag_call *c)
+/* "slugs=a,b" of the query, as the SDKs have it. */
+static int
+delete_queried(struct ag_call *c, int64_t integration_id, const char *p)
 {
-	const char *p = ag_call_query(c, "slugs");
-	struct json_object *before = NULL;
-	struct ag_integration_ref ref;
 	int rc = 0;
 
-	if (ag_integration_find(c, c->arg[0], AG_VERB_UPDATE, &ref) < 0)
-		return;
-	if (!p) {
-		ag_call_invalid(c, "slugs: is required in the query");
-		return;
-	}
-	if (read_before(c, ref.id, &before) < 0)
-		return;
 	while (*p && rc == 0) {
 		size_t n = strcspn(p, ",");
 		char slug[AG_SLUG_MAX + 1];
 
 		if (n > 0)
-			rc = ag_str_copy(ag_str_n(p, n), slug, sizeof(slug)) ? delete_one(c, ref.id, slug)
+			rc = ag_str_copy(ag_str_n(p, n), slug, sizeof(slug)) ? delete_one(c, integration_id, slug)
 			    : ag_call_invalid(c, "slugs: a slug has at most %d bytes", AG_SLUG_MAX);
 		p += n + (p[n] == ',');
 	}
-	if (rc == 0)
+	return rc;
+}
+
+/* {"models": ["a", "b"]}, as the Terraform provider has it. */
+static int
+delete_listed(struct ag_call *c, int64_t integration_id, struct json_object *models)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < json_object_array_length(models); i++) {
+		struct json_object *one = json_object_array_get_idx(models, i);
+
+		rc = json_object_is_type(one, json_type_string)
+		    ? delete_one(c, integration_id, json_object_get_string(one))
+		    : ag_call_invalid(c, "models[%zu]: must be a string", i);
+	}
+	return rc;
+}
+
+void
+ag_model_delete(struct ag_call *c)
+{
+	const char *slugs = ag_call_query(c, "slugs");
+	struct json_object *before = NULL, *models = NULL;
+	struct ag_integration_ref ref;
+
+	if (ag_integration_find(c, c->arg[0], AG_VERB_UPDATE, &ref) < 0 ||
+	    ag_field_array(c, c->body, "models", &models) == AG_FIELD_BAD)
+		return;
+	if (!slugs && !models) {
+		ag_call_invalid(c, "slugs: is required in the query, or models in the body");
+		return;
+	}
+	if (read_before(c, ref.id, &before) < 0)
+		return;
+	if ((!slugs || delete_queried(c, ref.id, slugs) == 0) &&
+	    (!models || delete_listed(c, ref.id, models) == 0))
 		finish(c, "delete", &ref, before);
 	json_object_put(before);
 }

@@ -43,7 +43,8 @@ static const struct {
 	{ "UserList", "object:text total*:int data*:[User]" },
 	{ "InviteWrite", "email*:email role*:admin|member workspaces:[InviteWorkspace] workspace_api_key_details:object" },
 	{ "InviteWorkspace", "id*:text role:admin|manager|member" },
-	{ "InviteMade", "id*:uuid invite_link:text" },
+	{ "InviteMade", "id*:uuid invite_link*:text email:text role:text status:text created_at:time expires_at:time"
+	                " workspaces:[any]" },
 	{ "InviteLink", "inviteLink*:text" },
 	{ "Invite", "object:text id*:uuid email*:text role*:text status*:text created_at:time expires_at:time"
 	            " accepted_at:time? workspaces:[any]" },
@@ -86,8 +87,8 @@ static const struct {
 
 	{ "ProviderWrite", "name:text slug:slug integration_id:text workspace_id:text note:text? expires_at:time?"
 	                   " reset_usage:bool" LIMITS_ONE },
-	{ "Provider", "id*:uuid slug*:slug name*:text integration_id*:text ai_provider_id:text note:text? status*:text"
-	              " expires_at:time? workspace_id:uuid object:text" STAMPS LIMITS_ONE },
+	{ "Provider", "id*:uuid slug*:slug name*:text integration_id*:text ai_provider_id:text"
+	              " ai_provider_name:text note:text? status*:text expires_at:time? workspace_id:uuid object:text" STAMPS LIMITS_ONE },
 	{ "ProviderList", "object:text total*:int data*:[Provider]" },
 	{ "VirtualKeyWrite", "name:text slug:slug provider:text key:text custom_host:uri workspace_id:text note:text?"
 	                     " expires_at:time?" LIMITS_ONE },

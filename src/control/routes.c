@@ -110,6 +110,11 @@ static const struct ag_route routes[] = {
 	    AG_SCOPE_ORGANISATION_SETTINGS_READ, 0 },
 	{ "PUT", "/v1/admin/organisation/defaults", ag_org_defaults_update,
 	    AG_SCOPE_ORGANISATION_SETTINGS_UPDATE, 0 },
+	/* The Terraform provider asks for them here. */
+	{ "GET", "/v2/admin/organisation/defaults", ag_org_defaults_get,
+	    AG_SCOPE_ORGANISATION_SETTINGS_READ, 0 },
+	{ "PUT", "/v2/admin/organisation/defaults", ag_org_defaults_update,
+	    AG_SCOPE_ORGANISATION_SETTINGS_UPDATE, 0 },
 	{ "GET", "/v1/workspace-exclusions/input-guardrails", ag_exclusions_get,
 	    AG_SCOPE_ORGANISATION_EXCLUSIONS_LIST, 0 },
 	{ "PUT", "/v1/workspace-exclusions/input-guardrails", ag_exclusions_update,

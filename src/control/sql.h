@@ -227,9 +227,12 @@
 	" body_patterns = coalesce($15::jsonb, body_patterns), updated_at = now()"               \
 	" where id = $1 returning usage_limits, rate_limits"
 
+/* A provider whose access was withdrawn serves nobody, so it keeps nobody. */
 #define SQL_WORKSPACE_DEPENDENTS                                                             \
 	"select (select count(*) from aigate.api_key where workspace_id = $1 and status <> 'deleted')," \
-	" (select count(*) from aigate.provider where workspace_id = $1 and status = 'active')"
+	" (select count(*) from aigate.provider p join aigate.integration_workspace g"           \
+	" on g.id = p.integration_workspace_id and g.is_enabled"                                 \
+	" where p.workspace_id = $1 and p.status = 'active')"
 
 #define SQL_WORKSPACE_ARCHIVE                                                                \
 	"update aigate.workspace set status = 'archived', slug = slug || '~' || id, is_default = false," \
@@ -658,7 +661,7 @@
 #define SQL_PROVIDER_OBJECT(p)                                                               \
 	"json_build_object('_id', " p ".id, '_expired', coalesce(" p ".expires_at <= now(), false)," \
 	" 'id', " p ".uuid, 'name', " p ".name, 'integration_id', i.slug, 'ai_provider_id', i.family," \
-	" 'note', coalesce(" p ".note, ''), 'status', 'active', 'usage_limits', " p ".usage_limits," \
+	" 'ai_provider_name', i.family, 'note', coalesce(" p ".note, ''), 'status', 'active', 'usage_limits', " p ".usage_limits," \
 	" 'reset_usage', null, 'created_at', " SQL_TIME(p ".created_at") ", 'last_updated_at',"  \
 	" " SQL_TIME(p ".updated_at") ", 'slug', " p ".slug, 'rate_limits', " p ".rate_limits,"  \
 	" 'expires_at', " SQL_TIME(p ".expires_at") ", 'workspace_id', w.uuid, 'object', 'provider')"

@@ -104,7 +104,7 @@
 	", 'expires_at', " SQL_TIME(i ".expires_at") ", 'accepted_at', " SQL_TIME(i ".accepted_at") \
 	", 'status', " SQL_INVITE_STATUS(i) ", 'invited_by', (select uuid from aigate.api_key"    \
 	" where id = " i ".invited_by_key_id), 'workspaces', coalesce((select json_agg(json_build_object(" \
-	"'workspace_id', w.uuid, 'role', e ->> 'role') order by w.id) from jsonb_array_elements(" \
+	"'id', coalesce(e ->> 'name', w.uuid::text), 'workspace_id', w.uuid, 'role', e ->> 'role') order by w.id) from jsonb_array_elements(" \
 	i ".workspaces) e join aigate.workspace w on w.id = (e ->> 'id')::bigint), '[]'))"
 
 /* $1 organisation, $2 role or null, $3 address or null, $4 status or null, $5 limit, $6 offset */

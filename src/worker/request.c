@@ -300,6 +300,7 @@ static const struct route {
 	{ "/readyz", GET, false, serve_readyz },
 	{ "/v1/health", GET, false, serve_health },
 	{ "/v1/admin", ANY, true, serve_admin },
+	{ "/v2/admin", ANY, true, serve_admin },
 	{ "/v1/api-keys", ANY, true, serve_admin },
 	{ "/v1/invites", ANY, true, serve_admin },
 	{ "/v1/integrations", ANY, true, serve_admin },

@@ -23,7 +23,8 @@ def test_a_team_moves_in_and_out(gateway, start_python):
     step = next_step(program, "invited")
     made, again = step["made"], step["again"]
     assert made["id"] == step["one"]["id"] and step["one"]["status"] == "pending"
-    assert step["one"]["workspaces"] == [{"workspace_id": workspace["id"], "role": "manager"}]
+    assert step["one"]["workspaces"] == [
+        {"id": workspace["slug"], "workspace_id": workspace["id"], "role": "manager"}]
     assert [i["id"] for i in step["pending"]["data"]] == [made["id"]] and step["pending"]["total"] == 1
     assert step["all"]["total"] == 2 and [i["email"] for i in step["all"]["data"]] == ["gone@example.com"]
     assert accept(gateway, made["invite_link"].partition("#")[2]).status == 404
