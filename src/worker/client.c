@@ -12,6 +12,7 @@
 
 #define CLIENT_READ      16384   /* bytes read at once while a head is awaited */
 #define CLIENT_READ_BODY 262144
+#define INVITE_BODY_MAX  4096    /* who accepts an invite brings a token and a name */
 #define CLIENT_OUT_MAX   ((size_t)8 << 20)
 #define CLIENT_KEEP_BUF  CLIENT_READ /* what an empty buffer grows to: kept for the next request */
 
@@ -373,6 +374,14 @@ is_stranger(const struct ag_client *c, const struct ag_http_head *head)
 	return rc < 0 && rc != -EAGAIN;
 }
 
+/* But for the token of an invite, which is all a newcomer has, and short. */
+static bool
+is_newcomer(const struct ag_client *c, const struct ag_http_head *head)
+{
+	return !c->is_chunked && c->body_len <= INVITE_BODY_MAX &&
+	    ag_str_eq(head->path, AG_STR("/v1/invites/accept"));
+}
+
 /* The head is whole in the scratch head: take note of the body, or refuse it. */
 static bool
 client_begin_body(struct ag_client *c, const struct ag_http_head *head)
@@ -387,7 +396,8 @@ client_begin_body(struct ag_client *c, const struct ag_http_head *head)
 		ag_reply_bad_message(c, 413, "the body is larger than max_body");
 		return false;
 	}
-	if ((c->is_chunked || c->in.n < c->head_len + c->body_len) && is_stranger(c, head)) {
+	if ((c->is_chunked || c->in.n < c->head_len + c->body_len) && is_stranger(c, head) &&
+	    !is_newcomer(c, head)) {
 		c->is_chunked = false;
 		c->body_len = 0;
 		c->is_body_left = true;

@@ -70,6 +70,22 @@ def test_an_invite_becomes_a_user_with_workspaces_and_keys(gateway):
         assert secret not in dump and secret not in gateway.log
 
 
+def test_an_acceptance_may_arrive_in_pieces(gateway):
+    """Nobody waits for the body of a stranger; for that of an invite, which is short, they do."""
+    body = json.dumps({"token": invite(gateway, "ada@example.com"), "first_name": "Ada"})
+    head = ("POST /v1/invites/accept HTTP/1.1\r\nhost: gateway.test\r\ncontent-type: application/json\r\n"
+            "expect: 100-continue\r\ncontent-length: {}\r\n\r\n")
+    connection = gateway.connect()
+    connection.send(head.format(len(body)))
+    assert connection.sock.recv(100).startswith(b"HTTP/1.1 100 "), "the body is waited for"
+    connection.send(body)
+    answer = connection.read_answer("POST")
+    assert answer.status == 200 and answer.json["email"] == "ada@example.com"
+    long = gateway.connect()
+    long.send(head.format(5000))
+    assert long.read_answer("POST").status == 400, "for a long one they do not"
+
+
 def test_only_the_latest_link_of_a_pending_invite_works(gateway):
     first = invite(gateway, "bob@example.com")
     one = gateway.admin("GET", "/admin/users/invites?email=bob@example.com")["data"][0]
