@@ -81,6 +81,7 @@ def test_a_feature_in_three_tiers(gateway, mock, run_python):
     """The guide's whole setup in one script: each tier sees, is served and is refused what it should be,
     and knows its limits."""
     got = json.loads(run_python("tiers.py", ADMIN_KEY=gateway.admin_key, PROVIDER_URL=mock.url + "/v1"))
+    assert [(status, "subscription_tier" in message) for status, message in got["refused"]] == [(400, True)] * 2
     tiers = {"enterprise": (["gpt-4o", "gpt-4o-mini", "o3-mini"], 500, 1000, 400),
              "professional": (["gpt-4.1-mini", "gpt-4o-mini"], 100, 100, 80),
              "starter": (["gpt-4o-mini"], 25, 10, 20)}
@@ -90,8 +91,8 @@ def test_a_feature_in_three_tiers(gateway, mock, run_python):
         assert seen["served"] == models and seen["refused"] == sorted(
             {"gpt-4o", "gpt-4o-mini", "gpt-4.1-mini", "o3-mini"} - set(models))
         found = {(m["scope"], m["kind"], m["limit"]): m for m in seen["limits"]["limits"]}
-        assert {("api_key", "budget", 10), ("api_key", "rate", 60), ("integration", "budget", budget),
-                ("integration", "rate", rpm)} <= set(found), sorted(found)
+        assert {("api_key", "budget", 10), ("api_key", "rate", 60), ("workspace", "budget", 2 * budget),
+                ("integration", "budget", budget), ("integration", "rate", rpm)} <= set(found), sorted(found)
         assert found["integration", "budget", budget]["alert_threshold"] == alert
         assert 0 < found["integration", "budget", budget]["used"] < 1
     assert mock.stats()["requests"] == 2 * sum(len(t[0]) for t in tiers.values())

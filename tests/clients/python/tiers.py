@@ -8,6 +8,7 @@ import os
 import httpx
 from portkey_ai import Portkey
 from portkey_ai._vendor import openai
+from portkey_ai.api_resources.exceptions import APIStatusError
 
 BASE, ADMIN_KEY = os.environ["GATEWAY_URL"], os.environ["ADMIN_KEY"]
 TIERS = {
@@ -26,19 +27,22 @@ def admin(method, path, body=None):
 
 
 def set_schema():
-    """Each key says which tier it is of; where schemas are not served, keys say so anyhow."""
-    answer = httpx.put(BASE + "/admin/organisation/settings", headers={"x-portkey-api-key": ADMIN_KEY}, json={
-        "api_key_metadata_schema": {
-            "type": "object", "additionalProperties": True, "required": ["subscription_tier"],
-            "properties": {"subscription_tier": {"type": "string", "enum": list(TIERS)},
-                           "user_email": {"type": "string"}}}})
-    return answer.status_code == 200
+    """Each key says which tier it is of."""
+    admin("PUT", "/admin/organisation/settings", {"api_key_metadata_schema": {
+        "type": "object", "additionalProperties": True, "required": ["subscription_tier"],
+        "properties": {"subscription_tier": {"type": "string", "enum": list(TIERS)},
+                       "user_email": {"type": "string"}}}})
 
 
 def make_workspaces():
-    return {tier: portkey.admin.workspaces.create(
+    """One a tier, with a budget over all it uses, whatever integrations it gets later."""
+    made = {tier: portkey.admin.workspaces.create(
         name=f"{tier.title()} Customers", description=f"Customers of the {tier} tier",
         defaults={"metadata": {"subscription_tier": tier}}) for tier in TIERS}
+    for tier, workspace in made.items():
+        admin("PUT", f"/admin/workspaces/{workspace.id}", {"usage_limits": [
+            {"type": "cost", "credit_limit": 2 * TIERS[tier]["budget"], "periodic_reset": "monthly"}]})
+    return made
 
 
 def provision(workspaces):
@@ -64,6 +68,15 @@ def set_model_rules():
             "defaults": ["gpt-4o-mini"],
             "metadata_routing": {"subscription_tier": {t: TIERS[t]["models"] for t in TIERS}}}}}])
     admin("PUT", "/admin/organisation/defaults", {"input_guardrails": [rules.slug]})
+
+
+def refused_key(workspace, **metadata):
+    try:
+        portkey.api_keys.create(name="refused", type="workspace", sub_type="service", workspace_id=workspace.slug,
+                                scopes=["completions.write"], defaults={"metadata": metadata})
+    except APIStatusError as error:
+        return [error.status_code, str(error)]
+    return None
 
 
 def make_key(tier, workspace):
@@ -102,13 +115,14 @@ def use(tier, key):
 
 
 def main():
-    has_schema = set_schema()
+    set_schema()
     workspaces = make_workspaces()
     provision(workspaces)
     set_model_rules()
     keys = {tier: make_key(tier, workspaces[tier]) for tier in TIERS}
-    print(json.dumps({"has_schema": has_schema, "workspaces": {t: w.slug for t, w in workspaces.items()},
-                      "keys": keys, "seen": {tier: use(tier, keys[tier]) for tier in TIERS}}))
+    refused = [refused_key(workspaces["starter"], user_email="eve@example.com"),
+               refused_key(workspaces["starter"], subscription_tier="platinum")]
+    print(json.dumps({"refused": refused, "keys": keys, "seen": {tier: use(tier, keys[tier]) for tier in TIERS}}))
 
 
 main()
