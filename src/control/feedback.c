@@ -60,6 +60,16 @@ read_weight(struct ag_call *c, struct json_object *in, struct json_object *out)
 	return 0;
 }
 
+/* "traceID" is what the Node SDK declares. */
+static int
+read_trace(struct ag_call *c, struct json_object *in, const char **out)
+{
+	if (ag_field_text(c, in, "trace_id", 256, out) == AG_FIELD_BAD ||
+	    (!*out && ag_field_text(c, in, "traceID", 256, out) == AG_FIELD_BAD))
+		return -1;
+	return *out && **out ? 0 : ag_call_invalid(c, "trace_id: is required");
+}
+
 /* What is given, in the form it is stored in; NULL: answered. */
 static struct json_object *
 read_feedback(struct ag_call *c, struct json_object *in, bool is_new)
@@ -69,10 +79,7 @@ read_feedback(struct ag_call *c, struct json_object *in, bool is_new)
 
 	if (!json_object_is_type(in, json_type_object)) {
 		ag_call_invalid(c, "feedback must be an object, or an array of objects");
-	} else if (is_new && ag_field_text(c, in, "trace_id", 256, &trace) != AG_FIELD_BAD &&
-	    (!trace || !*trace)) {
-		ag_call_invalid(c, "trace_id: is required");
-	} else if (c->status == 0 && read_value(c, in, true, out) == 0 && read_weight(c, in, out) == 0 &&
+	} else if ((!is_new || read_trace(c, in, &trace) == 0) && read_value(c, in, true, out) == 0 && read_weight(c, in, out) == 0 &&
 	    ag_field_metadata(c, in, "metadata", &metadata) != AG_FIELD_BAD) {
 		if (is_new && !json_object_object_get(out, "weight"))
 			json_object_object_add(out, "weight", json_object_new_int(1));

@@ -148,21 +148,36 @@ ask_graph(struct ag_call *c, const struct graph *g)
 	ag_call_read(c, r.ask, answer);
 }
 
+/* As the Node SDK has them. */
+static const struct {
+	const char *spelled, *path;
+} spellings[] = {
+	{ "users-requests", "users/requests" },
+	{ "errors-rate", "errors/rate" },
+	{ "errors-stack", "errors/stacks" },
+	{ "errors-status-code", "errors/status-codes" },
+	{ "requests-rescued", "requests/rescued" },
+	{ "cache-hit-rate", "cache/hit-rate" },
+	{ "cache-latency", "cache/latency" },
+	{ "feedbacks/score", "feedbacks/scores" },
+};
+
 void
 ag_analytics_graph(struct ag_call *c)
 {
-	for (size_t i = 0; i < AG_ARRAY_LEN(graphs); i++) {
-		const char *path = graphs[i].path;
-		size_t n = strlen(c->arg[0]);
+	char asked[2 * AG_SLUG_MAX + 2];
+	const char *path = asked;
 
-		if (strncmp(path, c->arg[0], n) != 0)
-			continue;
-		if (c->arg[1][0] ? path[n] == '/' && strcmp(path + n + 1, c->arg[1]) == 0 : path[n] == '\0') {
+	snprintf(asked, sizeof(asked), "%s%s%s", c->arg[0], c->arg[1][0] ? "/" : "", c->arg[1]);
+	for (size_t i = 0; i < AG_ARRAY_LEN(spellings); i++)
+		if (strcmp(spellings[i].spelled, asked) == 0)
+			path = spellings[i].path;
+	for (size_t i = 0; i < AG_ARRAY_LEN(graphs); i++)
+		if (strcmp(graphs[i].path, path) == 0) {
 			ask_graph(c, &graphs[i]);
 			return;
 		}
-	}
-	ag_call_not_found(c, "graph", c->arg[1][0] ? c->arg[1] : c->arg[0]);
+	ag_call_not_found(c, "graph", asked);
 }
 
 void
