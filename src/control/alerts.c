@@ -427,3 +427,9 @@ ag_alerts_loaded(struct ag_alerts *a)
 			a->seen[ix] = (struct seen){ .id = 0 };
 	ag_deliver_wake(a->deliver);
 }
+
+void
+ag_alerts_wake(struct ag_alerts *a)
+{
+	ag_deliver_wake(a->deliver);
+}

@@ -35,6 +35,8 @@ void ag_alerts_edited(struct ag_alerts *a, uint32_t meter_ix);
  * resets and name of which mean nothing) without waiting for their next use. */
 int ag_alerts_before_policy_edit(struct ag_call *c, int64_t policy_id) AG_MUST_CHECK;
 void ag_alerts_policy_edited(struct ag_alerts *a, const struct ag_meter_def *def);
+/* Somebody else stored an alert: it may be delivered now. */
+void ag_alerts_wake(struct ag_alerts *a);
 /* Everything was loaded anew: any meter may have been edited. */
 void ag_alerts_loaded(struct ag_alerts *a);
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "control/field.h"
 #include "control/handlers.h"
+#include "control/key_schedule.h"
 #include "control/keys.h"
 #include "control/rules.h"
 #include "control/limits.h"
@@ -40,6 +41,7 @@ struct key_body {
 	int64_t expires_at_us;
 	struct json_object *metadata, *emails;       /* borrowed: body, or conformed */
 	struct json_object *scopes, *usage, *rates, *conformed;  /* owned; stored form */
+	struct ag_key_policy policy;
 };
 
 static void
@@ -49,6 +51,7 @@ key_body_fini(struct key_body *b)
 	json_object_put(b->usage);
 	json_object_put(b->rates);
 	json_object_put(b->conformed);
+	ag_key_policy_fini(&b->policy);
 }
 
 static int
@@ -104,10 +107,9 @@ read_emails(struct ag_call *c, struct key_body *b)
 static int
 key_body_read(struct ag_call *c, struct key_body *b, const struct ag_kind *kind)
 {
-	static const char *const unserved[] = { "rotation_policy", NULL };
 	enum ag_field f;
 
-	if (ag_field_refuse(c, c->body, unserved, "") < 0 ||
+	if (ag_key_policy_read(c, &b->policy) < 0 ||
 	    ag_field_text(c, c->body, "name", NAME_MAX_BYTES, &b->name) == AG_FIELD_BAD)
 		return -1;
 	if (b->name && !*b->name)
@@ -311,7 +313,8 @@ make(struct ag_call *c, struct key_body *b, const struct ag_kind *kind, int64_t 
 		return ag_call_fail(c, 500, "AB04", "no random numbers");
 	if (insert(c, b, kind, workspace_id, user_id, key, &id, uuid) == 0 &&
 	    ag_meters_sync(c, "key", id, stored_text(b->usage), stored_text(b->rates), false) == 0 &&
-	    ag_rules_of_key(c, id, workspace_id) == 0 && ag_key_read(c, id, &after) == 0 &&
+	    ag_rules_of_key(c, id, workspace_id) == 0 && ag_key_policy_store(c, id, &b->policy) == 0 &&
+	    ag_key_read(c, id, &after) == 0 &&
 	    ag_call_audit(c, "create", "api_key", uuid, NULL, after) == 0)
 		rc = ag_publish_key(c, id);
 	json_object_put(after);
@@ -463,7 +466,8 @@ ag_api_key_update(struct ag_call *c)
 	if (ag_key_find(c, AG_KEY_TO_UPDATE, &id, &kind) == 0 && key_body_read(c, &b, kind) == 0 &&
 	    ag_key_read(c, id, &before) == 0 && ag_call_match(c, before) == 0 &&
 	    apply_to_standing(c, &b, kind, before) == 0 && update_row(c, &b, id) == 0 &&
-	    ag_rules_of_key(c, id, workspace_of(before)) == 0 && ag_key_read(c, id, &after) == 0 &&
+	    ag_rules_of_key(c, id, workspace_of(before)) == 0 && ag_key_policy_store(c, id, &b.policy) == 0 &&
+	    ag_key_read(c, id, &after) == 0 &&
 	    ag_call_audit(c, "update", "api_key", uuid_of(before), before, after) == 0 &&
 	    ag_publish_key(c, id) == 0 && ag_call_commit(c) == 0) {
 		ag_call_tag(c, after);

@@ -31,7 +31,8 @@ ag_call_audit(struct ag_call *c, const char *action, const char *object_kind,
 	PGresult *res;
 
 	arg_id(&a, c->actor.org_id);
-	ag_pg_arg_text(&a, c->actor.is_operator ? "operator" : c->actor.person_id ? "user" : "api_key");
+	ag_pg_arg_text(&a, c->actor.is_operator ? "operator" : c->actor.person_id ? "user"
+	    : c->actor.key_id ? "api_key" : "system");
 	arg_id(&a, c->actor.key_id ? c->actor.key_id : c->actor.person_id);
 	ag_pg_arg_text(&a, action);
 	ag_pg_arg_text(&a, object_kind);

@@ -14,6 +14,7 @@
 #include "control/alerts.h"
 #include "control/exports.h"
 #include "control/gate.h"
+#include "control/key_schedule.h"
 #include "control/metrics.h"
 #include "control/pg.h"
 #include "control/policy_values.h"
@@ -175,6 +176,7 @@ role_on_tick(evutil_socket_t fd, short what, void *arg)
 	ag_shadow_tick(&r->ctl);
 	ag_alerts_tick(r->ctl.alerts);
 	ag_secrets_tick(&r->ctl);
+	ag_key_schedule_tick(&r->ctl);
 	ag_exports_tick(r->ctl.exports);
 	ag_metrics_tick(r->ctl.metrics);
 }

@@ -47,6 +47,7 @@ struct ag_control {
 	uint32_t freed_meters; /* slots given back since the last sweep */
 	uint32_t idle_sweeps;
 	int64_t loaded_at_us;
+	int64_t rotations_at_us; /* monotonic: when to look whether keys are due for new secrets */
 	int64_t secrets_at_us; /* monotonic: when to look whether secrets kept elsewhere are to be read */
 	uint32_t shadow_noted; /* hdr.would_refuse when shadow.c had stored all */
 	uint32_t values_noted; /* hdr.policy_made when policy_values.c had noted all */

@@ -18,6 +18,7 @@ void ag_api_key_update(struct ag_call *c);
 void ag_api_key_delete(struct ag_call *c);
 
 void ag_api_key_rotate(struct ag_call *c);
+void ag_api_key_tell(struct ag_call *c);
 void ag_api_key_forget(struct ag_call *c);
 
 void ag_member_add(struct ag_call *c);

@@ -31,7 +31,8 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/integrations.c \
 	src/control/invites.c \
 	src/control/key_read.c \
-	src/control/key_rotate.c src/control/key_scopes.c src/control/keys.h \
+	src/control/key_rotate.c src/control/key_schedule.c src/control/key_schedule.h \
+	src/control/key_scopes.c src/control/keys.h \
 	src/control/limits.c src/control/limits.h \
 	src/control/load.c \
 	src/control/members.c \

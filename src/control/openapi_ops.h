@@ -38,6 +38,7 @@ static const struct op {
 	{ "PUT", "/v1/admin/users/{}", "Give a person another role", "", "RoleWrite", NULL },
 	{ "DELETE", "/v1/admin/users/{}", "Remove a person and the person's keys", "", NULL, NULL },
 	{ "POST", "/v1/api-keys/{}/rotate", "Give a key a new secret, told once", "", "KeyRotate", "KeyRotated" },
+	{ "POST", "/v1/api-keys/{}/new-secret", "Tell the secret a key got by its timetable", "", NULL, "KeyRotated" },
 	{ "POST", "/v1/api-keys/{}/{}", "Make a key (organisation/service, workspace/service or workspace/user); its secret"
 	  " is told once", "", "KeyWrite", "KeyMade" },
 	CRUD("/v1/api-keys", "key", PAGE " workspace_id ids", "Key", "KeyWrite", "KeyMade"),

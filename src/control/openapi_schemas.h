@@ -53,10 +53,13 @@ static const struct {
 
 	{ "KeyDefaults", "metadata:object? config_id:text? allow_config_override:bool?" },
 	{ "KeyWrite", "name:text description:text? workspace_id:text user_id:uuid scopes:[text] defaults:KeyDefaults?"
-	              " alert_emails:[email]? expires_at:time? reset_usage:bool" LIMITS_ONE },
+	              " alert_emails:[email]? expires_at:time? reset_usage:bool rotation_policy:RotationPolicy?" LIMITS_ONE },
+	{ "RotationPolicy", "rotation_period:weekly|monthly rotation_period_days:int next_rotation_at:time?"
+	                    " key_transition_period_ms:int" },
 	{ "Key", "id*:uuid key*:text name*:text description:text type*:text organisation_id:uuid workspace_id:uuid?"
 	         " user_id:uuid? status*:active|exhausted|expired expires_at:time? scopes*:[text] defaults*:KeyDefaults"
-	         " alert_emails:[text]? key_transition_expires_at:time? object*:text" STAMPS LIMITS_ONE },
+	         " alert_emails:[text]? key_transition_expires_at:time? object*:text rotation_policy:RotationPolicy?"
+	         " new_secret_waiting:bool" STAMPS LIMITS_ONE },
 	{ "KeyList", "object:text total*:int data*:[Key]" },
 	{ "KeyMade", "id*:uuid key*:text object:text" },
 	{ "KeyRotate", "key_transition_period_ms:int" },

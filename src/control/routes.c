@@ -38,6 +38,7 @@ static const struct ag_route routes[] = {
 
 	{ "GET", "/v1/api-keys", ag_api_key_list, NONE, 0 },
 	{ "POST", "/v1/api-keys/{}/rotate", ag_api_key_rotate, NONE, 0 },
+	{ "POST", "/v1/api-keys/{}/new-secret", ag_api_key_tell, NONE, 0 },
 	{ "POST", "/v1/api-keys/{}/{}", ag_api_key_create, NONE, 0 },
 	{ "GET", "/v1/api-keys/{}", ag_api_key_get, NONE, 0 },
 	{ "GET", "/v1/api-keys/{}/limits", ag_api_key_limits, NONE, 0 },

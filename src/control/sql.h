@@ -131,8 +131,13 @@
 /* What waits: id, webhook taken, command taken, the text to deliver or null when it is not time. */
 #define SQL_ALERT_DUE                                                                        \
 	"select a.id, a.webhook_at is not null, a.command_at is not null,"                       \
-	" case when a.next_attempt_at <= now() then json_build_object('object', 'alert', 'id', a.uuid," \
-	" 'kind', a.kind, 'reason', a.reason, 'scope', case a.level when 'key' then 'api_key'"   \
+	" case when a.next_attempt_at > now() then null when a.kind = 'rotated' then"            \
+	" json_build_object('object', 'alert', 'id', a.uuid, 'kind', a.kind, 'reason', a.reason," \
+	" 'scope', 'api_key', 'scope_id', a.scope_uuid, 'name', a.scope_name, 'organisation_id', o.uuid," \
+	" 'workspace_id', w.uuid, 'workspace', w.slug, 'key_transition_expires_at', "            \
+	SQL_TIME("a.transition_ends_at") ", 'created_at', " SQL_TIME("a.created_at")             \
+	", 'alert_emails', (select to_json(k.alert_emails) from aigate.api_key k where k.id = a.scope_id))" \
+	" else json_build_object('object', 'alert', 'id', a.uuid, 'kind', a.kind, 'reason', a.reason, 'scope', case a.level when 'key' then 'api_key'"   \
 	" when 'grant' then 'integration' else a.level end, 'scope_id', a.scope_uuid,"           \
 	" 'name', a.scope_name, 'value_key', a.value_key, 'organisation_id', o.uuid, 'workspace_id', w.uuid,"              \
 	" 'workspace', w.slug, 'type', case a.unit when 'nusd' then 'cost' else a.unit end,"     \
@@ -397,7 +402,9 @@
 	" 'reset_usage', null, 'expires_at', " SQL_TIME(k ".expires_at") ", 'last_reset_at', null," \
 	" 'next_usage_reset_at', null, 'alert_emails', to_json(" k ".alert_emails),"             \
 	" 'expiry_enforced', 0, 'allow_config_override', " k ".allow_config_override::int,"      \
-	" 'last_rotated_at', " SQL_TIME(k ".rotated_at") ", 'rotation_policy', null,"            \
+	" 'last_rotated_at', " SQL_TIME(k ".rotated_at") ", 'rotation_policy', " k ".rotation_policy"\
+	" || jsonb_build_object('next_rotation_at', " SQL_TIME(k ".next_rotation_at") ")"        \
+	", 'new_secret_waiting', " k ".rotation_seed is not null and " k ".secret_told_at is null," \
 	" 'key_transition_expires_at', case when " k ".former_expires_at > now() then "          \
 	SQL_TIME(k ".former_expires_at") " end, '_version', " k ".xmin::text,"                   \
 	" 'api_key_defaults_id', null, 'scopes', to_json(" k ".scopes),"                         \
@@ -470,7 +477,8 @@
 	" updated_at = now() where id = $1 returning usage_limits, rate_limits"
 
 #define SQL_KEY_DELETE                                                                       \
-	"update aigate.api_key set status = 'deleted', updated_at = now() where id = $1"
+	"update aigate.api_key set status = 'deleted', rotation_seed = null, next_rotation_at = null," \
+	" updated_at = now() where id = $1"
 
 #define SQL_USER_FIND                                                                        \
 	"select id from aigate.app_user where organisation_id = $1 and uuid::text = lower($2)"   \
