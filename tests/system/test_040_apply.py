@@ -235,3 +235,101 @@ def test_members_come_and_go(gateway, apply):
     says_nothing_to_do(apply(tree))
     assert "- member shop/ada@example.com" in apply(tree, "--prune", "--yes").stdout
     assert gateway.admin("GET", "/admin/workspaces/shop")["users"] == []
+
+
+# -- persons -----------------------------------------------------------------------------------
+
+TEAM = {
+    "workspaces": [{"slug": "shop", "name": "Shop", "users": [{"email": "ada@example.com", "role": "manager"},
+                                                              {"email": "bob@example.com"}]},
+                   {"slug": "lab", "name": "Lab", "users": [{"email": "ada@example.com"}]}],
+    "users": [{"email": "ada@example.com", "role": "member"}, {"email": "bob@example.com", "role": "admin"}],
+}
+
+
+def invites(gateway):
+    return {i["email"]: i for i in gateway.admin("GET", "/admin/users/invites?status=pending")["data"]}
+
+
+def test_persons_of_a_file_are_invited_to_their_workspaces(gateway, apply):
+    done = apply(TEAM, "--dry-run", check=False)
+    assert done.returncode == DIFFERS and "+ invite ada@example.com" in done.stdout and invites(gateway) == {}
+    links = {i["email"]: i["invite_link"] for i in report(apply(TEAM, "-o", "json"))["invites"]}
+    slugs = {w["id"]: w["slug"] for w in gateway.admin("GET", "/admin/workspaces")["data"]}
+    asked = {email: (i["role"], {slugs[w["workspace_id"]]: w["role"] for w in i["workspaces"]})
+             for email, i in invites(gateway).items()}
+    assert asked == {"ada@example.com": ("member", {"shop": "manager", "lab": "member"}),
+                     "bob@example.com": ("admin", {"shop": "member"})}
+    says_nothing_to_do(apply(TEAM))
+
+    # Accepted, they are users and members, and there is still nothing to do.
+    for email, link in links.items():
+        assert people.accept(gateway, link.partition("#")[2]).status == 200, email
+    says_nothing_to_do(apply(TEAM))
+    TEAM_NOW = json.loads(json.dumps(TEAM).replace('"admin"', '"member"').replace("manager", "admin"))
+    done = apply(TEAM_NOW)
+    assert "~ user bob@example.com" in done.stdout and 'role: "admin" -> "member"' in done.stdout
+    assert "~ member shop/ada@example.com" in done.stdout
+    says_nothing_to_do(apply(TEAM_NOW))
+    assert {u["email"]: u["role"] for u in gateway.admin("GET", "/admin/users")["data"]} \
+        == {"ada@example.com": "member", "bob@example.com": "member"}
+
+
+def test_an_invite_that_says_something_else_is_made_anew(gateway, apply):
+    apply(TEAM)
+    before = invites(gateway)
+    other = json.loads(json.dumps(TEAM).replace('"email": "ada@example.com", "role": "member"',
+                                                '"email": "ADA@example.com", "role": "admin"'))
+    done = apply(other)
+    assert "~ invite ADA@example.com" in done.stdout and 'role: "member" -> "admin"' in done.stdout
+    assert "+ invite ADA@example.com" in done.stdout and "bob" not in done.stdout
+    says_nothing_to_do(apply(other))
+    after = invites(gateway)
+    assert after["bob@example.com"]["id"] == before["bob@example.com"]["id"]
+    assert after["ADA@example.com"]["role"] == "admin"
+    del other["workspaces"][1]["users"]
+    assert "workspaces: " in apply(other).stdout
+    assert len(invites(gateway)["ADA@example.com"]["workspaces"]) == 1
+
+
+def test_pruning_takes_persons_and_invites_but_no_owner(gateway, apply):
+    owner = people.user(gateway, "olga@example.com", "admin")["id"]
+    gateway.sql(f"UPDATE aigate.app_user SET role = 'owner' WHERE uuid = '{owner}'")
+    people.user(gateway, "eve@example.com")
+    people.invite(gateway, "mallory@example.com")
+    apply(TEAM)
+    done = apply({"users": TEAM["users"]}, "--prune", check=False)
+    assert done.returncode != NOTHING and "yes" in done.stderr, "deleting asks first"
+    assert "- user eve@example.com" in done.stdout and "- invite mallory@example.com" in done.stdout
+    assert "olga" not in done.stdout
+    assert gateway.admin("GET", "/admin/users")["total"] == 2
+    apply({"users": TEAM["users"]}, "--prune", "--yes")
+    assert [u["email"] for u in gateway.admin("GET", "/admin/users")["data"]] == ["olga@example.com"]
+    assert set(invites(gateway)) == {"ada@example.com", "bob@example.com"}
+
+
+def test_persons_of_an_export_move_to_another_gateway(gateway, gateway_factory, apply, tmp_path):
+    people.user(gateway, "carl@example.com", workspaces=[])
+    apply(TEAM)
+    gateway.admin("POST", "/admin/workspaces/lab/users", {"users": [{
+        "id": gateway.admin("GET", "/admin/users")["data"][0]["id"], "role": "manager"}]})
+    text = gateway.ctl("export").stdout
+    says_nothing_to_do(apply(text))
+    (tmp_path / "moved.yaml").write_text(text)
+    other = gateway_factory()
+    other.ctl("apply", "-f", str(tmp_path / "moved.yaml"))
+    asked = {email: (i["role"], len(i["workspaces"])) for email, i in invites(other).items()}
+    assert asked == {"ada@example.com": ("member", 2), "bob@example.com": ("admin", 1),
+                     "carl@example.com": ("member", 1)}
+    done = other.ctl("apply", "-f", str(tmp_path / "moved.yaml"))
+    assert "nothing to do" in done.stdout
+
+
+@pytest.mark.parametrize("text, words", [
+    ("users: {}\n", "must be a list"), ("users:\n- ada\n", "is a mapping"), ("users:\n- role: admin\n", "email is missing"),
+    ("users:\n- {email: a@b.c, name: x}\n", "not a member of user"),
+    ("users:\n- {email: a@b.c}\n- {email: A@b.c}\n", "stands twice"),
+    ("workspaces:\n- slug: shop\n  users: [{email: who@example.com}]\n", "among the file's users")])
+def test_persons_a_file_says_wrongly(apply, text, words):
+    done = apply(text, check=False)
+    assert done.returncode == 4 and words in done.stderr, done.stderr

@@ -39,6 +39,11 @@ lock(struct ctl *ctl, int *out_fd)
 	return CTL_OK;
 }
 
+/* What is told once. */
+struct told {
+	struct json_object *keys, *invites; /* owned: [{workspace, name, id, key}], [{email, invite_link}] */
+};
+
 /* ---- showing ---- */
 
 static const char *
@@ -134,7 +139,7 @@ show(const struct ctl_plan *plan, bool is_dry_run)
 }
 
 static struct json_object *
-report_new(const struct ctl_plan *plan, size_t n_done, struct json_object *keys)
+report_new(const struct ctl_plan *plan, size_t n_done, const struct told *told)
 {
 	struct json_object *report = json_object_new_object(), *steps = json_object_new_array();
 
@@ -155,7 +160,8 @@ report_new(const struct ctl_plan *plan, size_t n_done, struct json_object *keys)
 	}
 	json_object_object_add(report, "changes", steps);
 	json_object_object_add(report, "unchanged", json_object_new_int64(plan->n_same));
-	json_object_object_add(report, "keys", json_object_get(keys));
+	json_object_object_add(report, "keys", json_object_get(told->keys));
+	json_object_object_add(report, "invites", json_object_get(told->invites));
 	return report;
 }
 
@@ -178,9 +184,16 @@ is_confirmed(void)
 }
 
 static void
-learn(struct ctl_plan *plan, const struct ctl_step *step, struct json_object *answer, struct json_object *keys)
+learn(struct ctl_plan *plan, const struct ctl_step *step, struct json_object *answer, struct told *told)
 {
 	struct json_object *one;
+
+	if (ctl_json_text(answer, "invite_link")[0]) {
+		one = json_object_new_object();
+		json_object_object_add(one, "email", json_object_new_string(ctl_json_text(answer, "email")));
+		json_object_object_add(one, "invite_link", json_object_new_string(ctl_json_text(answer, "invite_link")));
+		json_object_array_add(told->invites, one);
+	}
 
 	if (step->has_name && strcmp(step->noun->identity, "name") == 0 && ctl_json_text(answer, step->noun->handle)[0])
 		ctl_live_learn(&plan->live, step->noun, step->workspace, ctl_json_text(step->body, "name"),
@@ -192,12 +205,12 @@ learn(struct ctl_plan *plan, const struct ctl_step *step, struct json_object *an
 	json_object_object_add(one, "name", json_object_new_string(ctl_json_text(step->body, "name")));
 	json_object_object_add(one, "id", json_object_new_string(ctl_json_text(answer, "id")));
 	json_object_object_add(one, "key", json_object_new_string(ctl_json_text(answer, "key")));
-	json_object_array_add(keys, one);
+	json_object_array_add(told->keys, one);
 }
 
 /* Stops at the first that fails; what was done stands, and another run goes on from there. */
 static enum ctl_exit
-take_steps(struct ctl_plan *plan, struct json_object *keys, size_t *out_done)
+take_steps(struct ctl_plan *plan, struct told *told, size_t *out_done)
 {
 	for (size_t i = 0; i < plan->n; i++) {
 		struct ctl_step *step = &plan->v[i];
@@ -208,7 +221,7 @@ take_steps(struct ctl_plan *plan, struct json_object *keys, size_t *out_done)
 			ctl_live_refer(&plan->live, step->workspace, step->body);
 		status = ctl_api_if(plan->ctl, step->method, step->path, step->body, step->etag, NULL, &answer);
 		if (status == CTL_OK)
-			learn(plan, step, answer, keys);
+			learn(plan, step, answer, told);
 		ctl_tree_wipe(answer);
 		json_object_put(answer);
 		if (status != CTL_OK) {
@@ -228,26 +241,36 @@ static const struct ctl_column key_columns[] = {
 	{ "key", "key", NULL },
 };
 
+static const struct ctl_column invite_columns[] = {
+	{ "invited", "email", NULL },
+	{ "link", "invite_link", NULL },
+};
+
 static void
-tell(const struct ctl_plan *plan, struct json_object *keys, size_t n_done)
+tell(const struct ctl_plan *plan, const struct told *told, size_t n_done)
 {
 	struct json_object *report;
 
 	if (plan->ctl->output != CTL_OUT_TABLE) {
-		report = report_new(plan, n_done, keys);
+		report = report_new(plan, n_done, told);
 		ctl_print_tree(plan->ctl, report);
 		json_object_put(report);
-	} else if (json_object_array_length(keys) > 0) {
-		ctl_print_list(plan->ctl, keys, keys, key_columns, AG_ARRAY_LEN(key_columns));
+	} else {
+		if (json_object_array_length(told->keys) > 0)
+			ctl_print_list(plan->ctl, told->keys, told->keys, key_columns, AG_ARRAY_LEN(key_columns));
+		if (json_object_array_length(told->invites) > 0)
+			ctl_print_list(plan->ctl, told->invites, told->invites, invite_columns, AG_ARRAY_LEN(invite_columns));
 	}
-	if (json_object_array_length(keys) > 0)
+	if (json_object_array_length(told->keys) > 0)
 		ctl_say("keep the keys now: they are not stored and will not be shown again");
+	if (json_object_array_length(told->invites) > 0)
+		ctl_say("give them their links: what stands behind the # is told only now");
 }
 
 static enum ctl_exit
 carry_out(struct ctl_plan *plan, bool is_dry_run, bool is_yes)
 {
-	struct json_object *keys = json_object_new_array();
+	struct told told = { json_object_new_array(), json_object_new_array() };
 	enum ctl_exit status = CTL_OK;
 	size_t n_done = 0;
 	unsigned n[3];
@@ -260,12 +283,14 @@ carry_out(struct ctl_plan *plan, bool is_dry_run, bool is_yes)
 	else if (n[CTL_STEP_DELETE] > 0 && !is_yes && !is_confirmed())
 		status = CTL_USAGE;
 	else
-		status = take_steps(plan, keys, &n_done);
-	tell(plan, keys, n_done);
+		status = take_steps(plan, &told, &n_done);
+	tell(plan, &told, n_done);
 	if (status == CTL_OK && plan->n > 0 && plan->ctl->output == CTL_OUT_TABLE)
 		printf("done\n");
-	ctl_tree_wipe(keys);
-	json_object_put(keys);
+	ctl_tree_wipe(told.keys);
+	ctl_tree_wipe(told.invites);
+	json_object_put(told.keys);
+	json_object_put(told.invites);
 	return status;
 }
 

@@ -97,6 +97,9 @@ item_new(const struct ctl_noun *noun, struct json_object *o)
 {
 	struct json_object *item = pick(o, noun->members), *v;
 
+	/* Where a timetable goes on, the date is the gateway's. */
+	if ((v = member(item, "rotation_policy")) && json_object_object_length(v) > 2)
+		json_object_object_del(v, "next_rotation_at");
 	if ((v = member(item, "usage_limits")))
 		json_object_object_add(item, "usage_limits", limits_new(v));
 	if ((v = member(item, "rate_limits")))
@@ -181,6 +184,8 @@ file_new(const struct ctl_live *live)
 				json_object_object_del(item, "id");
 			json_object_array_add(list, item);
 		}
+		for (size_t k = json_object_array_length(live->invites); strcmp(noun->name, "user") == 0 && k-- > 0;)
+			json_object_array_add(list, item_new(noun, json_object_array_get_idx(live->invites, k)));
 		put_member(file, noun->plural, list);
 	}
 	return file;

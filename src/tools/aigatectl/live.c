@@ -22,6 +22,7 @@ ctl_live_fini(struct ctl_live *live)
 		json_object_put(live->of[i]);
 	json_object_put(live->names);
 	json_object_put(live->handles);
+	json_object_put(live->invites);
 }
 
 /* ---- names ---- */
@@ -334,6 +335,54 @@ read_noun(struct ctl *ctl, struct ctl_live *live, size_t i, bool is_whole)
 	return status;
 }
 
+/* Invites that wait for an answer; their workspaces by slug. */
+static enum ctl_exit
+read_invites(struct ctl *ctl, struct ctl_live *live)
+{
+	struct json_object *all = NULL, *list;
+	enum ctl_exit status = ctl_noun_list(ctl, ctl_noun_find("invite"), NULL, &all);
+
+	live->invites = json_object_new_array();
+	for (size_t i = 0; status == CTL_OK && i < json_object_array_length(all); i++) {
+		struct json_object *one = json_object_array_get_idx(all, i);
+
+		if (strcmp(ctl_json_text(one, "status"), "pending") != 0)
+			continue;
+		list = member(one, "workspaces");
+		for (size_t k = 0; list && k < json_object_array_length(list); k++)
+			rename_member(live, json_object_array_get_idx(list, k), "workspace_id");
+		json_object_array_add(live->invites, json_object_get(one));
+	}
+	json_object_put(all);
+	return status;
+}
+
+/* Whoever is invited to a workspace stands among its persons, or a file made of it would not ask them in. */
+static void
+add_invited(struct ctl_live *live, struct json_object *workspaces)
+{
+	for (size_t i = 0; i < json_object_array_length(live->invites); i++) {
+		struct json_object *invite = json_object_array_get_idx(live->invites, i);
+		struct json_object *list = member(invite, "workspaces");
+
+		for (size_t k = 0; list && k < json_object_array_length(list); k++) {
+			struct json_object *at = json_object_array_get_idx(list, k), *one;
+
+			for (size_t w = 0; w < json_object_array_length(workspaces); w++) {
+				struct json_object *workspace = json_object_array_get_idx(workspaces, w);
+
+				if (strcmp(ctl_json_text(workspace, "slug"), ctl_json_text(at, "workspace_id")) != 0 ||
+				    !json_object_is_type(member(workspace, "users"), json_type_array))
+					continue;
+				one = json_object_new_object();
+				json_object_object_add(one, "email", json_object_get(member(invite, "email")));
+				json_object_object_add(one, "role", json_object_get(member(at, "role")));
+				json_object_array_add(member(workspace, "users"), one);
+			}
+		}
+	}
+}
+
 enum ctl_exit
 ctl_live_read(struct ctl *ctl, struct json_object *file, struct ctl_live *live)
 {
@@ -345,5 +394,10 @@ ctl_live_read(struct ctl *ctl, struct json_object *file, struct ctl_live *live)
 	for (size_t i = 0; status == CTL_OK && (noun = ctl_noun_at(i)) != NULL; i++)
 		if (noun->plural && wants(file, noun->plural))
 			status = read_noun(ctl, live, i, !file);
+	if (status == CTL_OK && wants(file, "users"))
+		status = read_invites(ctl, live);
+	for (size_t i = 0; status == CTL_OK && !file && (noun = ctl_noun_at(i)) != NULL; i++)
+		if (strcmp(noun->name, "workspace") == 0)
+			add_invited(live, live->of[i]);
 	return status;
 }

@@ -21,7 +21,7 @@ aigatectl_SOURCES = \
 	src/tools/aigatectl/noun.c src/tools/aigatectl/noun.h \
 	src/tools/aigatectl/noun_run.c \
 	src/tools/aigatectl/plan.c \
-	src/tools/aigatectl/plan_subs.c \
+	src/tools/aigatectl/plan_subs.c src/tools/aigatectl/plan_users.c \
 	src/tools/aigatectl/price_file.c src/tools/aigatectl/price_file.h \
 	src/tools/aigatectl/prices.c \
 	src/tools/aigatectl/report.c \

@@ -328,6 +328,8 @@ plan_noun(struct ctl_plan *plan, size_t i)
 
 	if (!said)
 		return CTL_OK;
+	if (strcmp(noun->name, "user") == 0)
+		return ctl_plan_users(plan, noun, plan->live.of[i], said);
 	if (!noun->list) {
 		status = check_members(plan, noun, said);
 		if (status == CTL_OK)
@@ -396,7 +398,7 @@ plan_pruning(struct ctl_plan *plan)
 		const struct ctl_noun *noun = ctl_noun_at(n);
 		struct json_object *all = plan->live.of[n];
 
-		if (!noun->plural || !noun->list || !member(plan->file, noun->plural))
+		if (!noun->plural || !noun->list || !member(plan->file, noun->plural) || strcmp(noun->name, "user") == 0)
 			continue;
 		for (size_t i = 0; i < json_object_array_length(all); i++) {
 			struct json_object *one = json_object_array_get_idx(all, i), *body = NULL;

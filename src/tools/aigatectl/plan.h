@@ -13,6 +13,7 @@ struct ctl_live {
 	struct json_object *of[CTL_NOUNS_MAX]; /* owned: arrays by number of the noun; an object of single ones */
 	struct json_object *names;             /* owned: what the API calls a thing -> what the file does */
 	struct json_object *handles;           /* owned: "noun\nworkspace\nname" -> what the API calls it */
+	struct json_object *invites;           /* owned: those that wait, where users are read */
 	char organisation_id[40];
 };
 
@@ -79,5 +80,11 @@ struct ctl_step *ctl_plan_add(struct ctl_plan *plan, enum ctl_step_op op, const 
 /* plan_subs.c: of an item that stands (have) or will (NULL). */
 enum ctl_exit ctl_plan_subs(struct ctl_plan *plan, const struct ctl_noun *noun, struct json_object *want,
                             struct json_object *have);
+
+/* plan_users.c: all the file says of persons, and what stands. */
+enum ctl_exit ctl_plan_users(struct ctl_plan *plan, const struct ctl_noun *noun, struct json_object *users,
+                             struct json_object *said);
+/* Whether the file has the person among its users. */
+bool ctl_plan_has_user(const struct ctl_plan *plan, const char *email);
 
 #endif

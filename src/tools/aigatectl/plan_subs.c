@@ -288,9 +288,12 @@ plan_member(struct ctl_plan *plan, const char *slug, struct json_object *one, st
 	struct ctl_step *step;
 	char label[LABEL_MAX];
 
+	/* The invite says it, and holds when it is accepted. */
+	if (!id && ctl_plan_has_user(plan, email))
+		return CTL_OK;
 	if (!id)
-		return ctl_tree_fail(plan->path, one, "users: nobody in the organisation has the address \"%s\"; invite them "
-		                     "with aigatectl user invite", email);
+		return ctl_tree_fail(plan->path, one, "users: nobody in the organisation has the address \"%s\"; name them "
+		                     "among the file's users too, and they are invited", email);
 	have = find(have, "id", id);
 	if (have && strcmp(ctl_json_text(have, "role"), role) == 0) {
 		plan->n_same++;
