@@ -118,3 +118,22 @@ def test_the_audit_log_tells_what_was_changed(gateway):
     listed = gateway.ctl("audit", "list", "--where", "start_time=2020-01-01T00:00:00Z", "--where",
                          "end_time=2100-01-01T00:00:00Z").stdout
     assert "create" in listed and "workspace" in listed
+
+
+def test_a_key_by_timetable_and_its_secret(gateway, tmp_path):
+    key = gateway.key()
+    gateway.ctl("key", "update", key.id, "--set", 'rotation_policy={"rotation_period": "weekly"}')
+    shown = json.loads(gateway.ctl("-o", "json", "key", "get", key.id).stdout)
+    assert shown["rotation_policy"]["rotation_period"] == "weekly"
+    assert gateway.ctl("key", "rotate", key.id, "--fetch", check=False).returncode == 1
+    assert gateway.ctl("key", "rotate", key.id, "--fetch", "--forget", check=False).returncode == 2
+    gateway.sql("UPDATE aigate.api_key SET next_rotation_at = now() WHERE next_rotation_at IS NOT NULL")
+    gw.wait(lambda: gateway.key_object(key)["new_secret_waiting"], "the key to be rotated")
+    told = json.loads(gateway.ctl("-o", "json", "key", "rotate", key.id, "--fetch").stdout)
+    assert gateway.chat(told["key"]).status == 200 and told["key"] != key
+    # In a file it is what stands, whatever the date.
+    text = gateway.ctl("export").stdout
+    assert "rotation_period: weekly" in text and "next_rotation_at" not in text
+    (tmp_path / "all.yaml").write_text(text)
+    done = gateway.ctl("apply", "-f", str(tmp_path / "all.yaml"))
+    assert "nothing to do" in done.stdout

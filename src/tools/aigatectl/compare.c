@@ -210,7 +210,7 @@ ctl_is_same(const char *name, struct json_object *want, struct json_object *have
 	if (strcmp(name, "scopes") == 0 || strcmp(name, "allowed_workspaces") == 0 ||
 	    strcmp(name, "allowed_hosts") == 0 || strcmp(name, "alert_emails") == 0)
 		return same_set(want, have);
-	if (strcmp(name, "expires_at") == 0)
+	if (strcmp(name, "expires_at") == 0 || strcmp(name, "next_rotation_at") == 0)
 		return same_time(want, have);
 	return same(want, have);
 }

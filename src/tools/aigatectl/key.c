@@ -164,15 +164,16 @@ ctl_key_revoke(struct ctl *ctl, int argc, char **argv)
 	return status;
 }
 
-/* The new secret is printed; --forget: the former one ends now. */
+/* The new secret is printed; --fetch: the one its timetable made; --forget: the former one ends now. */
 enum ctl_exit
 ctl_key_rotate(struct ctl *ctl, int argc, char **argv)
 {
 	const char *minutes = NULL;
-	bool forget = false;
+	bool forget = false, fetch = false;
 	struct ctl_list words = { .n = 0 };
 	const struct ctl_opt opts[] = { { "transition-minutes", CTL_OPT_TEXT, &minutes },
 		                            { "forget", CTL_OPT_FLAG, &forget },
+		                            { "fetch", CTL_OPT_FLAG, &fetch },
 		                            { NULL, CTL_OPT_END, NULL } };
 	enum ctl_exit status = ctl_args(ctl, argc, argv, opts, &words, 1);
 	struct json_object *body = json_object_new_object(), *answer = NULL;
@@ -180,13 +181,16 @@ ctl_key_rotate(struct ctl *ctl, int argc, char **argv)
 
 	if (status == CTL_OK && words.n != 1)
 		status = ctl_fail(CTL_USAGE, "which key?  Give its id");
+	if (status == CTL_OK && (minutes != NULL) + forget + fetch > 1)
+		status = ctl_fail(CTL_USAGE, "--transition-minutes, --forget and --fetch exclude each other");
 	if (status == CTL_OK && minutes && ag_parse_u64(ag_str(minutes), 525600, &n) < 0)
 		status = ctl_fail(CTL_USAGE, "--transition-minutes is a number up to 525600, not \"%s\"", minutes);
 	json_object_object_add(body, "key_transition_period_ms", json_object_new_int64((int64_t)n * 60000));
 	if (status == CTL_OK && forget)
 		status = ctl_api(ctl, "DELETE", ctl_path("/v1/api-keys/", words.v[0], "/former-secret"), NULL, NULL);
 	else if (status == CTL_OK)
-		status = ctl_api(ctl, "POST", ctl_path("/v1/api-keys/", words.v[0], "/rotate"), body, &answer);
+		status = ctl_api(ctl, "POST", ctl_path("/v1/api-keys/", words.v[0], fetch ? "/new-secret" : "/rotate"),
+		                 fetch ? NULL : body, &answer);
 	if (status == CTL_OK && forget) {
 		ctl_say("the former secret of key %s works no more", words.v[0]);
 	} else if (status == CTL_OK) {

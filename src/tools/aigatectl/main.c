@@ -37,7 +37,7 @@ static const struct ctl_command commands[] = {
 	  "make an API key and print it, once" },
 	{ "key list", ctl_key_list, "[--workspace W]", "list keys, masked" },
 	{ "key show", ctl_key_show, "ID", "show one: limits and what is used" },
-	{ "key rotate", ctl_key_rotate, "ID [--transition-minutes N | --forget]",
+	{ "key rotate", ctl_key_rotate, "ID [--transition-minutes N | --forget | --fetch]",
 	  "give one a new secret and print it, once" },
 	{ "key revoke", ctl_key_revoke, "ID", "delete one; it stops working at once" },
 	{ "user invite", ctl_user_invite, "EMAIL [--role admin|member] [--workspace SLUG[:ROLE]] ...",

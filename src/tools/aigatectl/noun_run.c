@@ -378,13 +378,20 @@ run(struct ctl *ctl, const struct ctl_noun *noun, enum ctl_verb verb, int argc, 
 	return verb == CTL_VERB_CREATE ? run_create(ctl, noun, &w) : run_on_one(ctl, noun, verb, &w);
 }
 
+/* "get" is "show" to whoever comes from elsewhere. */
+static bool
+is_verb(const char *word, enum ctl_verb verb)
+{
+	return strcmp(word, ctl_verb_name(verb)) == 0 || (verb == CTL_VERB_SHOW && strcmp(word, "get") == 0);
+}
+
 bool
 ctl_noun_run(struct ctl *ctl, int argc, char **argv, enum ctl_exit *out)
 {
 	const struct ctl_noun *noun = argc > 0 ? ctl_noun_find(argv[0]) : NULL;
 
 	for (unsigned verb = 1; noun && argc > 1 && verb <= CTL_VERB_DELETE; verb <<= 1) {
-		if (!(noun->verbs & verb) || strcmp(argv[1], ctl_verb_name((enum ctl_verb)verb)) != 0)
+		if (!(noun->verbs & verb) || !is_verb(argv[1], (enum ctl_verb)verb))
 			continue;
 		for (int i = 2; i < argc; i++)
 			if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
