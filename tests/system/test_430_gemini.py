@@ -314,6 +314,19 @@ def test_counting_tokens_is_free(three, mock):
 
 # -- Google's client, other providers ------------------------------------------------------------
 
+def test_names_in_snake_case_are_read_as_google_reads_them(three, mock):
+    """Google's SDK mixes both: a schema that a caller gives as JSON goes out under a name in snake_case."""
+    schema = {"type": "object", "properties": {"max_days": {"type": "integer"}}}
+    tool = types.Tool(function_declarations=[types.FunctionDeclaration(name="f", parameters_json_schema=schema)])
+    answer = gemini_client(three).models.generate_content(
+        model=f"models/@mock/{GPT}", contents="x", config=types.GenerateContentConfig(
+            tools=[tool], tool_config=types.ToolConfig(function_calling_config=types.FunctionCallingConfig(mode="ANY")),
+            automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True)))
+    assert "parameters_json_schema" not in mock.last()["body"]
+    assert last_body(mock)["tools"][0]["function"]["parameters"] == schema
+    assert answer.function_calls[0].args == {"max_days": 7}
+
+
 def test_gemini_client_talks_to_gpt(three, mock):
     mock.script(match={"path": "/v1/chat/completions"}, prompt_tokens=1000, tokens=500, text="Oslo.")
     answer = gemini_client(three, budget_usd="1").models.generate_content(

@@ -118,6 +118,11 @@ a_generate_request_becomes_a_chat(void)
 	    "{'model':'gpt-x',"SAY",'tools':[{'type':'function','function':{'name':'f','parameters':{'type':'object','properties':{'a':{'type':'string'}}}}}],"
 	    "'tool_choice':'required','response_format':{'type':'json_schema','json_schema':{'name':'output','schema':{'type':'object'}}},"
 	    "'reasoning_effort':'medium','max_completion_tokens':5}", "types in lower case, thinking by its budget");
+	PARSE("{"SAID",'system_instruction':{'parts':[{'text':'s'}]},'generation_config':{'max_output_tokens':5},"
+	    "'tools':[{'function_declarations':[{'name':'f','parameters_json_schema':{'a_b':{'c_d':1}}}]}]}",
+	    "{'model':'gpt-x','messages':[{'role':'system','content':'s'},{'role':'user','content':'hi'}],"
+	    "'tools':[{'type':'function','function':{'name':'f','parameters':{'a_b':{'c_d':1}}}}],'max_completion_tokens':5}",
+	    "names in snake_case, but for the caller's own");
 }
 
 /* ---- what its clients get ---------------------------------------------------------------- */
