@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-sys.path.insert(0, __file__.rsplit("/", 1)[0] + "/python")
+sys.path.append(__file__.rsplit("/", 1)[0] + "/python")
 
 from families import HELLO, MODELS, WORDS, Families  # noqa: E402
 import matrix  # noqa: E402
