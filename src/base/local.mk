@@ -20,6 +20,7 @@ src_base_libbase_a_SOURCES = \
 	src/base/scope.c src/base/scope.h \
 	src/base/str.c src/base/str.h \
 	src/base/title.c src/base/title.h \
+	src/base/utf8.c src/base/utf8.h \
 	src/base/vault.c
 EXTRA_DIST += src/base/README.md
 
@@ -42,3 +43,8 @@ check_PROGRAMS += tests/unit/test_pattern
 TESTS += tests/unit/test_pattern
 tests_unit_test_pattern_SOURCES = tests/unit/test_pattern.c tests/unit/tap.h
 tests_unit_test_pattern_LDADD = src/base/libbase.a $(SSL_LIBS)
+
+check_PROGRAMS += tests/unit/test_utf8
+TESTS += tests/unit/test_utf8
+tests_unit_test_utf8_SOURCES = tests/unit/test_utf8.c tests/unit/tap.h
+tests_unit_test_utf8_LDADD = src/base/libbase.a $(SSL_LIBS)

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "control/field.h"
 #include "control/handlers.h"
 #include "control/limits.h"
@@ -40,25 +41,6 @@ ag_policy_value_def(const PGresult *res, int row, struct ag_meter_def *out)
 
 /* ---- names ---- */
 
-/* Bytes of the UTF-8 character at the front of s; 0: none, or one that PostgreSQL does not store. */
-static size_t
-utf8_len(struct ag_str s)
-{
-	const uint8_t *p = (const uint8_t *)s.p;
-	size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
-	    : p[0] >= 0xe0 && p[0] < 0xf0 ? 3 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
-
-	if (n == 0 || n > s.n || p[0] < 0x20)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return n;
-}
-
 /* A client's own words: what is no text is shown as question marks. */
 static struct json_object *
 name_of(const struct ag_meter *m)
@@ -70,7 +52,7 @@ name_of(const struct ag_meter *m)
 	if (left.n > AG_METER_NAME_MAX)
 		left.n = AG_METER_NAME_MAX;
 	while (left.n > 0) {
-		size_t k = utf8_len(left);
+		size_t k = (unsigned char)left.p[0] < 0x20 ? 0 : ag_utf8_len(left);
 
 		if (k == 0)
 			out[n++] = '?';

@@ -2,32 +2,12 @@
 
 #include <stdint.h>
 
+#include "base/utf8.h"
+
 #define DEPTH_MAX    32
 #define ONES         UINT64_C(0x0101010101010101)
 #define HIGH_BITS    UINT64_C(0x8080808080808080)
 #define EXPONENT_MAX 4 /* digits of an exponent: numeric holds 131072 before the point */
-
-/* Length of the UTF-8 sequence at p, 0 when it is none (overlong, surrogate, cut, too high). */
-static size_t
-utf8_len(const unsigned char *p, size_t n)
-{
-	uint32_t c;
-
-	if (p[0] < 0x80)
-		return p[0] != 0;
-	if (p[0] >= 0xc2 && p[0] <= 0xdf)
-		return n >= 2 && (p[1] & 0xc0) == 0x80 ? 2 : 0;
-	if (n < 3 || (p[1] & 0xc0) != 0x80 || (p[2] & 0xc0) != 0x80)
-		return 0;
-	if ((p[0] & 0xf0) == 0xe0) {
-		c = (p[0] & 0x0fu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
-		return c >= 0x800 && (c < 0xd800 || c > 0xdfff) ? 3 : 0;
-	}
-	if (n < 4 || (p[0] & 0xf8) != 0xf0 || (p[3] & 0xc0) != 0x80)
-		return 0;
-	c = (p[0] & 0x07u) << 18 | (p[1] & 0x3fu) << 12 | (p[2] & 0x3fu) << 6 | (p[3] & 0x3fu);
-	return c >= 0x10000 && c <= 0x10ffff ? 4 : 0;
-}
 
 /* Copies eight bytes at a time while they are ASCII and no NUL, as nearly all text is; returns how many. */
 static size_t
@@ -55,19 +35,17 @@ ag_text_clean(struct ag_str in, char *out)
 	size_t i = 0;
 
 	while (i < in.n) {
-		const unsigned char *p;
 		size_t len;
 
 		i += copy_ascii(ag_str_skip(in, i), out + i);
 		if (i == in.n)
 			break;
-		p = (const unsigned char *)in.p + i;
-		len = utf8_len(p, in.n - i);
-		if (len == 0) {
+		len = ag_utf8_len(ag_str_skip(in, i));
+		if (len == 0 || in.p[i] == '\0') {
 			out[i++] = '?';
 			continue;
 		}
-		memcpy(out + i, p, len);
+		memcpy(out + i, in.p + i, len);
 		i += len;
 	}
 }
@@ -76,8 +54,8 @@ bool
 ag_text_is_clean(struct ag_str in)
 {
 	for (size_t i = 0, len; i < in.n; i += len) {
-		len = utf8_len((const unsigned char *)in.p + i, in.n - i);
-		if (len == 0)
+		len = ag_utf8_len(ag_str_skip(in, i));
+		if (len == 0 || in.p[i] == '\0')
 			return false;
 	}
 	return true;

@@ -51,12 +51,12 @@ struct ag_event_ring
 ag_event_ring_of(struct ag_event_area *a, uint32_t ix)
 {
 	struct ag_event_ring r = { .hdr = NULL };
-	uint8_t *at = (uint8_t *)(a + 1);
+	uint8_t *at;
 
 	if (!a)
 		return r;
 	assert(ix < a->rings);
-	at += ix * (sizeof(struct ag_event_ring_hdr) + (size_t)a->ring_bytes);
+	at = (uint8_t *)(a + 1) + ix * (sizeof(struct ag_event_ring_hdr) + (size_t)a->ring_bytes);
 	r.hdr = (void *)at;
 	r.data = at + sizeof(struct ag_event_ring_hdr);
 	r.mask = a->ring_bytes - 1;
