@@ -396,7 +396,7 @@ end_broken_stream(struct ag_req *r, struct out *o, enum ag_outcome outcome, cons
 		ag_buf_init(&event, 4096);
 		/* An unfinished event was never relayed, so the client stands at an event's start. */
 		(void)ag_sse_finish(&r->sse, &rest);
-		ag_reply_stream_error(&event, r->answer.error_type, why);
+		ag_reply_stream_error(r, r->answer.error_type, why, &event);
 		out_add_copy(o, ag_buf_str(&event));
 		ag_buf_fini(&event);
 	}

@@ -240,14 +240,23 @@ put_refusal(struct ag_req *r, const struct ag_verdict_def *d, struct ag_str text
 	ag_buf_fini(&message);
 }
 
-/* Clients of other protocols read errors in their own form alone. */
-static bool
-put_foreign_refusal(struct ag_req *r, const struct ag_verdict_def *d, struct ag_str text, struct ag_buf *b)
+/* Clients of other protocols than OpenAI's read errors in their own form alone; NULL: it is OpenAI's. */
+static const struct ag_protocol *
+foreign_protocol(const struct ag_req *r)
 {
 	enum ag_endpoint ep = r->endpoint == AG_EP_COUNT_TOKENS ? AG_EP_MESSAGES
 	    : r->endpoint == AG_EP_GENERATE_COUNT ? AG_EP_GENERATE : r->endpoint;
 	bool is_passed_on = r->is_passed && r->target.path && r->target.path->wire == &ag_wire_anthropic;
-	const struct ag_protocol *p = is_passed_on ? ag_protocol_of(AG_EP_MESSAGES) : ep == AG_EP_MESSAGES || ep == AG_EP_GENERATE ? ag_protocol_of(ep) : NULL;
+
+	if (is_passed_on)
+		return ag_protocol_of(AG_EP_MESSAGES);
+	return ep == AG_EP_MESSAGES || ep == AG_EP_GENERATE ? ag_protocol_of(ep) : NULL;
+}
+
+static bool
+put_foreign_refusal(struct ag_req *r, const struct ag_verdict_def *d, struct ag_str text, struct ag_buf *b)
+{
+	const struct ag_protocol *p = foreign_protocol(r);
 	struct ag_client_error e = { .status = d->status, .type = ag_str(d->type), .code = ag_str(d->code),
 		.message = text, .request_id = r->trace_id };
 
@@ -332,11 +341,12 @@ ag_reply_verdict(struct ag_req *r, enum ag_verdict v, struct ag_str detail, uint
 }
 
 void
-ag_reply_stream_error(struct ag_buf *out, const char *type, const char *message)
+ag_reply_stream_error(const struct ag_req *r, const char *type, const char *message, struct ag_buf *out)
 {
-	ag_buf_puts(out, "data: {\"error\":{\"message\":\"");
-	ag_buf_put_json(out, ag_str(message));
-	ag_buf_printf(out, "\",\"type\":\"%s\",\"param\":null,\"code\":null}}\n\n", type);
+	const struct ag_protocol *p = foreign_protocol(r);
+	struct ag_client_error e = { .type = ag_str(type), .message = ag_str(message), .request_id = r->trace_id };
+
+	(p ? p : &ag_protocol_openai)->write_error(&e, true, out);
 }
 
 void

@@ -531,8 +531,9 @@ void ag_reply_text(struct ag_req *r, int status, struct ag_str body);
 void ag_reply_common_headers(struct ag_req *r, struct ag_buf *b);
 /* Before there is a request: an answer to a message that could not be read; then close. */
 void ag_reply_bad_message(struct ag_client *c, int status, const char *why);
-/* The event that ends a broken stream: {"error":{...}} as OpenAI's clients understand it. */
-void ag_reply_stream_error(struct ag_buf *out, const char *type, const char *message);
+/* The event that ends a broken stream, in the words of the client's protocol: one that is not understood would
+ * leave half an answer looking whole. */
+void ag_reply_stream_error(const struct ag_req *r, const char *type, const char *message, struct ag_buf *out);
 
 /* ---- models.c ---- */
 /* A member of the query, decoded, in the arena; n 0: not there. */
