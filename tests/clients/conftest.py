@@ -10,19 +10,12 @@ import pytest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "system"))
 
+from environment import clean_environment  # noqa: E402
 from fixtures import *  # noqa: E402,F401,F403
 
 
-def _clean_environment(**extra):
-    """Nothing of the machine's own accounts or proxies reaches a client."""
-    env = {k: v for k, v in os.environ.items()
-           if not k.upper().startswith(("OPENAI_", "PORTKEY_", "ANTHROPIC_"))
-           and k.lower() not in ("http_proxy", "https_proxy", "all_proxy")}
-    return {**env, "NO_PROXY": "127.0.0.1", **extra}
-
-
 def _run(command, cwd, env):
-    done = subprocess.run(command, cwd=cwd, env=_clean_environment(**env), capture_output=True,
+    done = subprocess.run(command, cwd=cwd, env=clean_environment(**env), capture_output=True,
                           text=True, timeout=100, check=False)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -59,7 +52,7 @@ def start_python(gateway):
 
     def start(script, *arguments, **env):
         one = subprocess.Popen([sys.executable, os.path.join(HERE, "python", script), *arguments],
-                               cwd=HERE, env=_clean_environment(GATEWAY_URL=gateway.url, **env),
+                               cwd=HERE, env=clean_environment(GATEWAY_URL=gateway.url, **env),
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         started.append(one)
         return one

@@ -5,16 +5,19 @@ as it should be.  A number: the family cannot do it, and the refusal says so wit
 not there fails, so that a family or a task that is added must be decided on for each of the others."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 
 import pytest
 
-sys.path.append(__file__.rsplit("/", 1)[0] + "/python")
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.append(os.path.join(HERE, "python"))
 
-from families import HELLO, MODELS, WORDS, Families  # noqa: E402
 import matrix  # noqa: E402
-from conftest import HERE, _clean_environment  # noqa: E402
+from environment import clean_environment  # noqa: E402
+from families import HELLO, MODELS, WORDS, Families  # noqa: E402
 
 TABLE = """
                             openai  azure-openai  anthropic  google  vertex-ai  bedrock  cohere  mistral-ai  together-ai
@@ -83,12 +86,10 @@ def sdks(families):
 @pytest.fixture(scope="module")
 def node(families):
     """What the Node program got, all of it at once."""
-    import os
-    import shutil
     if not shutil.which("node") or not os.path.isdir(os.path.join(HERE, "node", "node_modules")):
         pytest.skip("node and its packages are not installed")
     done = subprocess.run(["node", "matrix.mjs"], cwd=os.path.join(HERE, "node"), capture_output=True, text=True,
-                          env=_clean_environment(**families.environment()), timeout=100, check=False)
+                          env=clean_environment(**families.environment()), timeout=100, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -135,3 +136,48 @@ def test_node(node, task, family):
         check(task, family, None, got["error"], got["message"])
     else:
         check(task, family, got)
+
+
+# -- what goes wrong, as each SDK tells it -------------------------------------------------------
+
+STREAMS = [("openai", "stream"), ("openai", "responses_stream"), ("anthropic", "stream"), ("genai", "stream")]
+
+
+@pytest.fixture
+def scripted(families):
+    """Rules for all that is asked while it lasts, but for tokens."""
+    families.mock.script(match={"path": "/token"})
+    yield families.mock.script
+    families.mock.clear()
+
+
+@pytest.mark.parametrize("family", MODELS)
+@pytest.mark.parametrize("sdk, name", [*STREAMS, ("openai", "chat"), ("anthropic", "messages"), ("genai", "generate")])
+def test_a_busy_provider_is_busy_for_every_sdk(sdks, scripted, sdk, name, family):
+    scripted(status=429, error_message="slow down")
+    with pytest.raises(Exception) as caught:
+        getattr(sdks[sdk], name)(family)
+    assert 429 in (getattr(caught.value, "status_code", None), getattr(caught.value, "code", None)), caught.value
+    assert "slow down" in str(caught.value)
+
+
+@pytest.mark.parametrize("family", MODELS)
+@pytest.mark.parametrize("sdk, name", STREAMS)
+@pytest.mark.parametrize("how", [{"error_after_chunks": 1}, {"cut_after_chunks": 1}], ids=lambda h: next(iter(h)))
+def test_a_stream_that_fails_is_an_exception_in_every_sdk(sdks, scripted, sdk, name, family, how):
+    scripted(**how)
+    with pytest.raises(Exception) as caught:
+        getattr(sdks[sdk], name)(family)
+    # OpenAI's helper for responses has no other word for a stream that ended in an error.
+    assert type(caught.value).__module__.split(".")[0] in ("openai", "anthropic", "google") or (
+        "Didn't receive a `response.completed` event" in str(caught.value)), repr(caught.value)
+
+
+@pytest.mark.parametrize("family", [f for f in MODELS if f != "openai"])
+@pytest.mark.parametrize("sdk, name", [("openai", "chat"), ("openai", "stream"), ("anthropic", "messages"),
+                                       ("anthropic", "stream"), ("genai", "generate"), ("genai", "stream")])
+def test_the_end_by_the_limit_is_told_in_every_sdk(sdks, scripted, sdk, name, family):
+    scripted(tokens=500)
+    told = getattr(sdks[sdk], name)(family)
+    assert told["stop"] == {"openai": "length", "anthropic": "max_tokens", "genai": "MAX_TOKENS"}[sdk]
+    assert told["out"] == 64
