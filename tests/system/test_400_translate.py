@@ -1,51 +1,22 @@
 """One API over all providers: a client of one protocol, a provider of another; and native both."""
 
 import json
-import pathlib
 
 import pytest
 
 import anthropic
 import openai
-from gateway import Gateway
-from mock import Mock
+from providers import FIXTURES, last_body, providers_of, serve
 
-FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "data" / "fixtures"
 CLAUDE = "claude-sonnet-5"
 GPT = "gpt-4o-mini"
 
 
-class Two:
-    """A gateway whose workspace has an OpenAI and an Anthropic provider, both the mock; shared by the
-    tests, each of which sees its own records."""
-
-    def __init__(self, gateway):
-        self.gateway = gateway
-
-    def __getattr__(self, name):
-        return getattr(self.gateway, name)
-
-    def begin(self):
-        self.mock.clear()
-        self.wait_idle()
-        self.gateway.wait_flushed()
-        self.mock.reset()
-        self.gateway.sql("DELETE FROM aigate.ledger")
-
-    def records(self, columns):
-        """Of this test's requests, in order."""
-        self.gateway.wait_flushed()
-        return self.rows(f"SELECT {columns} FROM aigate.ledger ORDER BY received_at")
-
-
 @pytest.fixture(scope="module")
 def pair(pg_cluster):
-    with Mock.start() as provider:
-        gateway = Gateway(pg_cluster, mock=provider)
-        workspace = gateway.default_workspace()
-        gateway.grant(gateway.integration(slug="claude", family="anthropic"), workspace)
-        yield Two(gateway)
-        gateway.close()
+    """An OpenAI and an Anthropic provider."""
+    with providers_of(pg_cluster, claude="anthropic") as providers:
+        yield providers
 
 
 @pytest.fixture
@@ -65,16 +36,6 @@ def openai_client(gateway, key, **kwargs):
 
 def anthropic_client(gateway, key, **kwargs):
     return anthropic.Anthropic(api_key=str(key), base_url=gateway.url.removesuffix("/v1"), max_retries=0, **kwargs)
-
-
-def serve(mock, name, **match):
-    """The provider's next answer is that transcript."""
-    kind = "text/event-stream" if name.endswith(".sse") else "application/json"
-    mock.script(match=match or None, times=1, body_file=str(FIXTURES / name), content_type=kind)
-
-
-def last_body(mock):
-    return json.loads(mock.last()["body"])
 
 
 def last_head(mock):
@@ -555,3 +516,45 @@ def test_a_fitted_request_still_thinks(two, mock, path, own, room, told):
         assert sent["max_tokens"] == told
     if own is NATIVE:
         assert sent["thinking"]["budget_tokens"] == 2000, "a client's own budget stays"
+
+
+# -- nothing is accepted and ignored ---------------------------------------------------------------
+
+SAID = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
+INPUT = {"model": f"@claude/{CLAUDE}", "input": "hi"}
+TALK = {"model": f"@claude/{CLAUDE}", "messages": [{"role": "user", "content": "hi"}]}
+GOOGLE = f"/v1beta/models/@claude/{CLAUDE}:generateContent"
+STRICT = {"x-portkey-strict-open-ai-compliance": "true"}
+
+
+@pytest.mark.parametrize("path, body, field", [
+    (GOOGLE, {**SAID, "safetySettings": [{"category": "X", "threshold": "BLOCK_LOW_AND_ABOVE"}]}, "safetySettings"),
+    (GOOGLE, {**SAID, "generation_config": {"media_resolution": "MEDIA_RESOLUTION_LOW"}}, "mediaResolution"),
+    ("/v1/responses", {**INPUT, "truncation": "auto"}, "truncation"),
+    ("/v1/responses", {**INPUT, "max_tool_calls": 2}, "max_tool_calls"),
+    ("/v1/responses", {**INPUT, "include": ["file_search_call.results"]}, "include[0]"),
+    ("/v1/chat/completions", {**TALK, "guided_json": {"a": 1}}, "guided_json"),
+    ("/v1/chat/completions", {**TALK, "modalities": ["text", "audio"]}, "modalities"),
+    ("/v1/chat/completions", {**TALK, "messages": [{"role": "user", "content": "x", "weight": 1}]}, "messages[0].weight")])
+def test_what_has_no_place_is_refused_by_its_name(two, mock, path, body, field):
+    answer = two.post(two.key(), json.dumps(body), path=path)
+    assert answer.status == 400 and field in answer.json["error"]["message"]
+    assert mock.stats()["requests"] == 0
+
+
+def test_a_hint_is_left_out_unless_strictness_is_asked_for(two, mock):
+    mock.script(match={"path": "/v1/messages"}, tokens=1)
+    body = json.dumps({**TALK, "seed": 4})
+    assert two.post(two.key(), body).status == 200 and "seed" not in last_body(mock)
+    answer = two.post(two.key(), body, headers=STRICT)
+    assert answer.status == 400 and "seed" in answer.json["error"]["message"]
+
+
+def test_google_s_other_spelling_binds(two, mock):
+    mock.script(match={"path": "/v1/messages"}, tokens=1)
+    body = {"contents": SAID["contents"], "system_instruction": {"parts": [{"text": "Be brief."}]},
+            "generation_config": {"max_output_tokens": 77, "stop_sequences": ["x"]}, "labels": {"team": "blue"}}
+    assert two.post(two.key(), json.dumps(body), path=GOOGLE).status == 200
+    sent = last_body(mock)
+    assert sent["max_tokens"] == 77 and sent["stop_sequences"] == ["x"]
+    assert sent["system"] == [{"type": "text", "text": "Be brief."}]

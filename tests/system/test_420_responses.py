@@ -1,55 +1,23 @@
 """Clients of /v1/responses on providers that have no such endpoint, and models that have no other."""
 
 import json
-import pathlib
 
 import pytest
 
 import openai
-from gateway import Gateway
-from mock import Mock
+from providers import FIXTURES, last_body, providers_of, serve
 
-FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "data" / "fixtures"
 CLAUDE = "claude-sonnet-5"
 LLAMA = "llama-3.3-70b-versatile"
 WEATHER = {"type": "function", "name": "get_weather", "description": "d", "parameters": {
     "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}}
 
 
-class Providers:
-    """A gateway whose workspace has OpenAI, Anthropic and a compatible provider, all of them the mock."""
-
-    def __init__(self, gateway):
-        self.gateway = gateway
-
-    def __getattr__(self, name):
-        return getattr(self.gateway, name)
-
-    def begin(self):
-        self.mock.clear()
-        self.wait_idle()
-        self.gateway.wait_flushed()
-        self.mock.reset()
-        self.gateway.sql("DELETE FROM aigate.ledger")
-
-    def records(self, columns):
-        """Of this test's requests, in order."""
-        self.gateway.wait_flushed()
-        return self.rows(f"SELECT {columns} FROM aigate.ledger ORDER BY received_at")
-
-    def client(self, key):
-        return openai.OpenAI(api_key=str(key), base_url=self.gateway.url, max_retries=0)
-
-
 @pytest.fixture(scope="module")
 def all_providers(pg_cluster):
-    with Mock.start() as provider:
-        gateway = Gateway(pg_cluster, mock=provider)
-        workspace = gateway.default_workspace()
-        gateway.grant(gateway.integration(slug="claude", family="anthropic"), workspace)
-        gateway.grant(gateway.integration(slug="groq", family="groq"), workspace)
-        yield Providers(gateway)
-        gateway.close()
+    """OpenAI, Anthropic and a compatible provider."""
+    with providers_of(pg_cluster, claude="anthropic", groq="groq") as providers:
+        yield providers
 
 
 @pytest.fixture
@@ -63,21 +31,9 @@ def mock(providers):
     return providers.mock
 
 
-def serve(mock, name, **match):
-    """The provider's next answer is that transcript."""
-    kind = "text/event-stream" if name.endswith(".sse") else "application/json"
-    mock.script(match=match or None, times=1, body_file=str(FIXTURES / name), content_type=kind)
-
-
-def last_body(mock):
-    return json.loads(mock.last()["body"])
-
-
 def last_path(mock):
     return mock.last()["head"].split(" ", 2)[1]
 
-
-# -- a provider of messages ------------------------------------------------------------------------
 
 def test_claude_answers_a_client_of_responses(providers, mock):
     mock.script(match={"path": "/v1/messages"}, prompt_tokens=1000, tokens=50, text="Kyiv.")

@@ -1,52 +1,19 @@
 """Cohere behind OpenAI's client: chat, embeddings, rankings, and what they cost; embeddings of Gemini."""
 
 import json
-import pathlib
 
 import pytest
 
 import openai
-from gateway import Gateway
-from mock import Mock
+from providers import expect, providers_of, serve
 
-FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "data" / "fixtures"
 COMMAND = "command-a-03-2025"
-
-
-class Cohere:
-    """A gateway whose workspace has Cohere and Gemini, which are the mock."""
-
-    def __init__(self, gateway):
-        self.gateway = gateway
-
-    def __getattr__(self, name):
-        return getattr(self.gateway, name)
-
-    def begin(self):
-        self.mock.clear()
-        self.wait_idle()
-        self.gateway.wait_flushed()
-        self.mock.reset()
-        self.gateway.sql("DELETE FROM aigate.ledger")
-
-    def records(self, columns):
-        """Of this test's requests, in order."""
-        self.gateway.wait_flushed()
-        return self.rows(f"SELECT {columns} FROM aigate.ledger ORDER BY received_at")
-
-    def client(self, key):
-        return openai.OpenAI(api_key=str(key), base_url=self.gateway.url, max_retries=0)
 
 
 @pytest.fixture(scope="module")
 def one_provider(pg_cluster):
-    with Mock.start() as provider:
-        gateway = Gateway(pg_cluster, mock=provider)
-        workspace = gateway.default_workspace()
-        gateway.grant(gateway.integration(slug="co", family="cohere"), workspace)
-        gateway.grant(gateway.integration(slug="gem", family="google"), workspace)
-        yield Cohere(gateway)
-        gateway.close()
+    with providers_of(pg_cluster, co="cohere", gem="google") as providers:
+        yield providers
 
 
 @pytest.fixture
@@ -58,16 +25,6 @@ def cohere(one_provider):
 @pytest.fixture
 def mock(cohere):
     return cohere.mock
-
-
-def serve(mock, name, status=200):
-    """The provider's next answer is that transcript."""
-    kind = "text/event-stream" if name.endswith(".sse") else "application/json"
-    mock.script(times=1, body_file=str(FIXTURES / name), content_type=kind, status=status)
-
-
-def expect(name):
-    return json.loads((FIXTURES / f"{name}.expect.json").read_text())
 
 
 def test_openai_client_talks_to_cohere(cohere, mock):
