@@ -130,40 +130,68 @@ read_targets(const struct ag_read_value *targets, struct level *l, struct ag_rea
 
 /* ---- guardrails --------------------------------------------------------------------------- */
 
+/* Room for one more. */
 static int
-put_guard(const struct ag_guard *g, const char *path, struct level *l, struct ag_read_fault *f)
+count_guard(const char *path, struct level *l, struct ag_read_fault *f)
 {
 	if (l->n_guards == AG_CONFIG_GUARDS_MAX)
 		return ag_read_fail(f, path, "at most %u guardrails", AG_CONFIG_GUARDS_MAX);
-	ag_config_put_guard(&l->guards, g);
 	l->n_guards++;
 	return 0;
+}
+
+/* A guardrail that stands in the config itself, while it is read. */
+struct guard {
+	struct ag_guard_actions actions;
+	struct ag_read_text id;
+	struct ag_buf checks; /* owned */
+	uint32_t n_checks;
+};
+
+static void
+guard_init(struct guard *g)
+{
+	*g = (struct guard){ .actions = { .flags = 0 } };
+	ag_buf_init(&g->checks, GUARDS_MAX_BYTES);
+}
+
+/* It is read, with rc: written if it is whole, and gone. */
+static int
+guard_end(struct guard *g, int rc, const char *path, struct level *l, struct ag_read_fault *f)
+{
+	struct ag_guard whole = { .id = ag_read_str(&g->id), .on_success = ag_str(g->actions.on_success),
+		.on_fail = ag_str(g->actions.on_fail), .flags = g->actions.flags, .n_checks = g->n_checks,
+		.checks = ag_buf_str(&g->checks) };
+
+	if (rc == 0)
+		rc = count_guard(path, l, f);
+	if (rc == 0)
+		ag_config_put_guard(&l->guards, &whole);
+	ag_buf_fini(&g->checks);
+	return rc;
 }
 
 /* {"default.modelWhitelist": {...}, "deny": true}: checks by their names beside the actions. */
 static int
 read_inline(const struct ag_read_value *one, struct level *l, struct ag_read_fault *f)
 {
-	struct ag_guard_actions actions = { .flags = 0 };
-	struct ag_guard g = { .n_checks = 0 };
-	struct ag_read_text id = { .n = 0 };
 	struct ag_read_value v;
 	struct ag_read_iter it;
-	struct ag_buf checks;
+	struct guard g;
 	int rc;
 
 	if (ag_read_object(&it, one->raw, one->path, f) < 0)
 		return -EINVAL;
-	ag_buf_init(&checks, GUARDS_MAX_BYTES);
+	guard_init(&g);
 	while ((rc = ag_read_next(&it, &v, f)) == 1) {
-		rc = ag_guard_read_action(&v, &actions, f);
+		rc = ag_guard_read_action(&v, &g.actions, f);
 		if (rc == 0 && ag_read_is(&v, "id")) {
-			rc = ag_read_text(&v, 255, true, &id, f);
+			rc = ag_read_text(&v, 255, true, &g.id, f);
 		} else if (rc == 0 && g.n_checks == AG_GUARD_CHECKS_MAX) {
 			rc = ag_read_fail(f, one->path, "at most %u checks", AG_GUARD_CHECKS_MAX);
 		} else if (rc == 0) {
 			rc = ag_guard_read_check(ag_str_n(v.name, v.name_len < AG_RULE_TEXT_MAX ? v.name_len
-			    : AG_RULE_TEXT_MAX), v.raw, v.path, &checks, f);
+			    : AG_RULE_TEXT_MAX), v.raw, v.path, &g.checks, f);
 			g.n_checks++;
 		}
 		if (rc < 0)
@@ -171,15 +199,7 @@ read_inline(const struct ag_read_value *one, struct level *l, struct ag_read_fau
 	}
 	if (rc == 0 && g.n_checks == 0)
 		rc = ag_read_fail(f, one->path, "must hold at least one check");
-	g.id = ag_read_str(&id);
-	g.on_success = ag_str(actions.on_success);
-	g.on_fail = ag_str(actions.on_fail);
-	g.flags = actions.flags;
-	g.checks = ag_buf_str(&checks);
-	if (rc == 0)
-		rc = put_guard(&g, one->path, l, f);
-	ag_buf_fini(&checks);
-	return rc;
+	return guard_end(&g, rc, one->path, l, f);
 }
 
 static int
@@ -200,10 +220,9 @@ read_guardrails(const struct ag_read_value *list, struct level *l, struct ag_rea
 		}
 		if (ag_read_text(&v, 255, true, &slug, f) < 0)
 			return -EINVAL;
-		if (l->n_guards == AG_CONFIG_GUARDS_MAX)
-			return ag_read_fail(f, v.path, "at most %u guardrails", AG_CONFIG_GUARDS_MAX);
+		if (count_guard(v.path, l, f) < 0)
+			return -EINVAL;
 		ag_config_put_ref(&l->guards, ag_read_str(&slug));
-		l->n_guards++;
 	}
 	l->has_guards = true;
 	l->has_any = true;
@@ -214,25 +233,23 @@ read_guardrails(const struct ag_read_value *list, struct level *l, struct ag_rea
 static int
 read_hook(const struct ag_read_value *one, struct level *l, struct ag_read_fault *f)
 {
-	struct ag_guard_actions actions = { .flags = 0 };
-	struct ag_guard g = { .n_checks = 0 };
-	struct ag_read_text id = { .n = 0 }, type;
+	struct ag_read_text type;
 	struct ag_read_value v;
 	struct ag_read_iter it;
-	struct ag_buf checks;
+	struct guard g;
 	bool has_checks = false;
 	int rc;
 
 	if (ag_read_object(&it, one->raw, one->path, f) < 0)
 		return -EINVAL;
-	ag_buf_init(&checks, GUARDS_MAX_BYTES);
+	guard_init(&g);
 	while ((rc = ag_read_next(&it, &v, f)) == 1) {
-		rc = ag_guard_read_action(&v, &actions, f);
+		rc = ag_guard_read_action(&v, &g.actions, f);
 		if (rc == 0 && ag_read_is(&v, "id")) {
-			rc = ag_read_text(&v, 255, true, &id, f);
+			rc = ag_read_text(&v, 255, true, &g.id, f);
 		} else if (rc == 0 && ag_read_is(&v, "checks")) {
 			rc = has_checks ? ag_read_fail(f, v.path, "stands there twice")
-			    : ag_guard_read_checks(v.raw, v.path, &checks, &g.n_checks, f);
+			    : ag_guard_read_checks(v.raw, v.path, &g.checks, &g.n_checks, f);
 			has_checks = true;
 		} else if (rc == 0 && ag_read_is(&v, "type")) {
 			rc = ag_read_text(&v, 32, true, &type, f);
@@ -246,15 +263,7 @@ read_hook(const struct ag_read_value *one, struct level *l, struct ag_read_fault
 	}
 	if (rc == 0 && !has_checks)
 		rc = ag_read_fail(f, one->path, "needs checks");
-	g.id = ag_read_str(&id);
-	g.on_success = ag_str(actions.on_success);
-	g.on_fail = ag_str(actions.on_fail);
-	g.flags = actions.flags;
-	g.checks = ag_buf_str(&checks);
-	if (rc == 0)
-		rc = put_guard(&g, one->path, l, f);
-	ag_buf_fini(&checks);
-	return rc;
+	return guard_end(&g, rc, one->path, l, f);
 }
 
 static int
