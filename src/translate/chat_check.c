@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "aigated/catalog.h"
 #include "translate/chat.h"
 
 struct check {
@@ -208,6 +209,23 @@ check_chat(const struct check *c, struct json_object *chat)
 	    AG_AT("stream_options", AG_NOWHERE), &c->r);
 }
 
+struct json_object *
+ag_chat_sampling(const struct ag_build_in *in, const char *name)
+{
+	return in->model_flags & AG_MF_NO_SAMPLING ? NULL : ag_tree_get(in->chat, name);
+}
+
+static int
+check_sampling(const struct ag_build_in *in, struct ag_err *err)
+{
+	static const char *const names[] = { "temperature", "top_p", "top_k" };
+
+	for (size_t i = 0; in->is_strict && i < AG_ARRAY_LEN(names); i++)
+		if (ag_tree_get(in->chat, names[i]) && !ag_chat_sampling(in, names[i]))
+			return ag_err_set(err, -EINVAL, "%s: not supported by this model", names[i]);
+	return 0;
+}
+
 int
 ag_chat_check(const struct ag_build_in *in, const struct ag_chat_fields *f, const char *by, struct ag_err *err)
 {
@@ -216,6 +234,8 @@ ag_chat_check(const struct ag_build_in *in, const struct ag_chat_fields *f, cons
 	struct json_object *messages = ag_tree_array(in->chat, "messages"), *tools = ag_tree_array(in->chat, "tools");
 	int rc = check_n(&c, in->chat);
 
+	if (rc == 0)
+		rc = check_sampling(in, err);
 	if (rc == 0)
 		rc = check_chat(&c, in->chat);
 	if (rc == 0)

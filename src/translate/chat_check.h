@@ -29,6 +29,9 @@ int ag_chat_check(const struct ag_build_in *in, const struct ag_chat_fields *f, 
 /* -EINVAL with err: there is no such service_tier at the provider's. */
 int ag_chat_refuse_tier(const struct ag_build_in *in, struct ag_err *err) AG_MUST_CHECK;
 
+/* "temperature", "top_p" or "top_k"; NULL: not said, or to a model that takes none. */
+struct json_object *ag_chat_sampling(const struct ag_build_in *in, const char *name);
+
 /* Is the tool one of those that may be called?  choice: tool_choice, or none. */
 bool ag_chat_is_allowed(struct json_object *choice, struct ag_str name);
 

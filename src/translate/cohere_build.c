@@ -183,11 +183,9 @@ put_tools(struct build *s)
 
 /* A number, or the nearest there is: texts, as JSON is to have them. */
 static void
-put_between(struct build *s, const char *name, const char *as, double least, const char *least_text, double most,
+put_between(struct build *s, struct json_object *v, const char *as, double least, const char *least_text, double most,
     const char *most_text)
 {
-	struct json_object *v = ag_tree_get(s->in->chat, name);
-
 	if (!v)
 		return;
 	if (json_object_get_double(v) < least)
@@ -203,14 +201,14 @@ put_sampling(struct build *s)
 {
 	struct json_object *stop = ag_tree_get(s->in->chat, "stop");
 
-	if (ag_tree_get(s->in->chat, "temperature"))
-		ag_jo_tree(s->b, "temperature", ag_tree_get(s->in->chat, "temperature"));
+	if (ag_chat_sampling(s->in, "temperature"))
+		ag_jo_tree(s->b, "temperature", ag_chat_sampling(s->in, "temperature"));
 	if (ag_tree_get(s->in->chat, "seed"))
 		ag_jo_tree(s->b, "seed", ag_tree_get(s->in->chat, "seed"));
-	put_between(s, "top_p", "p", 0.01, "0.01", 0.99, "0.99");
-	put_between(s, "top_k", "k", 0, "0", 500, "500");
-	put_between(s, "frequency_penalty", "frequency_penalty", 0, "0", 1, "1");
-	put_between(s, "presence_penalty", "presence_penalty", 0, "0", 1, "1");
+	put_between(s, ag_chat_sampling(s->in, "top_p"), "p", 0.01, "0.01", 0.99, "0.99");
+	put_between(s, ag_chat_sampling(s->in, "top_k"), "k", 0, "0", 500, "500");
+	put_between(s, ag_tree_get(s->in->chat, "frequency_penalty"), "frequency_penalty", 0, "0", 1, "1");
+	put_between(s, ag_tree_get(s->in->chat, "presence_penalty"), "presence_penalty", 0, "0", 1, "1");
 	if (!stop)
 		return;
 	ag_jo_open(s->b, "stop_sequences", '[');

@@ -167,7 +167,7 @@ put_stop(struct ag_converse_build *s)
 static void
 put_inference(struct ag_converse_build *s, bool is_thinking)
 {
-	struct json_object *t = ag_tree_get(s->in->chat, "temperature"), *p = ag_tree_get(s->in->chat, "top_p");
+	struct json_object *t = ag_chat_sampling(s->in, "temperature"), *p = ag_chat_sampling(s->in, "top_p");
 	bool is_claude = s->kind == AG_CONVERSE_CLAUDE;
 
 	ag_jo_open(s->b, "inferenceConfig", '{');
@@ -236,7 +236,7 @@ static int
 put_own(struct ag_converse_build *s, bool is_forced, bool *out_thinking)
 {
 	struct ag_str effort = ag_tree_str(s->in->chat, "reasoning_effort");
-	struct json_object *k = ag_tree_get(s->in->chat, "top_k");
+	struct json_object *k = ag_chat_sampling(s->in, "top_k");
 	size_t before = s->b->n, empty;
 	int rc = 0;
 

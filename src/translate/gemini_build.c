@@ -1,7 +1,6 @@
 /* gemini_build.c - a chat as a request of generateContent. */
 #include <errno.h>
 
-#include "aigated/catalog.h"
 #include "translate/chat.h"
 #include "translate/chat_check.h"
 #include "translate/gemini.h"
@@ -457,15 +456,21 @@ put_logprobs(struct build *s)
 	put_as(s, "top_logprobs", "logprobs");
 }
 
-/* What is said of sampling and thinking to a model that knows nothing of it is left out. */
+static void
+put_sampling(struct build *s)
+{
+	static const struct { const char *name, *as; } rows[] = { { "temperature", "temperature" }, { "top_p", "topP" },
+		{ "top_k", "topK" } };
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(rows); i++)
+		if (ag_chat_sampling(s->in, rows[i].name))
+			ag_jo_tree(s->b, rows[i].as, ag_chat_sampling(s->in, rows[i].name));
+}
+
+/* What is said of thinking to a model that does not is left out. */
 static int
 check_model(struct build *s)
 {
-	static const char *const names[] = { "temperature", "top_p", "top_k" };
-
-	for (size_t i = 0; (s->in->model_flags & AG_MF_NO_SAMPLING) && i < AG_ARRAY_LEN(names); i++)
-		if (ag_tree_get(s->in->chat, names[i]))
-			return ag_err_set(s->err, -EINVAL, "%s: not supported by this model", names[i]);
 	if (ag_tree_get(s->in->chat, "reasoning_effort") && s->major < 3 && !memmem(s->in->model.p, s->in->model.n, "2.5", 3))
 		return ag_err_set(s->err, -EINVAL, "reasoning_effort: not supported by this model");
 	return 0;
@@ -480,11 +485,7 @@ put_config(struct build *s)
 		return rc;
 	ag_jo_open(s->b, "generationConfig", '{');
 	ag_jo_u64(s->b, "maxOutputTokens", s->in->limit);
-	if (!(s->in->model_flags & AG_MF_NO_SAMPLING)) {
-		put_as(s, "temperature", "temperature");
-		put_as(s, "top_p", "topP");
-		put_as(s, "top_k", "topK");
-	}
+	put_sampling(s);
 	put_as(s, "n", "candidateCount");
 	put_as(s, "seed", "seed");
 	put_as(s, "presence_penalty", "presencePenalty");

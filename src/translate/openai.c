@@ -167,6 +167,7 @@ parse(const struct ag_parse_in *in, struct json_object **out_chat, struct ag_err
 /* ---- build ---- */
 
 /* OpenAI's members, and with which flag of a family they are left out. */
+#define N_SAMPLING 2u /* the first of them */
 static const struct { const char *name; uint32_t without; } members[] = {
 	{ "temperature", 0 }, { "top_p", 0 }, { "stop", 0 }, { "n", AG_PF_NO_N },
 	{ "presence_penalty", AG_PF_NO_PENALTIES }, { "frequency_penalty", AG_PF_NO_PENALTIES },
@@ -268,7 +269,7 @@ put_members(const struct ag_build_in *in, struct ag_buf *b, struct ag_err *err)
 {
 	for (size_t i = 0; i < AG_ARRAY_LEN(members); i++) {
 		const char *name = members[i].name;
-		struct json_object *v = ag_tree_get(in->chat, name);
+		struct json_object *v = i < N_SAMPLING ? ag_chat_sampling(in, name) : ag_tree_get(in->chat, name);
 
 		if (!v)
 			continue;

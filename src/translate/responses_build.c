@@ -234,11 +234,15 @@ put_text_config(struct build *s)
 static void
 put_rest(struct build *s)
 {
-	static const char *const same[] = { "temperature", "top_p", "top_logprobs", "parallel_tool_calls", "metadata",
+	static const char *const sampling[] = { "temperature", "top_p" };
+	static const char *const same[] = { "top_logprobs", "parallel_tool_calls", "metadata",
 		"service_tier", "user", "safety_identifier", "prompt_cache_key", "prompt_cache_options",
 		"prompt_cache_retention", "moderation" };
 	struct ag_str effort = ag_tree_str(s->in->chat, "reasoning_effort");
 
+	for (size_t i = 0; i < AG_ARRAY_LEN(sampling); i++)
+		if (ag_chat_sampling(s->in, sampling[i]))
+			ag_jo_tree(s->b, sampling[i], ag_chat_sampling(s->in, sampling[i]));
 	for (size_t i = 0; i < AG_ARRAY_LEN(same); i++)
 		if (ag_tree_get(s->in->chat, same[i]))
 			ag_jo_tree(s->b, same[i], ag_tree_get(s->in->chat, same[i]));

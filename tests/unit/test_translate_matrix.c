@@ -7,6 +7,7 @@
 #include <json-c/json.h>
 #include <stdlib.h>
 
+#include "aigated/catalog.h"
 #include "fixture.h"
 #include "tap.h"
 
@@ -438,6 +439,8 @@ insert(const char *frame, const char *comma, const char *member, char *out, size
 	snprintf(out, cap, "%.*s%s%s%s", (int)(at - frame), frame, comma, member, at + 2);
 }
 
+static uint32_t model_flags; /* of all targets */
+
 static struct built
 build(const struct ag_protocol *client, const char *frame, const char *member, const struct target *t, bool is_strict)
 {
@@ -460,7 +463,7 @@ build(const struct ag_protocol *client, const char *frame, const char *member, c
 	if (b.rc == 0) {
 		struct json_object *limit = NULL, *stream = NULL;
 		struct ag_build_in bi = { .chat = chat, .family = ag_provider_find(ag_str(t->family)), .model = ag_str(t->model),
-			.limit = LIMIT, .is_strict = is_strict };
+			.model_flags = model_flags, .limit = LIMIT, .is_strict = is_strict };
 
 		if (json_object_object_get_ex(chat, "max_completion_tokens", &limit))
 			bi.limit = (uint64_t)json_object_get_int64(limit);
@@ -646,6 +649,19 @@ check_exchanges(void)
 	}
 }
 
+/* A model that the catalogue says takes none is sent none, by whatever protocol. */
+static const struct row sampling_rows[] = {
+	/*                                                            oagbncrmd */
+	{ MESSAGES, "'temperature':0.4375",                          "L.LLLLLLL", NULL },
+	{ MESSAGES, "'top_p':0.4375",                                "L.LLLLLLL", NULL },
+	{ MESSAGES, "'top_k':7",                                     "L.LLLLLLL", NULL },
+};
+static const struct row sampling_chat_rows[] = {
+	{ CHAT, "'temperature':0.4375",                              ".LLLLLL..", NULL },
+	{ CHAT, "'top_p':0.4375",                                    ".LLLLLL..", NULL },
+	{ CHAT, "'top_k':7",                                         ".LLLLLL..", NULL },
+};
+
 /* Pictures, sound and the like go as they are to who has them, and to nobody else. */
 static void
 what_is_not_translated_passes_or_is_not_served(void)
@@ -671,6 +687,9 @@ main(void)
 	check(&ag_protocol_responses, responses_rows, AG_ARRAY_LEN(responses_rows));
 	check(&ag_protocol_gemini, gemini_rows, AG_ARRAY_LEN(gemini_rows));
 	check(&ag_protocol_completion, completion_rows, AG_ARRAY_LEN(completion_rows));
+	model_flags = AG_MF_NO_SAMPLING;
+	check(&ag_protocol_anthropic, sampling_rows, AG_ARRAY_LEN(sampling_rows));
+	check(&ag_protocol_openai, sampling_chat_rows, AG_ARRAY_LEN(sampling_chat_rows));
 	check_exchanges();
 	what_is_not_translated_passes_or_is_not_served();
 	return done();
