@@ -3,8 +3,11 @@
 #include <json-c/json.h>
 #include <string.h>
 
+#include "base/addr.h"
+#include "base/num.h"
 #include "conf/conf.h"
 #include "control/custom_host.h"
+#include "provider/oauth.h"
 #include "provider/provider.h"
 
 #define WORD_MAX        128
@@ -63,6 +66,16 @@ check_deployments(struct ag_call *c, struct json_object *list)
 	return 0;
 }
 
+/* The machine's own identity is the operator's to give away. */
+static int
+check_identity(struct ag_call *c, const char *name, const char *text)
+{
+	const char *place = c->ctl->ctx->conf->instance_metadata;
+
+	return place && *place ? 0 : ag_call_invalid(c, "configurations.%s: \"%s\" needs instance_metadata in the "
+	    "configuration of the gateway", name, text);
+}
+
 /* Of those who give tokens for a credential. */
 static bool
 knows_token_setting(struct ag_call *c, const char *name, struct json_object *value, int *out_rc)
@@ -71,9 +84,11 @@ knows_token_setting(struct ag_call *c, const char *name, struct json_object *val
 	struct ag_err err = { "" };
 
 	if (strcmp(name, "vertex_auth_type") == 0) {
-		if (value && (!text || (strcmp(text, "serviceAccount") != 0 && strcmp(text, "basic") != 0)))
-			*out_rc = ag_call_invalid(c, "configurations.vertex_auth_type: only \"serviceAccount\" and "
-			    "\"basic\", an access token as key, are spoken by this gateway yet");
+		if (text && strcmp(text, "workload") == 0)
+			*out_rc = check_identity(c, name, text);
+		else if (value && (!text || (strcmp(text, "serviceAccount") != 0 && strcmp(text, "basic") != 0)))
+			*out_rc = ag_call_invalid(c, "configurations.vertex_auth_type: only \"serviceAccount\", \"workload\" "
+			    "and \"basic\", an access token as key, are spoken by this gateway");
 	} else if (strcmp(name, "vertex_region") == 0) {
 		if (value && (!text || !*text || strlen(text) > 64 ||
 		        text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-")]))
@@ -110,7 +125,7 @@ bool
 ag_configurations_knows(struct ag_call *c, const char *name, struct json_object *value, int *out_rc)
 {
 	static const char *const words[] = { "azure_resource_name", "workers_ai_account_id", "azure_entra_tenant_id",
-		"azure_entra_client_id", "vertex_project_id" };
+		"azure_entra_client_id", "azure_managed_client_id", "vertex_project_id" };
 
 	*out_rc = 0;
 	for (size_t i = 0; i < AG_ARRAY_LEN(words); i++)
@@ -121,10 +136,13 @@ ag_configurations_knows(struct ag_call *c, const char *name, struct json_object 
 			return true;
 		}
 	if (strcmp(name, "azure_auth_mode") == 0) {
-		if (value && (!text_of(value) || (strcmp(text_of(value), "default") != 0 &&
-		        strcmp(text_of(value), "entra") != 0)))
-			*out_rc = ag_call_invalid(c, "configurations.azure_auth_mode: only \"default\", the key, and "
-			    "\"entra\", a client secret, are spoken by this gateway yet");
+		const char *mode = text_of(value);
+
+		if (mode && strcmp(mode, "managed") == 0)
+			*out_rc = check_identity(c, name, mode);
+		else if (value && (!mode || (strcmp(mode, "default") != 0 && strcmp(mode, "entra") != 0)))
+			*out_rc = ag_call_invalid(c, "configurations.azure_auth_mode: only \"default\", the key, \"entra\", a "
+			    "client secret, and \"managed\" are spoken by this gateway");
 		return true;
 	}
 	if (knows_token_setting(c, name, value, out_rc))
@@ -135,6 +153,32 @@ ag_configurations_knows(struct ag_call *c, const char *name, struct json_object 
 		return true;
 	}
 	return false;
+}
+
+/* custom_host was found to be an address of http or https. */
+static bool
+is_trusted(struct ag_call *c, const char *custom_host)
+{
+	const char *host = strstr(custom_host, "://");
+	uint64_t port = ag_str_starts(ag_str(custom_host), AG_STR("https")) ? 443 : 80;
+	size_t n, digits;
+
+	host = host ? host + 3 : custom_host;
+	n = strcspn(host, ":/?");
+	digits = host[n] == ':' ? strspn(host + n + 1, "0123456789") : 0;
+	if (digits > 0 && ag_parse_u64(ag_str_n(host + n + 1, digits), UINT16_MAX, &port) < 0)
+		return false;
+	return ag_host_is_trusted(ag_str(c->ctl->ctx->conf->trusted_hosts), ag_str_n(host, n), (uint16_t)port);
+}
+
+bool
+ag_configurations_need_key(const char *family, struct json_object *conf)
+{
+	const struct ag_provider *p = ag_provider_find(ag_str(family));
+
+	return !p || !p->oauth || !conf ||
+	    !ag_oauth_header(p->oauth(ag_str(json_object_to_json_string_ext(conf, JSON_C_TO_STRING_PLAIN |
+	    JSON_C_TO_STRING_NOSLASHESCAPE))));
 }
 
 int
@@ -151,6 +195,9 @@ ag_configurations_fit(struct ag_call *c, const char *family, struct json_object 
 		return 0;
 	if (p->oauth == ag_vertex_oauth && vertex_fits(c, conf) < 0)
 		return -1;
+	if (custom_host && p->oauth && ag_oauth_header(p->oauth(ag_str(text))) && !is_trusted(c, custom_host))
+		return ag_call_invalid(c, "custom_host: is not shown this machine's own identity, unless it is among "
+		    "trusted_hosts");
 	ag_buf_init(&b, 4096);
 	if (!custom_host)
 		rc = ag_provider_expand(p, p->base_url, ag_str(text), AG_STR_NONE, AG_STR_NONE, &b, &err);

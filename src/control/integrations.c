@@ -328,7 +328,7 @@ check_family(struct ag_call *c, const char *member, struct integration_body *b)
 		return -1;
 	if (needs.custom_host && !b->custom_host)
 		return ag_call_invalid(c, "custom_host: is required for %s", id);
-	if (needs.key && !b->custom_host && (!b->key || !*b->key) && !(b->map && b->map->is_set))
+	if (needs.key && ag_configurations_need_key(b->family, b->configurations) && !b->custom_host && (!b->key || !*b->key) && !(b->map && b->map->is_set))
 		return ag_call_invalid(c, "key: is required for %s", id);
 	return ag_configurations_fit(c, b->family, b->configurations, b->custom_host);
 }

@@ -128,7 +128,12 @@ ag_azure_oauth(struct ag_str config)
 	static const struct ag_str name = { "azure_auth_mode", 15 };
 	struct ag_json_value v;
 	struct ag_json_fault fault;
+	struct ag_str mode;
 
-	return config.n > 0 && ag_figure_scan(config, &name, 1, &v, &fault) == 0 && v.type == AG_JSON_STRING &&
-	    ag_json_string_eq(ag_json_raw(config, v), AG_STR("entra")) ? AG_OAUTH_CLIENT : AG_OAUTH_NONE;
+	if (config.n == 0 || ag_figure_scan(config, &name, 1, &v, &fault) < 0 || v.type != AG_JSON_STRING)
+		return AG_OAUTH_NONE;
+	mode = ag_json_raw(config, v);
+	if (ag_json_string_eq(mode, AG_STR("managed")))
+		return AG_OAUTH_AZURE_MANAGED;
+	return ag_json_string_eq(mode, AG_STR("entra")) ? AG_OAUTH_CLIENT : AG_OAUTH_NONE;
 }

@@ -173,6 +173,43 @@ ask_client(struct ag_str secret, struct ag_str config, struct ag_buf *url, struc
 	return 0;
 }
 
+/* ---- the machine itself ------------------------------------------------------------------ */
+
+const char *
+ag_oauth_header(enum ag_oauth kind)
+{
+	switch (kind) {
+	case AG_OAUTH_AZURE_MANAGED:
+		return "Metadata: true";
+	case AG_OAUTH_GOOGLE_WORKLOAD:
+		return "Metadata-Flavor: Google";
+	case AG_OAUTH_NONE:
+	case AG_OAUTH_JWT_BEARER:
+	case AG_OAUTH_CLIENT:
+		break;
+	}
+	return NULL;
+}
+
+/* azure_managed_client_id: which identity of several; a word. */
+static int
+ask_managed(struct ag_str config, struct ag_buf *url)
+{
+	static const struct ag_str name = { "azure_managed_client_id", 23 };
+	struct ag_json_value v;
+	struct ag_json_fault fault;
+	struct ag_str id = AG_STR_NONE;
+
+	ag_buf_puts(url, "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https%3A%2F%2Fcognitiveservices.azure.com");
+	if (config.n > 0 && ag_figure_scan(config, &name, 1, &v, &fault) == 0 && v.type == AG_JSON_STRING)
+		(void)ag_json_string_plain(ag_json_raw(config, v), &id);
+	if (id.n > 0) {
+		ag_buf_puts(url, "&client_id=");
+		ag_buf_put_str(url, id);
+	}
+	return 0;
+}
+
 int
 ag_oauth_ask(enum ag_oauth kind, struct ag_str secret, struct ag_str config, int64_t now_s,
     struct ag_buf *url, struct ag_buf *form, struct ag_err *err)
@@ -187,6 +224,13 @@ ag_oauth_ask(enum ag_oauth kind, struct ag_str secret, struct ag_str config, int
 		break;
 	case AG_OAUTH_CLIENT:
 		rc = ask_client(secret, config, url, form, err);
+		break;
+	case AG_OAUTH_AZURE_MANAGED:
+		rc = ask_managed(config, url);
+		break;
+	case AG_OAUTH_GOOGLE_WORKLOAD:
+		ag_buf_puts(url, "/computeMetadata/v1/instance/service-accounts/default/token");
+		rc = 0;
 		break;
 	case AG_OAUTH_NONE:
 		break;

@@ -2,7 +2,8 @@
  * answered.
  *
  * A service account's JSON signs a JWT (RFC 7523 2.1); an application of Entra shows its secret (RFC
- * 6749 4.4).  Pure; what is written to the buffers is secret, and the caller's to wipe. */
+ * 6749 4.4); a machine that its cloud knows asks the cloud's metadata service, and nothing is kept.
+ * Pure; what is written to the buffers is secret, and the caller's to wipe. */
 #ifndef AG_PROVIDER_OAUTH_H
 #define AG_PROVIDER_OAUTH_H
 
@@ -21,6 +22,10 @@
  * -EINVAL with err, in which there is nothing secret: the credential cannot be used. */
 int ag_oauth_ask(enum ag_oauth kind, struct ag_str secret, struct ag_str config, int64_t now_s,
     struct ag_buf *url, struct ag_buf *form, struct ag_err *err) AG_MUST_CHECK;
+
+/* The header with which the machine's own identity is asked for, by GET, at the place it is told: then url holds
+ * that place, and what is appended is the path; NULL: a token endpoint is posted to. */
+const char *ag_oauth_header(enum ag_oauth kind);
 
 /* The token, appended, and how many seconds it lives.  -EACCES with err: there is none; of what the endpoint
  * said only the word of `error` is in err. */

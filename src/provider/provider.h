@@ -32,6 +32,9 @@ enum ag_oauth {
 	AG_OAUTH_NONE,
 	AG_OAUTH_JWT_BEARER, /* a service account's JSON signs for it */
 	AG_OAUTH_CLIENT,     /* a client secret is shown for it */
+	/* There is no credential: the machine itself is known to its cloud. */
+	AG_OAUTH_AZURE_MANAGED,
+	AG_OAUTH_GOOGLE_WORKLOAD,
 };
 
 #define AG_PF_INCLUDE_USAGE 1u /* takes stream_options.include_usage */

@@ -96,6 +96,9 @@ ag_vertex_place(struct ag_str config, struct ag_str name, struct ag_str model, s
 enum ag_oauth
 ag_vertex_oauth(struct ag_str config)
 {
-	return ag_str_eq(text_of(config, AG_STR("vertex_auth_type")), AG_STR("serviceAccount"))
-	    ? AG_OAUTH_JWT_BEARER : AG_OAUTH_NONE;
+	struct ag_str type = text_of(config, AG_STR("vertex_auth_type"));
+
+	if (ag_str_eq(type, AG_STR("workload")))
+		return AG_OAUTH_GOOGLE_WORKLOAD;
+	return ag_str_eq(type, AG_STR("serviceAccount")) ? AG_OAUTH_JWT_BEARER : AG_OAUTH_NONE;
 }

@@ -244,8 +244,10 @@ set_options(struct ag_token *s)
 	curl_easy_setopt(s->curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(s->curl, CURLOPT_RESOLVE, s->address);
 	curl_easy_setopt(s->curl, CURLOPT_HTTPHEADER, s->headers);
-	curl_easy_setopt(s->curl, CURLOPT_POSTFIELDSIZE, (long)s->form.n);
-	curl_easy_setopt(s->curl, CURLOPT_POSTFIELDS, s->form.p);
+	if (!ag_oauth_header(s->kind)) {
+		curl_easy_setopt(s->curl, CURLOPT_POSTFIELDSIZE, (long)s->form.n);
+		curl_easy_setopt(s->curl, CURLOPT_POSTFIELDS, s->form.p);
+	}
 	curl_easy_setopt(s->curl, CURLOPT_USERAGENT, "aigated/" PACKAGE_VERSION);
 	curl_easy_setopt(s->curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(s->curl, CURLOPT_FORBID_REUSE, 1L);
@@ -267,7 +269,7 @@ post(struct ag_token *s, const struct ag_url *url, const struct sockaddr *sa, so
 	if (!s->table->loop)
 		s->table->loop = ag_curl_loop_new(s->table->w->base);
 	s->address = curl_slist_append(NULL, line);
-	s->headers = curl_slist_append(NULL, "expect:");
+	s->headers = curl_slist_append(NULL, ag_oauth_header(s->kind) ? ag_oauth_header(s->kind) : "expect:");
 	s->answer = ag_locked_new(ANSWER_MAX);
 	s->answer_len = 0;
 	if (!s->table->loop || !s->address || !s->headers || !s->answer)
@@ -279,10 +281,12 @@ post(struct ag_token *s, const struct ag_url *url, const struct sockaddr *sa, so
 	return ag_curl_loop_add(s->table->loop, s->curl, token_on_done, s);
 }
 
+/* The place of the machine's own identity is the operator's word, not an administrator's. */
 static bool
 is_trusted(const struct ag_token *s, const struct ag_url *url)
 {
-	return ag_host_is_trusted(ag_str(s->table->w->conf->trusted_hosts), url->host, url->port);
+	return ag_oauth_header(s->kind) ||
+	    ag_host_is_trusted(ag_str(s->table->w->conf->trusted_hosts), url->host, url->port);
 }
 
 /* NULL: under way.  Else why not. */
@@ -295,7 +299,7 @@ go_on(struct ag_token *s)
 	socklen_t len;
 	int rc;
 
-	if (ag_url_parse(ag_str_n(s->url.p, s->url.n - 1), &url) < 0)
+	if (ag_url_parse(ag_str_n(s->url.p, strcspn(s->url.p, "?")), &url) < 0)
 		return "the address of the token endpoint is no http URL";
 	if (!url.is_tls && !is_trusted(s, &url))
 		return "the address of the token endpoint does not begin with https:// and is not among trusted_hosts";
@@ -343,6 +347,7 @@ fetch(struct ag_token *s)
 	struct ag_tokens *t = s->table;
 	int64_t us = t->w->conf->upstream_connect_timeout;
 	struct timeval tv = { .tv_sec = (time_t)(us / AG_US_PER_SEC), .tv_usec = (suseconds_t)(us % AG_US_PER_SEC) };
+	const char *place = ag_oauth_header(s->kind) ? t->w->conf->instance_metadata : NULL;
 	struct ag_err err = { "" };
 	const char *why = NULL;
 
@@ -353,7 +358,11 @@ fetch(struct ag_token *s)
 	s->resolve.fn = token_on_resolved;
 	s->resolve.arg = s;
 	s->deadline = evtimer_new(t->w->base, token_on_deadline, s);
-	if (!s->deadline || event_add(s->deadline, &tv) < 0)
+	if (place)
+		ag_buf_put_str(&s->url, ag_str(place));
+	if (place && !*place)
+		why = "instance_metadata is not set";
+	else if (!s->deadline || event_add(s->deadline, &tv) < 0)
 		why = "out of memory";
 	else if (ag_oauth_ask(s->kind, ag_str_n(s->secret, s->secret_len), ag_str_n(s->config, s->config_len),
 	             ag_clock_wall_us() / AG_US_PER_SEC, &s->url, &s->form, &err) < 0)

@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/addr.h"
 #include "base/arena.h"
 #include "base/locked.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "provider/oauth.h"
 #include "shm/catalog_area.h"
 #include "shm/counters.h"
 #include "worker/origin.h"
@@ -133,16 +135,26 @@ uuid_aad(const uint8_t uuid[16], struct ag_buf *out)
 	ag_buf_puts(out, ":key");
 }
 
+/* The machine's own identity goes to its cloud, or where the operator trusts: an administrator who names another
+ * host would be shown it. */
+static int
+open_identity(struct ag_worker *w, struct ag_dest *d, enum ag_oauth kind, bool is_custom, const struct ag_url *url)
+{
+	if (is_custom && !ag_host_is_trusted(ag_str(w->conf->trusted_hosts), url->host, url->port))
+		return 0;
+	d->token = ag_token_source(w->tokens, kind, AG_STR(""), d->config);
+	return d->token ? 0 : -ENOMEM;
+}
+
 /* The line that authenticates us, built once where it will stay. */
 static int
 open_auth(struct ag_worker *w, struct ag_view *v, const struct ag_cat_integration *i,
-    const struct ag_provider *family, struct ag_dest *d)
+    const struct ag_provider *family, struct ag_dest *d, enum ag_oauth oauth)
 {
 	struct ag_str sealed = ag_catalog_text(v->cat, i->sealed_key);
 	static const char *const prefixes[] = { [AG_AUTH_BEARER] = "authorization: Bearer ",
 		[AG_AUTH_API_KEY] = "api-key: ", [AG_AUTH_X_API_KEY] = "x-api-key: ",
 		[AG_AUTH_GOOG_API_KEY] = "x-goog-api-key: ", [AG_AUTH_SIGN] = "" };
-	enum ag_oauth oauth = family->oauth ? family->oauth(d->config) : AG_OAUTH_NONE;
 	const char *prefix;
 	bool is_signing;
 	struct ag_buf aad, plain;
@@ -209,6 +221,7 @@ ag_view_dest(struct ag_worker *w, struct ag_view *v, const struct ag_cat_integra
 {
 	struct ag_dest *d = &v->dest[ag_catalog_integration_ix(v->cat, i)];
 	struct ag_str url = ag_catalog_text(v->cat, i->base_url);
+	enum ag_oauth oauth;
 	struct ag_url parsed;
 	struct ag_buf own;
 	int rc;
@@ -232,7 +245,9 @@ ag_view_dest(struct ag_worker *w, struct ag_view *v, const struct ag_cat_integra
 	d->path_prefix = ag_arena_dup(&v->arena, parsed.path);
 	d->host_header = ag_arena_dup(&v->arena, parsed.authority);
 	d->header_lines = header_lines(v, ag_catalog_text(v->cat, i->headers));
-	rc = open_auth(w, v, i, family, d);
+	oauth = family->oauth ? family->oauth(d->config) : AG_OAUTH_NONE;
+	rc = ag_oauth_header(oauth) ? open_identity(w, d, oauth, ag_catalog_text(v->cat, i->base_url).n > 0, &parsed)
+	    : open_auth(w, v, i, family, d, oauth);
 	if (rc < 0)
 		return rc;
 	d->is_ready = true;

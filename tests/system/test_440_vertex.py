@@ -419,6 +419,67 @@ def test_what_entra_cannot_do_is_refused_by_name(cloud, change, word):
     assert "s3cr3t" not in answer.body.decode()
 
 
+# -- the machine's own identity ------------------------------------------------------------------
+
+@pytest.fixture
+def machine(gateway_factory, cloud, mock):
+    """A gateway whose cloud tells it who it is, at the token endpoint of the test."""
+    gateway = gateway_factory(mock=mock, conf={"workers": "1", "instance_metadata": cloud.endpoint.url})
+
+    def integration(family, **conf):
+        gateway.integration(slug="own", family=family, key=None, configurations={"custom_host": mock.url, **conf})
+        gateway.grant("own", gateway.default_workspace())
+        return gateway
+    return integration
+
+
+MANAGED = {"azure_auth_mode": "managed", "azure_resource_name": "res", "azure_managed_client_id": "id-1",
+           "azure_deployment_config": [{"azure_deployment_name": "dep", "azure_api_version": "2024-10-21",
+                                        "azure_model_slug": "gpt-4o-mini", "is_default": True}]}
+WORKLOAD = {"vertex_region": "europe-west4", "vertex_auth_type": "workload", "vertex_project_id": "proj-1"}
+
+
+def test_a_machine_is_known_to_azure(machine, cloud, mock):
+    serve(mock, "openai.chat.nonstream.json", "/deployments/dep/chat/completions*")
+    gateway = machine("azure-openai", **MANAGED)
+    key = gateway.key()
+    assert [gateway.chat(key, model="@own/gpt-4o-mini").status for _ in range(3)] == [200] * 3
+    assert cloud.endpoint.paths == ["/metadata/identity/oauth2/token?api-version=2018-02-01"
+                                    "&resource=https%3A%2F%2Fcognitiveservices.azure.com&client_id=id-1"]
+    assert cloud.endpoint.forms == [{"header": ["Metadata: true"]}]
+    _, head = head_of(mock)
+    assert head["authorization"] == f"Bearer ya29.token-{cloud.endpoint.issued}-of-the-test" and "api-key" not in head
+
+
+def test_a_machine_is_known_to_google(machine, cloud, mock):
+    serve(mock, "gemini.generate.nonstream.json", GENERATE)
+    gateway = machine("vertex-ai", **WORKLOAD)
+    assert gateway.chat(gateway.key(), model=f"@own/{FLASH}").status == 200
+    assert cloud.endpoint.paths == ["/computeMetadata/v1/instance/service-accounts/default/token"]
+    assert cloud.endpoint.forms == [{"header": ["Metadata-Flavor: Google"]}]
+    _, head = head_of(mock)
+    assert head["authorization"].startswith("Bearer ya29.token-")
+
+
+@pytest.mark.parametrize("family, conf", [("azure-openai", MANAGED), ("vertex-ai", WORKLOAD)])
+def test_its_identity_is_not_shown_to_any_host(machine, cloud, family, conf):
+    gateway = machine(family, **conf)
+    answer = gateway.admin_ask("POST", "/integrations", {"name": "x", "ai_provider_id": family, "configurations": {
+        **conf, "custom_host": "https://collector.example/v1"}})
+    assert answer.status == 400 and "custom_host" in answer.body.decode()
+    # What was right when it was made may be changed: the token stays at home all the same.
+    gateway.admin("PUT", "/integrations/own", {"configurations": {**conf, "custom_host": "https://collector.example/v1"}})
+    gateway.chat(gateway.key(), model="@own/gpt-4o-mini")
+    assert cloud.endpoint.paths == []
+
+
+@pytest.mark.parametrize("family, conf, word", [("azure-openai", MANAGED, "azure_auth_mode"),
+                                                ("vertex-ai", WORKLOAD, "vertex_auth_type")])
+def test_without_the_operator_s_word_no_machine_is_lent(cloud, family, conf, word):
+    answer = cloud.admin_ask("POST", "/integrations", {"name": "x", "ai_provider_id": family, "configurations": conf})
+    assert answer.status == 400 and word in answer.body.decode() and "instance_metadata" in answer.body.decode()
+
+
 # -- embeddings ----------------------------------------------------------------------------------
 
 def test_embeddings_are_predicted_and_their_tokens_summed(cloud, mock):

@@ -32,6 +32,16 @@ class TokenEndpoint:
                 self.end_headers()
                 self.wfile.write(data)
 
+            def do_GET(self):
+                """A machine's own identity: told to who sends the header that no page can."""
+                flavor = [f"{n}: {self.headers[n]}" for n in ("Metadata", "Metadata-Flavor") if self.headers[n]]
+                status, answer = endpoint.take(self.path, {"header": flavor})
+                data = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("content-length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
             def log_message(self, *_):
                 pass
 

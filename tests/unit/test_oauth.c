@@ -90,6 +90,35 @@ answers_are_read_strictly(void)
 	}
 }
 
+/* The place is the operator's; what is asked there depends on whose cloud it is. */
+static void
+a_machine_is_asked_who_it_is(void)
+{
+	static const struct { enum ag_oauth kind; const char *config, *url, *header; } rows[] = {
+		{ AG_OAUTH_AZURE_MANAGED, "{}", "http://m/metadata/identity/oauth2/token?api-version=2018-02-01&resource="
+		  "https%3A%2F%2Fcognitiveservices.azure.com", "Metadata: true" },
+		{ AG_OAUTH_AZURE_MANAGED, "{\"azure_managed_client_id\":\"id-1\"}", "http://m/metadata/identity/oauth2/token?"
+		  "api-version=2018-02-01&resource=https%3A%2F%2Fcognitiveservices.azure.com&client_id=id-1", "Metadata: true" },
+		{ AG_OAUTH_GOOGLE_WORKLOAD, "{}", "http://m/computeMetadata/v1/instance/service-accounts/default/token",
+		  "Metadata-Flavor: Google" },
+	};
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(rows); i++) {
+		struct ag_err err = { "" };
+		struct ag_buf place, none;
+
+		ag_buf_init(&place, 4096);
+		ag_buf_init(&none, 65536);
+		ag_buf_puts(&place, "http://m");
+		ok(ag_oauth_ask(rows[i].kind, AG_STR(""), ag_str(rows[i].config), 0, &place, &none, &err) == 0 && none.n == 0 &&
+		    ag_str_eq(ag_buf_str(&place), ag_str(rows[i].url)), "%s", rows[i].url);
+		is_str(ag_oauth_header(rows[i].kind), rows[i].header, "... with a header that no page can send");
+		ag_buf_fini(&place);
+		ag_buf_fini(&none);
+	}
+	ok(!ag_oauth_header(AG_OAUTH_CLIENT) && !ag_oauth_header(AG_OAUTH_JWT_BEARER), "a token endpoint is posted to");
+}
+
 static void
 each_region_has_its_host(void)
 {
@@ -133,6 +162,7 @@ main(void)
 	an_application_shows_its_secret_escaped();
 	an_account_that_cannot_sign_is_named_without_its_text();
 	answers_are_read_strictly();
+	a_machine_is_asked_who_it_is();
 	each_region_has_its_host();
 	a_model_decides_who_serves_it();
 	return done();

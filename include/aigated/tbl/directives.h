@@ -105,6 +105,8 @@ D(upstream_ca_file, PATH, "", "", "", NEW,
   "PEM file of authorities providers are verified against; empty: those of the system.")
 D(trusted_hosts, STRING, "", "", "", NOW,
   "Comma-separated hosts (or host:port) that custom_host may name, and the host of any provider may resolve to, although they are private, loopback or internal.")
+D(instance_metadata, STRING, "", "", "", NEW,
+  "Where the cloud tells this machine's own identity, such as http://169.254.169.254; what azure_auth_mode managed and vertex_auth_type workload are had from. Empty: neither is accepted. Whoever may make integrations may then call providers as this machine.")
 D(default_max_tokens, UINT, "8192", "1", "10000000", NEW,
   "Output limit written into a request that carries none and stands on a money or token budget.")
 D(default_max_tokens_reasoning, UINT, "32000", "1", "10000000", NEW,
