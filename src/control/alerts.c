@@ -218,7 +218,7 @@ store_batch(struct ag_pg *pg, struct json_object *batch, struct ag_err *err)
 	PGresult *res;
 	int made = -1;
 
-	if (ag_pg_begin(pg, false, err) < 0)
+	if (ag_pg_begin(pg, AG_PG_WRITE, err) < 0)
 		return -1;
 	ag_pg_arg_json(&args, batch);
 	res = ag_pg_exec(pg, SQL_ALERT_RAISE, &args, err);

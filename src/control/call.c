@@ -153,7 +153,8 @@ explain(struct ag_call *c, const struct ag_err *err)
 			ag_call_fail(c, 409, "AB07", "already exists, or still in use (%s)",
 			    ag_pg_constraint(c->ctl->pg));
 		else
-			ag_call_fail(c, 409, "AB07", "changed by somebody else at the same time");
+			ag_call_fail(c, c->if_match[0] ? 412 : 409, "AB07",
+			    "changed by somebody else at the same time; read it again");
 		break;
 	case AG_PG_DATA:
 		ag_call_invalid(c, "a value cannot be stored: %s", err->text);
@@ -182,7 +183,7 @@ ag_call_sql(struct ag_call *c, const char *sql, const struct ag_pg_args *args)
 	}
 	ag_pg_set_deadline(c->ctl->pg, left < AG_PG_DEADLINE_US ? left : AG_PG_DEADLINE_US);
 	if (!c->in_txn) {
-		if (ag_pg_begin(c->ctl->pg, false, &err) < 0) {
+		if (ag_pg_begin(c->ctl->pg, AG_PG_CHANGE, &err) < 0) {
 			explain(c, &err);
 			return NULL;
 		}

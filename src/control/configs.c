@@ -299,6 +299,7 @@ ag_config_get(struct ag_call *c)
 
 	if (find_in_path(c, &config) < 0)
 		return;
+	ag_call_tag(c, config);
 	ag_call_strip(config);
 	ag_call_ok(c, config);
 }
@@ -398,15 +399,18 @@ void
 ag_config_update(struct ag_call *c)
 {
 	struct config_change w = { .name = NULL };
-	struct json_object *now = NULL;
+	struct json_object *now = NULL, *after = NULL;
 	char version[AG_UUID_LEN];
 
-	if (find_in_path(c, &now) == 0 && read_change(c, now, &w) == 0 &&
-	    apply_change(c, now, &w, version) == 0 &&
+	if (find_in_path(c, &now) == 0 && ag_call_match(c, now) == 0 && read_change(c, now, &w) == 0 &&
+	    apply_change(c, now, &w, version) == 0 && find_in_path(c, &after) == 0 &&
 	    ag_call_audit(c, "update", "config", json_object_get_string(member(now, "id")), now, c->body) == 0 &&
-	    ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0)
+	    ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0) {
+		ag_call_tag(c, after);
 		ag_call_ok(c, answer(NULL, NULL, version));
+	}
 	json_object_put(now);
+	json_object_put(after);
 }
 
 void
@@ -414,7 +418,7 @@ ag_config_delete(struct ag_call *c)
 {
 	struct json_object *now = NULL;
 
-	if (find_in_path(c, &now) == 0 && check_unused(c, id_of(now)) == 0 &&
+	if (find_in_path(c, &now) == 0 && ag_call_match(c, now) == 0 && check_unused(c, id_of(now)) == 0 &&
 	    run_on(c, SQL_CONFIG_DELETE, id_of(now)) == 0 &&
 	    ag_call_audit(c, "delete", "config", json_object_get_string(member(now, "id")), now, NULL) == 0 &&
 	    ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0)

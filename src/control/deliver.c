@@ -188,7 +188,7 @@ run(struct ag_deliver *d, const char *sql, const struct ag_pg_args *args)
 	PGresult *res = NULL;
 
 	ag_pg_set_deadline(pg, WAIT_US);
-	if (ag_pg_begin(pg, false, &err) == 0) {
+	if (ag_pg_begin(pg, AG_PG_WRITE, &err) == 0) {
 		res = ag_pg_exec(pg, sql, args, &err);
 		if (!res) {
 			ag_pg_rollback(pg);

@@ -180,7 +180,7 @@ store_end(struct ag_exports *x, const char *why)
 	PGresult *res;
 
 	ag_pg_set_deadline(x->ctl->pg, TICK_US);
-	if (ag_pg_begin(x->ctl->pg, false, &err) < 0)
+	if (ag_pg_begin(x->ctl->pg, AG_PG_WRITE, &err) < 0)
 		return false;
 	ag_pg_arg_i64(&a, x->id);
 	ag_pg_arg_i64(&a, why ? 0 : x->rows);
@@ -298,7 +298,7 @@ ag_exports_tick(struct ag_exports *x)
 	if (x->is_drained || x->ask || !x->has_more || !x->ctl->is_loaded || ag_clock_mono_us() < x->again_us)
 		return;
 	ag_pg_set_deadline(x->ctl->pg, TICK_US);
-	if (ag_pg_begin(x->ctl->pg, false, &err) < 0) {
+	if (ag_pg_begin(x->ctl->pg, AG_PG_WRITE, &err) < 0) {
 		x->again_us = ag_clock_mono_us() + RETRY_US;
 		return;
 	}

@@ -270,6 +270,7 @@ ag_guardrail_get(struct ag_call *c)
 
 	if (find_in_path(c, AG_VERB_READ, &obj) < 0)
 		return;
+	ag_call_tag(c, obj);
 	ag_call_strip(obj);
 	ag_call_ok(c, obj);
 }
@@ -280,11 +281,11 @@ void
 ag_guardrail_update(struct ag_call *c)
 {
 	struct guardrail_body b = { .name = NULL };
-	struct json_object *now = NULL;
+	struct json_object *now = NULL, *after = NULL;
 	struct ag_pg_args a = { 0 };
 	PGresult *res = NULL;
 
-	if (find_in_path(c, AG_VERB_UPDATE, &now) == 0 && body_read(c, &b) == 0) {
+	if (find_in_path(c, AG_VERB_UPDATE, &now) == 0 && ag_call_match(c, now) == 0 && body_read(c, &b) == 0) {
 		ag_pg_arg_i64(&a, json_object_get_int64(member(now, "_id")));
 		ag_pg_arg_text(&a, b.name);
 		ag_pg_arg_json(&a, b.checks);
@@ -292,12 +293,16 @@ ag_guardrail_update(struct ag_call *c)
 		ag_pg_arg_i64(&a, c->actor.key_id);
 		res = ag_call_sql(c, SQL_GUARDRAIL_UPDATE, &a);
 	}
-	if (res && ag_call_audit(c, "update", "guardrail", json_object_get_string(member(now, "id")), now,
-	    c->body) == 0 && ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0)
+	if (res && find_in_path(c, AG_VERB_UPDATE, &after) == 0 &&
+	    ag_call_audit(c, "update", "guardrail", json_object_get_string(member(now, "id")), now, c->body) == 0 &&
+	    ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0) {
+		ag_call_tag(c, after);
 		ag_call_ok(c, answer(json_object_get_string(member(now, "id")),
 		    json_object_get_string(member(now, "slug")), PQgetvalue(res, 0, 0)));
+	}
 	PQclear(res);
 	json_object_put(now);
+	json_object_put(after);
 }
 
 /* Without it what stands on it would be refused, or worse, let through. */
@@ -332,7 +337,7 @@ ag_guardrail_delete(struct ag_call *c)
 		return;
 	id = json_object_get_int64(member(now, "_id"));
 	ag_pg_arg_i64(&a, id);
-	if (check_unused(c, id) == 0)
+	if (ag_call_match(c, now) == 0 && check_unused(c, id) == 0)
 		res = ag_call_sql(c, SQL_GUARDRAIL_ARCHIVE, &a);
 	if (res && ag_call_audit(c, "delete", "guardrail", json_object_get_string(member(now, "id")), now,
 	    NULL) == 0 && ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0)

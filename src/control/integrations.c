@@ -608,7 +608,8 @@ ag_integration_delete(struct ag_call *c)
 	struct ag_integration_ref ref;
 
 	if (ag_integration_find(c, c->arg[0], AG_VERB_DELETE, &ref) == 0 &&
-	    read_detail(c, ref.id, &before) == 0 && ag_integration_archive(c, ref.id) == 0 &&
+	    read_detail(c, ref.id, &before) == 0 && ag_call_match(c, before) == 0 &&
+	    ag_integration_archive(c, ref.id) == 0 &&
 	    ag_call_audit(c, "delete", "integration", ref.uuid, before, NULL) == 0 &&
 	    ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0)
 		ag_call_ok(c, NULL);

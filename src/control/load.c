@@ -434,7 +434,7 @@ load_all(struct loader *l, struct ag_plan *plan)
 static int
 await_changes(struct ag_control *ctl, struct ag_err *err)
 {
-	int rc = ag_pg_begin(ctl->pg, false, err);
+	int rc = ag_pg_begin(ctl->pg, AG_PG_WRITE, err);
 	PGresult *res;
 
 	if (rc < 0)
@@ -461,7 +461,7 @@ ag_publish_load(struct ag_control *ctl, struct ag_err *err)
 	else
 		rc = await_changes(ctl, err);
 	if (rc == 0)
-		rc = ag_pg_begin(ctl->pg, true, err);
+		rc = ag_pg_begin(ctl->pg, AG_PG_READ, err);
 	if (rc == 0) {
 		ag_pg_set_deadline(ctl->pg, AG_PG_LOAD_US);
 		rc = load_all(&l, &plan);

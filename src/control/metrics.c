@@ -96,7 +96,7 @@ name_top(struct ag_metrics *m)
 	struct ag_err err = { "" };
 	struct ag_buf ids;
 
-	if (m->shown.n == 0 || !m->ctl->is_loaded || ag_pg_begin(m->ctl->pg, true, &err) < 0)
+	if (m->shown.n == 0 || !m->ctl->is_loaded || ag_pg_begin(m->ctl->pg, AG_PG_READ, &err) < 0)
 		return;
 	ag_buf_init(&ids, 1024);
 	ag_buf_putc(&ids, '{');

@@ -307,9 +307,12 @@ ag_pg_exec(struct ag_pg *pg, const char *sql, const struct ag_pg_args *args, str
 }
 
 int
-ag_pg_begin(struct ag_pg *pg, bool is_snapshot, struct ag_err *err)
+ag_pg_begin(struct ag_pg *pg, enum ag_pg_mode mode, struct ag_err *err)
 {
-	const char *sql = is_snapshot ? "begin isolation level repeatable read read only" : "begin";
+	static const char *const begin[] = { [AG_PG_WRITE] = "begin",
+		[AG_PG_CHANGE] = "begin isolation level repeatable read",
+		[AG_PG_READ] = "begin isolation level repeatable read read only" };
+	const char *sql = begin[mode];
 	bool is_fresh = false;
 	PGresult *res;
 

@@ -52,9 +52,13 @@ void ag_pg_set_deadline(struct ag_pg *pg, int64_t us);
 /* Called every few seconds of a wait: who waits for longer than the master's patience lives. */
 void ag_pg_on_wait(struct ag_pg *pg, void (*fn)(void *arg), void *arg);
 
-/* Connects when need be; a connection found dead is replaced once.  snapshot: read only, all
- * statements see one moment. */
-int ag_pg_begin(struct ag_pg *pg, bool is_snapshot, struct ag_err *err) AG_MUST_CHECK;
+enum ag_pg_mode {
+	AG_PG_WRITE,  /* each statement sees what is there */
+	AG_PG_CHANGE, /* all see one moment; what another node changed behind it is a conflict, not overwritten */
+	AG_PG_READ,   /* all see one moment, nothing can be written */
+};
+/* Connects when need be; a connection found dead is replaced once. */
+int ag_pg_begin(struct ag_pg *pg, enum ag_pg_mode mode, struct ag_err *err) AG_MUST_CHECK;
 /* -EIO: not done; -EINPROGRESS: nobody knows. */
 int ag_pg_commit(struct ag_pg *pg, struct ag_err *err) AG_MUST_CHECK;
 void ag_pg_rollback(struct ag_pg *pg);

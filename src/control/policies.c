@@ -454,6 +454,7 @@ update_usage(struct ag_call *c, const char *kind)
 	    ag_call_audit(c, "update", "policy", json_object_get_string(member(now, "id")), now,
 	    after) == 0 && ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0) {
 		ag_alerts_policy_edited(c->ctl->alerts, &def);
+		ag_call_tag(c, after);
 		ag_call_ok(c, NULL);
 	}
 	json_object_put(now);
@@ -470,8 +471,10 @@ update(struct ag_call *c, const char *kind)
 	if (ag_call_match(c, now) == 0 && update_row(c, kind, now) == 0 &&
 	    read_stored(c, kind, json_object_get_string(member(now, "id")), &after) == 0 &&
 	    ag_call_audit(c, "update", "policy", json_object_get_string(member(now, "id")), now,
-	    after) == 0 && ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0)
+	    after) == 0 && ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0) {
+		ag_call_tag(c, after);
 		ag_call_ok(c, NULL);
+	}
 	json_object_put(now);
 	json_object_put(after);
 }

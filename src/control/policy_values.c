@@ -127,7 +127,7 @@ run_json(struct ag_control *ctl, const char *sql, struct json_object *arg, struc
 
 	ag_pg_arg_json(&a, arg);
 	ag_pg_set_deadline(ctl->pg, AG_PG_DEADLINE_US);
-	rc = ag_pg_begin(ctl->pg, false, err);
+	rc = ag_pg_begin(ctl->pg, AG_PG_WRITE, err);
 	if (rc < 0)
 		return rc;
 	res = ag_pg_exec(ctl->pg, sql, &a, err);
@@ -202,7 +202,7 @@ read_active(struct ag_control *ctl, struct id_set *out, struct ag_err *err)
 	int rc;
 
 	ag_pg_set_deadline(ctl->pg, AG_PG_DEADLINE_US);
-	rc = ag_pg_begin(ctl->pg, true, err);
+	rc = ag_pg_begin(ctl->pg, AG_PG_READ, err);
 	if (rc < 0)
 		return rc;
 	res = ag_pg_exec(ctl->pg, SQL_POLICIES_ACTIVE, NULL, err);

@@ -86,6 +86,7 @@ ag_provider_answer_one(struct ag_call *c, const char *sql, int64_t workspace_id)
 		json_object_put(obj);
 		return;
 	}
+	ag_call_tag(c, obj);
 	ag_provider_finish(c, obj, meters);
 	ag_call_ok(c, obj);
 }
@@ -367,12 +368,14 @@ ag_provider_update(struct ag_call *c)
 
 	if (ag_provider_body_read(c, &b) == 0 && ag_provider_workspace(c, &workspace_id) == 0 &&
 	    ag_provider_lock(c, workspace_id, c->arg[0], &ref) == 0 && keeps_integration(c, &ref) == 0 &&
-	    ag_provider_read(c, workspace_id, ref.uuid, &before) == 0 &&
+	    ag_provider_read(c, workspace_id, ref.uuid, &before) == 0 && ag_call_match(c, before) == 0 &&
 	    ag_provider_change(c, &ref, &b) == 0 &&
 	    ag_provider_read(c, workspace_id, ref.uuid, &after) == 0 &&
 	    ag_call_audit(c, "update", "provider", ref.uuid, before, after) == 0 &&
-	    ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0)
+	    ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0) {
+		ag_call_tag(c, after);
 		ag_call_ok(c, ag_provider_made(&ref));
+	}
 	json_object_put(before);
 	json_object_put(after);
 	ag_provider_body_fini(&b);
@@ -385,7 +388,7 @@ ag_provider_delete_in(struct ag_call *c, int64_t workspace_id)
 	struct ag_provider_ref ref;
 
 	if (ag_provider_lock(c, workspace_id, c->arg[0], &ref) == 0 &&
-	    ag_provider_read(c, workspace_id, ref.uuid, &before) == 0 &&
+	    ag_provider_read(c, workspace_id, ref.uuid, &before) == 0 && ag_call_match(c, before) == 0 &&
 	    ag_provider_archive(c, &ref) == 0 &&
 	    ag_call_audit(c, "delete", "provider", ref.uuid, before, NULL) == 0 &&
 	    ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0)

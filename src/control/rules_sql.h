@@ -19,7 +19,8 @@
 #define SQL_CONFIG_OBJECT(c) "json_build_object(" SQL_CONFIG_MEMBERS(c) ")"
 /* The config is a text: what it says, word for word. */
 #define SQL_CONFIG_DETAIL(c, v)                                                              \
-	"json_build_object(" SQL_CONFIG_MEMBERS(c) ", '_workspace', " c ".workspace_id,"         \
+	"json_build_object(" SQL_CONFIG_MEMBERS(c) ", '_version', " c ".xmin::text, '_workspace'," \
+	" " c ".workspace_id,"                                                                   \
 	" 'config', " v ".body::text, 'format', 'json', 'type', 'ORG_CONFIG', 'version_id', " v ".uuid)"
 
 /* $1 organisation, $2 workspace or 0, $3 limit, $4 offset */
@@ -99,7 +100,7 @@
 
 /* $1 organisation, $2 slug or uuid */
 #define SQL_GUARDRAIL_GET                                                                    \
-	"select json_build_object(" SQL_GUARDRAIL_MEMBERS("g") ", 'version_id', g.version,"      \
+	"select json_build_object(" SQL_GUARDRAIL_MEMBERS("g") ", '_version', g.xmin::text, 'version_id', g.version," \
 	" 'checks', g.checks, 'actions', g.actions) from aigate.guardrail g where g.organisation_id = $1" \
 	" and g.status = 'active' and (g.slug = $2 or g.uuid::text = lower($2))"
 

@@ -17,7 +17,7 @@ store(struct ag_control *ctl, struct json_object *rows, struct ag_err *err)
 {
 	struct ag_pg_args a = { 0 };
 	PGresult *res;
-	int rc = ag_pg_begin(ctl->pg, false, err);
+	int rc = ag_pg_begin(ctl->pg, AG_PG_WRITE, err);
 
 	if (rc < 0)
 		return rc;

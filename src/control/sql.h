@@ -667,8 +667,8 @@
 	" and status = 'active' and (global_access ->> 'enabled')::boolean order by id"
 
 #define SQL_PROVIDER_OBJECT(p)                                                               \
-	"json_build_object('_id', " p ".id, '_expired', coalesce(" p ".expires_at <= now(), false)," \
-	" 'id', " p ".uuid, 'name', " p ".name, 'integration_id', i.slug, 'ai_provider_id', i.family," \
+	"json_build_object('_id', " p ".id, '_version', " p ".xmin::text, '_expired'," \
+	" coalesce(" p ".expires_at <= now(), false), 'id', " p ".uuid, 'name', " p ".name, 'integration_id', i.slug, 'ai_provider_id', i.family," \
 	" 'ai_provider_name', i.family, 'note', coalesce(" p ".note, ''), 'status', 'active', 'usage_limits', " p ".usage_limits," \
 	" 'reset_usage', null, 'created_at', " SQL_TIME(p ".created_at") ", 'last_updated_at',"  \
 	" " SQL_TIME(p ".updated_at") ", 'slug', " p ".slug, 'rate_limits', " p ".rate_limits,"  \
@@ -680,7 +680,7 @@
 
 /* $1 workspace, $2 limit, $3 offset */
 #define SQL_PROVIDER_LIST                                                                    \
-	"with f as (select * from aigate.provider where workspace_id = $1 and status = 'active'),"  \
+	"with f as (select *, xmin from aigate.provider where workspace_id = $1 and status = 'active')," \
 	" p as (select * from f order by id desc limit $2 offset $3)"                            \
 	" select json_build_object('object', 'list', 'total', (select count(*) from f), 'data',"    \
 	" coalesce((select json_agg(" SQL_PROVIDER_OBJECT("p") " order by p.id desc) from p"     \

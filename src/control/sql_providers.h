@@ -45,8 +45,8 @@
 
 /* The same row as a virtual key. */
 #define SQL_VIRTUAL_KEY_OBJECT(p)                                                            \
-	"jsonb_build_object('_id', " p ".id, '_expired', coalesce(" p ".expires_at <= now(), false)," \
-	" 'id', " p ".uuid, 'organisation_id', o.uuid, 'name', " p ".name,"                      \
+	"jsonb_build_object('_id', " p ".id, '_version', " p ".xmin::text, '_expired',"          \
+	" coalesce(" p ".expires_at <= now(), false), 'id', " p ".uuid, 'organisation_id', o.uuid, 'name', " p ".name,"                      \
 	" 'note', coalesce(" p ".note, ''), 'status', 'active', 'usage_limits', " p ".usage_limits," \
 	" 'reset_usage', null, 'created_at', " SQL_TIME(p ".created_at") ", 'slug', " p ".slug," \
 	" 'workspace_id', w.uuid, 'model_config', '{}'::jsonb, 'rate_limits', " p ".rate_limits," \
@@ -57,7 +57,7 @@
 
 /* $1 workspace, $2 limit, $3 offset */
 #define SQL_VIRTUAL_KEY_LIST                                                                 \
-	"with f as (select * from aigate.provider where workspace_id = $1 and status = 'active'),"  \
+	"with f as (select *, xmin from aigate.provider where workspace_id = $1 and status = 'active')," \
 	" p as (select * from f order by id desc limit $2 offset $3)"                            \
 	" select json_build_object('object', 'list', 'total', (select count(*) from f), 'data',"    \
 	" coalesce((select json_agg(" SQL_VIRTUAL_KEY_OBJECT("p") " order by p.id desc) from p"  \

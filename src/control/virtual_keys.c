@@ -120,12 +120,14 @@ ag_virtual_key_update(struct ag_call *c)
 
 	if (body_read(c, &b) == 0 && workspace_of_slug(c, &workspace_id) == 0 &&
 	    ag_provider_lock(c, workspace_id, c->arg[0], &ref) == 0 &&
-	    ag_provider_read(c, workspace_id, ref.uuid, &before) == 0 &&
+	    ag_provider_read(c, workspace_id, ref.uuid, &before) == 0 && ag_call_match(c, before) == 0 &&
 	    change_credential(c, &ref, b.name) == 0 && ag_provider_change(c, &ref, &b) == 0 &&
 	    ag_provider_read(c, workspace_id, ref.uuid, &after) == 0 &&
 	    ag_call_audit(c, "update", "provider", ref.uuid, before, after) == 0 &&
-	    ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0)
+	    ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0) {
+		ag_call_tag(c, after);
 		answer_made(c, &ref);
+	}
 	json_object_put(before);
 	json_object_put(after);
 	ag_provider_body_fini(&b);
