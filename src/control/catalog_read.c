@@ -304,13 +304,16 @@ read_integration(struct reader *r, const PGresult *res, int i)
 	struct ag_cat_integration row = { .id = ag_pg_i64(res, i, 0), .state = AG_CAT_ACTIVE,
 		.slug = put(r, res, i, 2), .family = put(r, res, i, 3), .base_url = put(r, res, i, 4),
 		.config = put(r, res, i, 6), .allow_all_models = ag_pg_bool(res, i, 7) };
-	struct json_object *configurations = json_tokener_parse(PQgetvalue(res, i, 6)), *multiplier;
+	struct json_object *configurations = json_tokener_parse(PQgetvalue(res, i, 6)), *multiplier = NULL;
 	uint8_t sealed[SEALED_MAX];
 	size_t n = 0;
 
 	row.headers = header_lines(r, configurations);
-	if (json_object_object_get_ex(configurations, "price_multiplier", &multiplier) && multiplier)
+	if (!PQgetisnull(res, i, 8))
+		multiplier = json_tokener_parse(PQgetvalue(res, i, 8));
+	if (multiplier)
 		(void)!ag_price_multiplier(multiplier, &row.price_ppm); /* was checked when it was set */
+	json_object_put(multiplier);
 	if (ag_configurations_switch(configurations, "shared_objects") > 0)
 		row.flags |= AG_CAT_INTEGRATION_SHARED;
 	if (ag_configurations_switch(configurations, "uncounted_work") > 0)

@@ -24,7 +24,6 @@
 #define HEADERS_MAX     32
 #define HEADER_MAX      2048
 
-static const char *const unserved[] = { "pricing_adjustments", NULL };
 
 enum ag_scope
 ag_integration_scope(bool is_workspace_owned, enum ag_verb verb)
@@ -251,6 +250,7 @@ new_uuid(struct ag_call *c, char out[AG_UUID_LEN])
 struct integration_body {
 	const char *name, *slug, *description, *key, *custom_host, *family, *provider_slug;
 	bool has_description, wants_provider;
+	struct ag_pricing_adjustments prices;
 	struct json_object *configurations; /* borrowed: body */
 	struct ag_secret_map *map;          /* borrowed; NULL: none is taken */
 	struct ag_aws_credential aws;       /* owned: body_fini() */
@@ -269,7 +269,7 @@ body_read(struct ag_call *c, struct integration_body *b)
 {
 	enum ag_field f;
 
-	if (ag_field_refuse(c, c->body, unserved, "") < 0 ||
+	if (ag_pricing_adjustments_read(c, &b->prices) < 0 ||
 	    ag_field_text(c, c->body, "name", AG_SLUG_MAX, &b->name) == AG_FIELD_BAD ||
 	    ag_field_slug(c, c->body, "slug", &b->slug) == AG_FIELD_BAD ||
 	    ag_field_text(c, c->body, "key", KEY_MAX_BYTES, &b->key) == AG_FIELD_BAD)
@@ -450,7 +450,8 @@ create(struct ag_call *c, struct integration_body *b)
 		return;
 	wish.wants_provider = b->wants_provider;
 	wish.provider_slug = b->provider_slug;
-	if (insert(c, b, &ref) == 0 && ag_secret_map_store(c, b->map, ref.id) == 0 && (ref.workspace_id == 0 ||
+	if (insert(c, b, &ref) == 0 && ag_pricing_adjustments_store(c, ref.id, &b->prices) == 0 &&
+	    ag_secret_map_store(c, b->map, ref.id) == 0 && (ref.workspace_id == 0 ||
 	    ag_grant_apply(c, &ref, ref.workspace_id, &wish) == 0) &&
 	    read_detail(c, ref.id, &after) == 0 &&
 	    ag_call_audit(c, "create", "integration", ref.uuid, NULL, after) == 0 &&
@@ -559,6 +560,7 @@ update(struct ag_call *c, struct integration_body *b)
 	    ag_destination_keep(c, before, b->configurations, b->key && *b->key, b->map) == 0 &&
 	    (b->configurations || json_object_object_get_ex(before, "configurations", &standing)) &&
 	    take_mapped_key(c, b, &ref, b->configurations ? b->configurations : standing) == 0 && update_row(c, b, &ref) == 0 &&
+	    ag_pricing_adjustments_store(c, ref.id, &b->prices) == 0 &&
 	    ag_secret_map_store(c, b->map, ref.id) == 0 && read_detail(c, ref.id, &after) == 0 &&
 	    ag_call_audit(c, "update", "integration", ref.uuid, before, after) == 0 &&
 	    ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0) {

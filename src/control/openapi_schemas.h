@@ -68,10 +68,11 @@ static const struct {
 	{ "SecretMapping", "target_field*:text secret_reference_id*:text secret_key:text? value_format:text?" },
 	{ "IntegrationWrite", "name:text slug:slug ai_provider_id:text key:text description:text? workspace_id:text"
 	                      " configurations:object secret_mappings:[SecretMapping] create_default_provider:bool"
-	                      " default_provider_slug:slug" },
+	                      " default_provider_slug:slug pricing_adjustments:object?" },
 	{ "Integration", "id*:uuid slug*:slug name*:text ai_provider_id*:text status*:text description:text?"
 	                 " organisation_id:uuid workspace_id:uuid? masked_key:text? configurations:object"
-	                 " allow_all_models:bool workspace_count:int secret_mappings:[SecretMapping] object:text" STAMPS },
+	                 " allow_all_models:bool workspace_count:int secret_mappings:[SecretMapping] object:text"
+	                 " pricing_adjustments:object?" STAMPS },
 	{ "IntegrationList", "object:text total*:int data*:[Integration]" },
 	{ "Made", "id:uuid slug:text version_id:uuid object:text" },
 	{ "ModelWrite", "slug*:text enabled:bool is_custom:bool is_finetune:bool base_model_slug:text?"

@@ -550,7 +550,7 @@
 	" 'secret_mappings', coalesce((select jsonb_agg(jsonb_build_object('target_field', 'key',"  \
 	" 'secret_reference_id', s.uuid, 'secret_key', m.secret_key, 'value_format', m.value_format))" \
 	" from aigate.integration_secret m join aigate.secret_reference s on s.id = m.secret_reference_id" \
-	" where m.integration_id = i.id), '[]'), 'pricing_adjustments', null)"                          \
+	" where m.integration_id = i.id), '[]'), 'pricing_adjustments', pricing_adjustments)"           \
 	" from aigate.integration i where id = $1"
 
 #define SQL_UUID_NEW "select gen_random_uuid()"
@@ -568,6 +568,12 @@
 	" configurations = coalesce($7::jsonb, configurations),"                                 \
 	" custom_host = case when $7::jsonb is null then custom_host else $8 end,"               \
 	" updated_at = now() where id = $1"
+
+/* $1 integration, $2 whether to set, $3 what or null */
+#define SQL_INTEGRATION_ADJUST                                                               \
+	"update aigate.integration set pricing_adjustments = case when $2 then $3::jsonb"        \
+	" else pricing_adjustments end where id = $1"                                            \
+	" returning pricing_adjustments is not null and configurations ->> 'price_multiplier' is not null"
 
 #define SQL_INTEGRATION_ARCHIVE                                                              \
 	"update aigate.integration set status = 'archived', slug = slug || '~' || id,"           \
@@ -738,7 +744,8 @@
 	" where w.status = 'active' order by w.id"
 #define SQL_LOAD_INTEGRATIONS                                                                \
 	"select i.id, i.uuid, i.slug, i.family, i.custom_host, i.sealed_key, i.configurations,"  \
-	" i.allow_all_models from aigate.integration i"                                          \
+	" i.allow_all_models, to_json(coalesce(i.pricing_adjustments -> 'multiplier' ->> 'default'," \
+	" i.configurations ->> 'price_multiplier')) from aigate.integration i"                   \
 	" join aigate.organisation o on o.id = i.organisation_id and o.status = 'active'"        \
 	" where i.status = 'active' order by i.id"
 #define SQL_LOAD_MODELS                                                                      \

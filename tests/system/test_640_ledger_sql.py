@@ -149,6 +149,27 @@ def test_an_integration_may_multiply_list_prices(gateway):
     assert half[0] == (full[0] + 1) // 2 and half[2] == (full[2] + 1) // 2
 
 
+def test_adjusted_prices_are_the_same_multiple(gateway):
+    """pricing_adjustments as the API has them; one way of saying it at a time."""
+    key = gateway.key(budget_usd="1")
+    for adjustments in ({"multiplier": {"default": 1.25, "request_token": 1.25, "image": {}}}, None):
+        gateway.admin("PUT", "/integrations/mock", {"pricing_adjustments": adjustments})
+        assert gateway.admin("GET", "/integrations/mock")["pricing_adjustments"] == adjustments
+        gateway.admin("PUT", "/integrations/mock", {"name": "still"})
+        assert gateway.chat(key).status == 200
+    gateway.wait_flushed()
+    dear, plain = gateway.rows("select cost_nusd, price_ppm from aigate.ledger order by price_ppm nulls last")
+    assert (dear[1], plain[1]) == (1250000, None) and dear[0] == -(-plain[0] * 5 // 4)
+    conf = gateway.sql("select configurations from aigate.integration where slug = 'mock'")
+    gateway.admin("PUT", "/integrations/mock", {"pricing_adjustments": {"multiplier": {"default": "0.5"}}})
+    no = gateway.admin_ask("PUT", "/integrations/mock", {"configurations": {**conf, "price_multiplier": "2"}})
+    assert no.status == 400 and "exclude" in no.message
+    gateway.admin("PUT", "/integrations/mock", {"configurations": conf})
+    assert gateway.chat(key).status == 200
+    gateway.wait_flushed()
+    assert gateway.sql("select count(*) from aigate.ledger where price_ppm = 500000") == 1
+
+
 def reprice(gateway, *args, check=True):
     """aigatectl reprice over everything."""
     return gateway.ctl("reprice", "--from", "2020-01-01", "--to", "2100-01-01", *args, check=check)
