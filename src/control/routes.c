@@ -179,6 +179,7 @@ static const struct {
 	{ NULL, "/v1/labels/*", "prompt labels" },
 	{ NULL, "/v1/mcp-integrations/*", "MCP integrations" },
 	{ NULL, "/v1/mcp-servers/*", "MCP servers" },
+	{ NULL, "/v1/scim/*", "SCIM" },
 };
 
 const struct ag_route *

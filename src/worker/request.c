@@ -322,6 +322,7 @@ static const struct route {
 	{ "/v1/prompts", ANY, true, serve_admin },
 	{ "/v1/mcp-integrations", ANY, true, serve_admin },
 	{ "/v1/mcp-servers", ANY, true, serve_admin },
+	{ "/v1/scim", ANY, true, serve_admin },
 	{ "/v1/files", PASSED, true, serve_files },
 	{ "/v1/batches", PASSED, true, serve_batches },
 	{ "/v1", PASSED, true, serve_proxy },

@@ -351,3 +351,10 @@ def test_references_to_secrets(tf):
     assert tf("GET", path, shape=shape)["name"] == "Vault 2"
     tf("DELETE", path)
     tf("GET", path, status=404)
+
+
+def test_what_is_not_served_is_refused_by_name(tf):
+    for path, word in (("/prompts", "prompts"), ("/collections", "collections"), ("/mcp-integrations", "MCP"),
+                       ("/mcp-servers", "MCP"), ("/scim/workspaces", "SCIM"), ("/prompts/partials/x", "prompts")):
+        assert word in tf("GET", path, status=501)["data"]["message"]
+        assert word in tf("POST", path, {"name": "x"}, status=501)["data"]["message"]
