@@ -158,10 +158,10 @@ enum ag_scope ag_integration_scope(bool is_workspace_owned, enum ag_verb verb);
 
 /* The integration with its grants, their providers and meters; the credential is wiped. */
 int ag_integration_archive(struct ag_call *c, int64_t id) AG_MUST_CHECK;
-/* One made for a virtual key alone, of the body's provider, key and custom_host; granted to the
- * workspace it belongs to. */
-int ag_integration_own(struct ag_call *c, int64_t workspace_id, const char *name, int64_t *out_id,
-    int64_t *out_grant_id) AG_MUST_CHECK;
+/* One made for a virtual key alone, of the body's provider, key and custom_host and of these settings
+ * (which a credential among them leaves); granted to the workspace it belongs to. */
+int ag_integration_own(struct ag_call *c, int64_t workspace_id, const char *name,
+    struct json_object *settings, int64_t *out_id, int64_t *out_grant_id) AG_MUST_CHECK;
 /* Another name (NULL: the same), and the body's key when it has one. */
 int ag_integration_rekey(struct ag_call *c, int64_t id, const char *uuid,
     const char *name) AG_MUST_CHECK;

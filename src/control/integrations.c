@@ -621,32 +621,31 @@ ag_integration_delete(struct ag_call *c)
 /* ---- of virtual keys ---- */
 
 int
-ag_integration_own(struct ag_call *c, int64_t workspace_id, const char *name, int64_t *out_id,
-    int64_t *out_grant_id)
+ag_integration_own(struct ag_call *c, int64_t workspace_id, const char *name,
+    struct json_object *settings, int64_t *out_id, int64_t *out_grant_id)
 {
 	AG_AUTO(ag_pgres) PGresult *res = NULL;
 	struct ag_integration_ref ref = { .workspace_id = workspace_id };
 	struct ag_grant_wish wish = { .is_enabled = true };
-	struct integration_body b = { .name = name };
+	struct integration_body b = { .name = name, .configurations = settings };
 	struct ag_pg_args a = { 0 };
 	char made[AG_SLUG_MADE_LEN];
+	const char *none;
 
-	if (ag_field_text(c, c->body, "key", KEY_MAX_BYTES, &b.key) == AG_FIELD_BAD ||
-	    custom_host_member(c, c->body, "custom_host", &b.custom_host) < 0 ||
-	    check_family(c, "provider", &b) < 0 || ag_slug_make(c, name, "virtual-key", made) < 0)
-		return -1;
-	if (b.custom_host) {
-		b.configurations = json_object_new_object();
-		json_object_object_add(b.configurations, "custom_host",
-		    json_object_new_string(b.custom_host));
+	if (ag_field_text(c, c->body, "key", KEY_MAX_BYTES, &b.key) != AG_FIELD_BAD &&
+	    check_configurations(c, settings, &none) == 0 &&
+	    custom_host_member(c, c->body, "custom_host", &b.custom_host) == 0 &&
+	    check_family(c, "provider", &b) == 0 && ag_slug_make(c, name, "virtual-key", made) == 0) {
+		if (b.custom_host)
+			json_object_object_add(settings, "custom_host", json_object_new_string(b.custom_host));
+		ag_str_copy(ag_str(made), ref.slug, sizeof(ref.slug));
+		ag_str_copy(ag_str(name), ref.name, sizeof(ref.name));
+		if (insert(c, &b, &ref) == 0 && ag_grant_apply(c, &ref, workspace_id, &wish) == 0) {
+			ag_pg_arg_i64(&a, ref.id);
+			res = ag_call_sql(c, SQL_GRANT_OF_ONE, &a);
+		}
 	}
-	ag_str_copy(ag_str(made), ref.slug, sizeof(ref.slug));
-	ag_str_copy(ag_str(name), ref.name, sizeof(ref.name));
-	if (insert(c, &b, &ref) == 0 && ag_grant_apply(c, &ref, workspace_id, &wish) == 0) {
-		ag_pg_arg_i64(&a, ref.id);
-		res = ag_call_sql(c, SQL_GRANT_OF_ONE, &a);
-	}
-	json_object_put(b.configurations);
+	body_fini(&b);
 	if (!res)
 		return -1;
 	*out_id = ref.id;

@@ -2,15 +2,35 @@
  *
  * Below it stands an integration of the workspace, made for it alone; every other provider is seen
  * as a virtual key too, but its credential is its integration's. */
+#include <stdio.h>
+
+#include "control/family.h"
 #include "control/field.h"
 #include "control/providers.h"
 #include "control/publish.h"
 #include "control/sql_providers.h"
 
-/* Of families that are not spoken here. */
-static const char *const unserved[] = { "apiVersion", "resourceName", "deploymentName",
+/* What this API says in members of its own, as settings of an integration of that family. */
+static const struct {
+	const char *member, *family, *setting;
+} settings[] = {
+	{ "apiVersion", "azure-openai", NULL }, /* both of one deployment */
+	{ "deploymentName", "azure-openai", NULL },
+	{ "deploymentConfig", "azure-openai", NULL },
+	{ "resourceName", "azure-openai", "azure_resource_name" },
+	{ "awsAccessKeyId", "bedrock", "aws_access_key_id" },
+	{ "awsSecretAccessKey", "bedrock", "aws_secret_access_key" },
+	{ "awsRegion", "bedrock", "aws_region" },
+	{ "vertexProjectId", "vertex-ai", "vertex_project_id" },
+	{ "vertexRegion", "vertex-ai", "vertex_region" },
+	{ "workersAiAccountId", "workers-ai", "workers_ai_account_id" },
+};
+
+/* Said when it is made, once and for all. */
+static const char *const unserved_later[] = { "apiVersion", "resourceName", "deploymentName",
 	"deploymentConfig", "awsAccessKeyId", "awsSecretAccessKey", "awsRegion", "vertexProjectId",
 	"vertexRegion", "workersAiAccountId", "secret_mappings", NULL };
+static const char *const unserved[] = { "secret_mappings", NULL };
 
 void
 ag_virtual_key_list(struct ag_call *c)
@@ -65,10 +85,97 @@ answer_made(struct ag_call *c, const struct ag_provider_ref *ref)
 	ag_call_ok(c, answer);
 }
 
-static int
-body_read(struct ag_call *c, struct ag_provider_body *b)
+/* ---- settings of clouds ---- */
+
+static struct json_object *
+member(struct json_object *o, const char *name)
 {
-	if (ag_field_refuse(c, c->body, unserved, "") < 0)
+	struct json_object *v = NULL;
+
+	if (json_object_is_type(o, json_type_object))
+		json_object_object_get_ex(o, name, &v);
+	return v;
+}
+
+static void
+put(struct json_object *to, const char *name, struct json_object *value)
+{
+	if (value)
+		json_object_object_add(to, name, json_object_get(value));
+}
+
+static struct json_object *
+deployment_new(struct json_object *said)
+{
+	struct json_object *one = json_object_new_object();
+
+	put(one, "azure_deployment_name", member(said, "deploymentName"));
+	put(one, "azure_api_version", member(said, "apiVersion"));
+	put(one, "alias", member(said, "alias"));
+	put(one, "is_default", member(said, "is_default"));
+	return one;
+}
+
+/* One deployment beside the key, or a list of them. */
+static int
+add_deployments(struct ag_call *c, struct json_object *conf)
+{
+	struct json_object *said = member(c->body, "deploymentConfig"), *list;
+	bool has_one = member(c->body, "deploymentName") || member(c->body, "apiVersion");
+
+	if (!said && !has_one)
+		return 0;
+	if (said && has_one)
+		return ag_call_invalid(c, "deploymentConfig, deploymentName, apiVersion: a list, or one: not both");
+	if (said && !json_object_is_type(said, json_type_array))
+		return ag_call_invalid(c, "deploymentConfig: must be an array");
+	list = json_object_new_array();
+	for (size_t i = 0; said && i < json_object_array_length(said); i++)
+		json_object_array_add(list, deployment_new(json_object_array_get_idx(said, i)));
+	if (has_one) {
+		json_object_array_add(list, deployment_new(c->body));
+		json_object_object_add(json_object_array_get_idx(list, 0), "is_default", json_object_new_boolean(true));
+	}
+	json_object_object_add(conf, "azure_deployment_config", list);
+	return 0;
+}
+
+static int
+read_settings(struct ag_call *c, struct json_object *conf)
+{
+	const char *provider = NULL, *family = NULL;
+	struct ag_family_needs needs;
+
+	if (ag_field_text(c, c->body, "provider", 64, &provider) == AG_FIELD_BAD)
+		return -1;
+	if (!provider || ag_family_find(ag_str(provider), &needs, &family) != AG_FAMILY_SPOKEN)
+		return 0; /* which is told soon enough */
+	for (size_t i = 0; i < AG_ARRAY_LEN(settings); i++) {
+		struct json_object *value = member(c->body, settings[i].member);
+
+		if (!value)
+			continue;
+		if (strcmp(settings[i].family, family) != 0)
+			return ag_call_invalid(c, "%s: is a setting of %s, not of %s", settings[i].member,
+			    settings[i].family, family);
+		if (settings[i].setting)
+			put(conf, settings[i].setting, value);
+	}
+	if (strcmp(family, "azure-openai") == 0)
+		json_object_object_add(conf, "azure_auth_mode", json_object_new_string("default"));
+	if (member(conf, "aws_access_key_id"))
+		json_object_object_add(conf, "aws_auth_type", json_object_new_string("accessKey"));
+	if (member(conf, "vertex_project_id"))
+		json_object_object_add(conf, "vertex_auth_type", json_object_new_string("basic"));
+	return add_deployments(c, conf);
+}
+
+/* ---- making, changing, deleting ---- */
+
+static int
+body_read(struct ag_call *c, const char *const *refused, struct ag_provider_body *b)
+{
+	if (ag_field_refuse(c, c->body, refused, "") < 0)
 		return -1;
 	return ag_provider_body_read(c, b);
 }
@@ -78,21 +185,24 @@ ag_virtual_key_create(struct ag_call *c)
 {
 	struct ag_provider_body b = { 0 };
 	struct ag_provider_ref ref = { .owns_integration = true };
-	struct json_object *after = NULL;
+	struct json_object *after = NULL, *conf;
 	int64_t workspace_id, grant_id = 0;
 
-	if (body_read(c, &b) < 0 || ag_provider_workspace(c, &workspace_id) < 0) {
+	if (body_read(c, unserved, &b) < 0 || ag_provider_workspace(c, &workspace_id) < 0) {
 		ag_provider_body_fini(&b);
 		return;
 	}
+	conf = json_object_new_object();
 	if (!b.name)
 		ag_call_invalid(c, "name: is required");
-	else if (ag_integration_own(c, workspace_id, b.name, &ref.integration_id, &grant_id) == 0 &&
+	else if (read_settings(c, conf) == 0 &&
+	    ag_integration_own(c, workspace_id, b.name, conf, &ref.integration_id, &grant_id) == 0 &&
 	    ag_provider_make(c, workspace_id, grant_id, &b, &ref) == 0 &&
 	    ag_provider_read(c, workspace_id, ref.uuid, &after) == 0 &&
 	    ag_call_audit(c, "create", "provider", ref.uuid, NULL, after) == 0 &&
 	    ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0)
 		answer_made(c, &ref);
+	json_object_put(conf);
 	json_object_put(after);
 	ag_provider_body_fini(&b);
 }
@@ -118,7 +228,7 @@ ag_virtual_key_update(struct ag_call *c)
 	struct ag_provider_ref ref;
 	int64_t workspace_id;
 
-	if (body_read(c, &b) == 0 && workspace_of_slug(c, &workspace_id) == 0 &&
+	if (body_read(c, unserved_later, &b) == 0 && workspace_of_slug(c, &workspace_id) == 0 &&
 	    ag_provider_lock(c, workspace_id, c->arg[0], &ref) == 0 &&
 	    ag_provider_read(c, workspace_id, ref.uuid, &before) == 0 && ag_call_match(c, before) == 0 &&
 	    change_credential(c, &ref, b.name) == 0 && ag_provider_change(c, &ref, &b) == 0 &&

@@ -231,6 +231,54 @@ def test_a_virtual_key_lives_from_create_to_delete(gateway, mock, shop):
     assert gateway.sql("SELECT count(*) FROM aigate.meter WHERE retired_at IS NULL") == 0
 
 
+CLOUDS = {
+    "azure-openai": (
+        {"key": "k", "resourceName": "acme", "deploymentName": "dep", "apiVersion": "2024-10-21"},
+        {"azure_auth_mode": "default", "azure_resource_name": "acme", "azure_deployment_config": [
+            {"azure_deployment_name": "dep", "azure_api_version": "2024-10-21", "is_default": True}]}),
+    "bedrock": (
+        {"awsAccessKeyId": "AKIDEXAMPLE", "awsSecretAccessKey": "a-secret-of-aws", "awsRegion": "eu-west-1"},
+        {"aws_auth_type": "accessKey", "aws_region": "eu-west-1"}),
+    "vertex-ai": (
+        {"key": "token", "vertexProjectId": "acme", "vertexRegion": "europe-west4"},
+        {"vertex_auth_type": "basic", "vertex_project_id": "acme", "vertex_region": "europe-west4"}),
+}
+
+
+@pytest.mark.parametrize("provider", CLOUDS)
+def test_a_virtual_key_of_a_cloud_is_an_integration_with_its_settings(gateway, mock, shop, provider):
+    workspace, key = shop
+    said, settings = CLOUDS[provider]
+    made = gateway.admin("POST", "/virtual-keys", {"name": "n", "slug": "cloud", "provider": provider,
+                                                   "workspace_id": workspace["slug"], **said})
+    assert made["slug"] == "cloud"
+    slug = gateway.admin("GET", "/virtual-keys/cloud")["integration_id"]
+    seen = gateway.admin("GET", f"/integrations/{slug}")
+    assert (seen["ai_provider_id"], seen["configurations"]) == (provider, settings) and seen["masked_key"]
+    told = gateway.sql("SELECT string_agg(t::text, '') FROM aigate.audit_log t")
+    assert "a-secret-of-aws" not in told and "a-secret-of-aws" not in str(seen)
+    for name in set(said) - {"key"}:
+        refused(gateway.admin_ask("PUT", "/virtual-keys/cloud", {name: said[name]}), 400, name)
+
+
+def test_settings_of_a_cloud_that_are_refused(gateway, shop):
+    workspace, _ = shop
+    at = {"workspace_id": workspace["slug"], "name": "n", "key": "k"}
+    for body, *words in (
+            ({"provider": "openai", "awsRegion": "eu-west-1"}, "awsRegion", "bedrock"),
+            ({"provider": "bedrock", "resourceName": "acme"}, "resourceName", "azure-openai"),
+            ({"provider": "azure-openai", "resourceName": "a/b", "deploymentName": "d", "apiVersion": "1"},
+             "azure_resource_name"),
+            ({"provider": "azure-openai", "resourceName": "acme", "deploymentName": "d"}, "azure_api_version"),
+            ({"provider": "azure-openai", "resourceName": "acme", "deploymentName": "d", "apiVersion": "1",
+              "deploymentConfig": []}, "not both"),
+            ({"provider": "azure-openai", "resourceName": "acme", "deploymentConfig": [{"alias": "x"}]},
+             "azure_deployment_name"),
+            ({"provider": "openai", "secret_mappings": [{"target_field": "key"}]}, "secret_mappings")):
+        refused(gateway.admin_ask("POST", "/virtual-keys", {**at, **body}), 400, *words)
+    assert gateway.sql("SELECT count(*) FROM aigate.integration WHERE status = 'active'") == 1
+
+
 def test_what_a_virtual_key_may_not_be(gateway, mock, shop):
     workspace, _ = shop
     at = {"workspace_id": workspace["slug"], "name": "n"}
