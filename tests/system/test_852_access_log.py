@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+import wire
 from access import AccessLog, logged
 from gateway import chat_body, wait
 
@@ -191,6 +192,32 @@ def test_its_process_may_die(plane):
     gateway.wait_new("telemetry", 0, old)
     log.wait(6, endpoint="chatComplete")
     assert gateway.counter("events_dropped") == 0
+
+
+def test_a_worker_that_dies_leaves_its_ring_to_its_successor(gateway_factory, mock):
+    """In the middle of requests, several times: all lines are whole, and there are more behind."""
+    gateway, log = logged(gateway_factory, workers="1")
+    gateway.expect_error("worker/0 died of signal 9|last words")
+    key = gateway.key()
+    for n in range(3):
+        flying = [gateway.post_async(key, chat_body()) for _ in range(8)]
+        flying[0].answer()
+        gateway.wait_new("worker", 0, gateway.kill9("worker"))
+        for one in flying[1:]:
+            try:
+                one.answer()
+            except (OSError, wire.WireError):
+                pass                  # it died with its worker
+        wait(lambda: is_answered(gateway, key), "the successor to answer")
+        wait(lambda n=n: len([e for e in log.entries() if e.get("endpoint") and e["status"] == 200]) > n, "lines")
+    assert gateway.counter("events_dropped") == 0
+
+
+def is_answered(gateway, key):
+    try:
+        return gateway.chat(key).status == 200
+    except (OSError, wire.WireError):
+        return False
 
 
 def test_a_stopped_process_costs_lines_not_requests(gateway_factory, mock):
