@@ -127,6 +127,12 @@ ag_trace_hex(const uint8_t *id, size_t n, char *out)
 }
 
 bool
+ag_span_id_is_valid(struct ag_str text)
+{
+	return text.n == AG_SPAN_ID_LEN && is_id(text);
+}
+
+bool
 ag_trace_id_of(struct ag_str text, char out[AG_TRACE_ID_LEN])
 {
 	size_t n = 0;

@@ -33,6 +33,7 @@ void ag_trace_parent_put(struct ag_buf *b, const struct ag_trace_parent *p);
 bool ag_trace_state_is_valid(struct ag_str value);
 
 void ag_trace_hex(const uint8_t *id, size_t n, char *out); /* 2 * n digits, no NUL */
+bool ag_span_id_is_valid(struct ag_str text); /* 16 digits in lower case, not all zero */
 /* A UUID, or 32 hexadecimal digits, of any case, that may serve as a trace id. */
 bool ag_trace_id_of(struct ag_str text, char out[AG_TRACE_ID_LEN]);
 

@@ -3,7 +3,8 @@
  *
  * The trace is that of the client's traceparent; else the one its x-portkey-trace-id names, where
  * that has the form of a trace id; else the request's own id.  What the ledger calls the trace is
- * text: x-portkey-trace-id whatever it is, else the traceparent's trace, else the request's id. */
+ * text: x-portkey-trace-id whatever it is, else the traceparent's trace, else the request's id.
+ * x-portkey-span-id and -parent-span-id name our span and its parent, where they have the form. */
 #include "http/trace_context.h"
 
 #include <assert.h>
@@ -66,6 +67,7 @@ static void
 begin(struct ag_req *r, const struct ag_http_head *head, const struct ag_trace_parent *parent,
     struct ag_str given)
 {
+	struct ag_str span = AG_ADMIT_HEADER(head, "span-id"), above = AG_ADMIT_HEADER(head, "parent-span-id");
 	struct ag_req_trace *t = &r->trace;
 
 	if (parent) {
@@ -79,8 +81,14 @@ begin(struct ag_req *r, const struct ag_http_head *head, const struct ag_trace_p
 			ag_trace_hex(r->id, sizeof(r->id), t->id);
 		t->flags = is_sampled(r->w->conf, t->id) ? AG_TRACE_SAMPLED : 0;
 	}
+	if (ag_span_id_is_valid(above)) {
+		memcpy(t->parent, above.p, sizeof(t->parent));
+		t->has_parent = true;
+	}
 	/* One that waited begins anew: it is the same span. */
-	if (!t->is_on)
+	if (ag_span_id_is_valid(span))
+		memcpy(t->span, span.p, sizeof(t->span));
+	else if (!t->is_on)
 		make_span(r->w, t->span);
 	t->is_on = true;
 }

@@ -86,6 +86,20 @@ def test_the_clients_name_of_a_trace_stands_beside(plane, collector):
     assert server.trace == server["aigate.request_id"].replace("-", "")
 
 
+def test_the_client_may_name_our_span_and_its_parent(plane, collector):
+    """Where they are span ids; else they are as if they were not there."""
+    key = plane.key()
+    plane.chat(key, headers={"x-portkey-trace-id": TRACE, "x-portkey-span-id": "b7ad6b7169203331",
+                             "x-portkey-parent-span-id": SPAN})
+    server, client = collector.trace(aigate__request_id=collector.wait(2)[0]["aigate.request_id"])
+    assert (server.trace, server.id, server.parent) == (TRACE, "b7ad6b7169203331", SPAN)
+    assert client.parent == server.id
+    plane.chat(key, headers={"x-portkey-trace-id": "mine", "x-portkey-span-id": "span-1",
+                             "x-portkey-parent-span-id": "span-0"})
+    (server,) = collector.trace(1, aigate__trace_id="mine")
+    assert server.parent is None and server.id != "span-1"
+
+
 def test_each_attempt_is_a_child_of_the_request(plane, collector, mock):
     key = plane.key()
     auth = {"authorization": f"Bearer {key}"}

@@ -114,6 +114,9 @@ an_id_of_the_client_may_be_a_trace(void)
 	is_trace("checkout-7", "none", "a name is not");
 	is_trace("00000000000000000000000000000000", "none", "zeros are not");
 	is_trace("4bf92f35-77b3-4da6-a3ce-929d0e0e47", "none", "nor what is too short");
+	ok(ag_span_id_is_valid(AG_STR(SPAN)), "16 digits may be a span");
+	ok(!ag_span_id_is_valid(AG_STR("00F067AA0BA902B7")) && !ag_span_id_is_valid(AG_STR("0000000000000000")) &&
+	    !ag_span_id_is_valid(AG_STR("span-1")) && !ag_span_id_is_valid(AG_STR_NONE), "nothing else is");
 }
 
 int
