@@ -176,11 +176,15 @@ def test_long_ones_are_cut_and_say_so(gateway_factory, mock):
 
 
 def test_what_is_no_text_is_not_kept(gateway, keeper, mock):
-    gateway.post(keeper, b"\x00\xff\xfe" * 100, path="/v1/files", headers={
-        "content-type": "application/octet-stream", "x-portkey-provider": "@mock"})
+    gateway.grant(gateway.integration(slug="open", configurations={"shared_objects": True}), keeper.workspace)
+    mock.script(match={"path": "/v1/recordings"}, body='{"object":"recording"}')
+    answer = gateway.post(keeper, b"\x00\xff\xfe" * 100, path="/v1/recordings", headers={
+        "content-type": "application/octet-stream", "x-portkey-provider": "@open"})
+    assert answer.status == 200, answer
     gateway.wait_flushed()
     wait_bodies(gateway)
-    assert gateway.rows("select request, request_bytes from aigate.request_body") == [(None, 300)]
+    assert gateway.rows("select request, request_bytes, response from aigate.request_body") \
+        == [(None, 300, '{"object":"recording"}')]
 
 
 def test_a_full_ring_costs_bodies_never_records(gateway_factory, pg, mock):
