@@ -278,7 +278,8 @@ static void
 bodies_on_answer(struct ag_bodies_out *b)
 {
 	if (!PQconsumeInput(b->pg)) {
-		bodies_close(b, PQerrorMessage(b->pg));
+		/* With nothing under way nothing is the matter: the next body connects again. */
+		bodies_close(b, b->state == B_IDLE ? NULL : PQerrorMessage(b->pg));
 		return;
 	}
 	while (b->pg && b->state >= B_RULES && b->state != B_REDACTING && !PQisBusy(b->pg)) {

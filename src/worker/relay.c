@@ -319,7 +319,7 @@ write_out(struct ag_req *r, struct out *o, bool is_last)
 	for (size_t i = 0; i < o->n_runs; i++) {
 		const char *p = o->run[i].p ? o->run[i].p : r->acc.p + o->run[i].acc_off;
 
-		if (r->bodies)
+		if (AG_UNLIKELY(r->bodies != NULL))
 			ag_bodies_add(r->bodies, ag_str_n(p, o->run[i].n));
 		iov[n++] = (struct iovec){ (void *)(uintptr_t)p, o->run[i].n };
 	}

@@ -99,7 +99,7 @@ reply(struct ag_req *r, int status, const char *type, struct ag_str extra, struc
 	r->told.status = (uint16_t)status;
 	r->told.body_bytes = r->is_head_method ? 0 : body.n;
 	ag_req_goto(r, AG_REQ_REPLY);
-	if (r->bodies)
+	if (AG_UNLIKELY(r->bodies != NULL))
 		ag_bodies_add(r->bodies, body);
 	ag_count_add(AG_CNT_bytes_client_out, (int64_t)(b->n + body.n));
 	if (ag_conn_writev(c->conn, iov, r->is_head_method || body.n == 0 ? 1 : 2) < 0) {

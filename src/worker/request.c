@@ -71,7 +71,7 @@ ag_req_free(struct ag_req *r)
 	assert(r->magic == AG_REQ_MAGIC && !r->slot);
 	if (AG_UNLIKELY(w->events.hdr != NULL))
 		ag_req_event_end(r);
-	if (r->bodies)
+	if (AG_UNLIKELY(r->bodies != NULL))
 		ag_bodies_end(r);
 	ag_wait_leave(r);
 	if (r->is_resolving)

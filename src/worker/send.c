@@ -337,7 +337,7 @@ ag_req_write(struct ag_req *r)
 	}
 	r->attempt++;
 	r->sent_us = ag_clock_mono_us();
-	if (r->wants_bodies)
+	if (AG_UNLIKELY(r->wants_bodies))
 		ag_bodies_begin(r, head);
 	if (r->slot) {
 		write_draft(r);

@@ -159,7 +159,7 @@ ag_req_settle(struct ag_req *r, enum ag_outcome outcome, int client_status)
 		ag_holds_forgo_record(r->w->shm, r->slot, &out.actual, ag_clock_wall_us());
 	} else {
 		count_settled(r, &out);
-		if (r->bodies)
+		if (AG_UNLIKELY(r->bodies != NULL))
 			r->bodies->has_row = true;
 	}
 	r->slot = NULL;
