@@ -21,7 +21,8 @@ src_base_libbase_a_SOURCES = \
 	src/base/str.c src/base/str.h \
 	src/base/title.c src/base/title.h \
 	src/base/utf8.c src/base/utf8.h \
-	src/base/vault.c
+	src/base/vault.c \
+	src/base/wiping.c src/base/wiping.h
 EXTRA_DIST += src/base/README.md
 
 check_PROGRAMS += tests/unit/test_vault
@@ -33,6 +34,11 @@ check_PROGRAMS += tests/unit/test_str
 TESTS += tests/unit/test_str
 tests_unit_test_str_SOURCES = tests/unit/test_str.c tests/unit/tap.h
 tests_unit_test_str_LDADD = src/base/libbase.a $(SSL_LIBS)
+
+check_PROGRAMS += tests/unit/test_wiping
+TESTS += tests/unit/test_wiping
+tests_unit_test_wiping_SOURCES = tests/unit/test_wiping.c tests/unit/tap.h
+tests_unit_test_wiping_LDADD = src/base/libbase.a $(SSL_LIBS)
 
 check_PROGRAMS += tests/unit/test_addr
 TESTS += tests/unit/test_addr

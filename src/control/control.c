@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/title.h"
+#include "base/wiping.h"
 #include "conf/conf.h"
 #include "control/alerts.h"
 #include "control/exports.h"
@@ -272,6 +273,8 @@ role_start(struct role *r, struct ag_err *err)
 	unsigned repaired = 0;
 
 	ag_counters_use(ctl->ctx->shm, ctl->ctx->proc_ix);
+	/* Keys and credentials pass through libevent's buffers, both ways. */
+	event_set_mem_functions(malloc, ag_wiping_realloc, ag_wiping_free);
 	ctl->base = event_base_new();
 	ctl->pg = ag_pg_new(ctl->ctx->conf->database ? ctl->ctx->conf->database : "");
 	ctl->keys = ag_keytab_writer_new(ctl->ctx->shm, &repaired);

@@ -235,6 +235,16 @@ reason(int status)
 	}
 }
 
+/* A new key may stand in it; the text is json-c's, and lives as long as the object. */
+static void
+wipe_written(const char *text)
+{
+	union { const char *in; char *out; } p = { text };
+
+	if (text)
+		ag_mem_wipe(p.out, strlen(text));
+}
+
 /* From the file as it is sent: its length does not matter to us. */
 static bool
 put_file(struct ag_call *c, struct evhttp_connection *conn, struct evkeyvalq *headers,
@@ -285,6 +295,7 @@ send_answer(struct ag_call *c, struct evhttp_request *http)
 		evbuffer_add(out, text, strlen(text));
 	}
 	evhttp_send_reply(http, c->status, reason(c->status), out);
+	wipe_written(text);
 	if (out)
 		evbuffer_free(out);
 }

@@ -2,8 +2,11 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <event2/event.h>
+
+#include "base/wiping.h"
 
 struct ag_curl_loop {
 	struct event_base *base;  /* borrowed */
@@ -101,7 +104,9 @@ ag_curl_loop_new(struct event_base *base)
 	if (!l)
 		return NULL;
 	l->base = base;
-	l->timer = curl_global_init(CURL_GLOBAL_DEFAULT) == 0 ? evtimer_new(base, on_timer, l) : NULL;
+	/* Tokens and secrets pass through its buffers, which are not ours to overwrite. */
+	l->timer = curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, ag_wiping_free, ag_wiping_realloc, strdup,
+	    calloc) == 0 ? evtimer_new(base, on_timer, l) : NULL;
 	l->multi = l->timer ? curl_multi_init() : NULL;
 	if (!l->multi) {
 		ag_curl_loop_free(l);
