@@ -11,7 +11,7 @@
 
 /* All others may: a setting that comes to be known is held to lead elsewhere until it is said not to. */
 static const char *const leads_nowhere[] = { "custom_headers", "openai_organization", "openai_project",
-	"price_multiplier", "azure_deployment_config" };
+	"price_multiplier", "azure_deployment_config", "shared_objects", "uncounted_work" };
 
 static bool
 is_leading(const char *setting)
