@@ -5,7 +5,7 @@ do $$
 declare
 	views constant jsonb := $json${
 "v_adjustment": "Differences that aigatectl reprice wrote, per day of the requests and run",
-"v_alert": "Budget alerts, newest by created_at; amounts in dollars when the unit is nusd",
+"v_alert": "Alerts of budgets and of rotated keys, newest by created_at; amounts in dollars when the unit is nusd",
 "v_attempt": "The ledger row by row, with totals and dollars; ask with a range of received_at",
 "v_budget": "Budgets and their settled spend, a row per meter and period",
 "v_budget_now": "Budgets in force in their present period: used, left, how fast it goes and when it is used up",
@@ -96,7 +96,7 @@ declare
 "is_detaching": "Whether it is being dropped",
 "is_final": "Last attempt of its request",
 "is_stream": "Whether the answer was streamed",
-"kind": "threshold, exhausted",
+"kind": "threshold, exhausted, rotated (a key got a new secret)",
 "last_at": "When the last one was received",
 "last_error": "Why the last delivery failed, null none failed",
 "last_day": "Day of the last request, UTC",
@@ -149,7 +149,7 @@ declare
 "provider_slug": "Slug of the provider in the workspace",
 "quarantined": "Records put aside",
 "queue_us": "Waited before admission, microseconds",
-"reason": "reached, refused",
+"reason": "reached, refused, scheduled",
 "v_adjustment.reason": "Why, as whoever ran it says",
 "run": "The run of aigatectl reprice",
 "reasoning_tokens": "Reasoning tokens, of output_tokens",
