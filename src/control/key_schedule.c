@@ -311,7 +311,7 @@ look_ahead(struct ag_call *c, void *arg)
 
 	if (!next)
 		return -1;
-	look->wait_us = PQgetisnull(next, 0, 0) ? LOOK_US : ag_pg_i64(next, 0, 0);
+	look->wait_us = PQntuples(next) == 0 ? LOOK_US : ag_pg_i64(next, 0, 0);
 	return ag_call_commit(c);
 }
 
