@@ -386,9 +386,9 @@ def test_azure_deployments_are_found_by_alias_and_priced_by_their_model(two, moc
 
 def test_a_default_deployment_is_no_way_past_a_list(two, mock):
     """Any name leads to it, so that its own is what is allowed, and what guardrails are asked."""
-    deployments = [{"alias": "fast", "azure_deployment_name": "dep-mini", "azure_api_version": "v1",
+    deployments = [{"alias": "fast", "azure_deployment_name": "dep-mini", "azure_api_version": "2024-10-21",
                     "azure_model_slug": "gpt-4o-mini"},
-                   {"alias": "big", "azure_deployment_name": "dep-4o", "azure_api_version": "v1",
+                   {"alias": "big", "azure_deployment_name": "dep-4o", "azure_api_version": "2024-10-21",
                     "azure_model_slug": "gpt-4o", "is_default": True}]
     two.grant(two.integration(slug="az-open", family="azure-openai", configurations={
         "azure_resource_name": "acme", "azure_deployment_config": deployments}), two.default_workspace())
