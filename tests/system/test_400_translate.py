@@ -392,7 +392,8 @@ def test_a_default_deployment_is_no_way_past_a_list(two, mock):
                     "azure_model_slug": "gpt-4o", "is_default": True}]
     two.grant(two.integration(slug="az-open", family="azure-openai", configurations={
         "azure_resource_name": "acme", "azure_deployment_config": deployments}), two.default_workspace())
-    mock.script(body='{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}')
+    for path in ("/v1/deployments/dep-mini/chat/completions", "/v1/deployments/dep-4o/chat/completions"):
+        mock.script(match={"path": path}, body='{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}')
     ask = {name: lambda name=name: two.chat(two.key(), model=f"@az-open/{name}").status
            for name in ("whatever", "gpt-4o", "big", "dep-4o", "fast", "gpt-4o-mini")}
     assert {name: call() for name, call in ask.items()} == dict.fromkeys(ask, 200)
