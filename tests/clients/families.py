@@ -20,7 +20,7 @@ MODELS = {
     "anthropic": ("claude-sonnet-4-5", "claude-sonnet-4-5"),
     "google": ("gemini-2.5-flash", "gemini-embedding-001"),
     "vertex-ai": ("gemini-2.5-flash", "gemini-embedding-001"),
-    "bedrock": ("amazon.nova-pro-v1:0", "amazon.titan-embed-text-v2:0"),
+    "bedrock": ("amazon.nova-pro-v1:0", "cohere.embed-v4:0"),
     "cohere": ("command-a-03-2025", "embed-v4.0"),
     "mistral-ai": ("mistral-large-latest", "mistral-embed"),
     "together-ai": ("meta-llama/Llama-3.3-70B-Instruct-Turbo", "BAAI/bge-large-en-v1.5"),
