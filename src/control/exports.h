@@ -2,8 +2,9 @@
  *
  * The row of log_export is the truth: draft until it is started, in_progress while it waits or is
  * written, then success, failed or stopped, and expired when its file was removed for its age
- * (export_lifetime); from any of them but in_progress it can be changed and started again.  A successor of this process begins anew what was in progress.  One export is
- * written at a time, row by row into a file of its own, which gets its name when it is whole.
+ * (export_lifetime); from any of them but in_progress it can be changed and started again.  A successor
+ * of this process begins anew what was in progress.  One export is written at a time, row by row into a
+ * file of its own, which gets its name when it is whole.
  *
  * Files: exports.c endpoints, export_query.c which logs and fields, export_job.c writing,
  * export_file.c fetching, export_life.c removing. */

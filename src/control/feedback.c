@@ -79,7 +79,8 @@ read_feedback(struct ag_call *c, struct json_object *in, bool is_new)
 
 	if (!json_object_is_type(in, json_type_object)) {
 		ag_call_invalid(c, "feedback must be an object, or an array of objects");
-	} else if ((!is_new || read_trace(c, in, &trace) == 0) && read_value(c, in, true, out) == 0 && read_weight(c, in, out) == 0 &&
+	} else if ((!is_new || read_trace(c, in, &trace) == 0) &&
+	    read_value(c, in, true, out) == 0 && read_weight(c, in, out) == 0 &&
 	    ag_field_metadata(c, in, "metadata", &metadata) != AG_FIELD_BAD) {
 		if (is_new && !json_object_object_get(out, "weight"))
 			json_object_object_add(out, "weight", json_object_new_int(1));

@@ -328,7 +328,8 @@ check_family(struct ag_call *c, const char *member, struct integration_body *b)
 		return -1;
 	if (needs.custom_host && !b->custom_host)
 		return ag_call_invalid(c, "custom_host: is required for %s", id);
-	if (needs.key && ag_configurations_need_key(b->family, b->configurations) && !b->custom_host && (!b->key || !*b->key) && !(b->map && b->map->is_set))
+	if (needs.key && ag_configurations_need_key(b->family, b->configurations) &&
+	    !b->custom_host && (!b->key || !*b->key) && !(b->map && b->map->is_set))
 		return ag_call_invalid(c, "key: is required for %s", id);
 	return ag_configurations_fit(c, b->family, b->configurations, b->custom_host);
 }
@@ -555,11 +556,13 @@ update(struct ag_call *c, struct integration_body *b)
 	struct ag_integration_ref ref;
 
 	if (ag_integration_find(c, c->arg[0], AG_VERB_UPDATE, &ref) == 0 &&
-	    read_detail(c, ref.id, &before) == 0 && ag_credential_take(c, ref.family, before) == 0 && body_read(c, b) == 0 &&
+	    read_detail(c, ref.id, &before) == 0 &&
+	    ag_credential_take(c, ref.family, before) == 0 && body_read(c, b) == 0 &&
 	    take_aws(c, b, ref.family, false) == 0 && ag_call_match(c, before) == 0 &&
 	    ag_destination_keep(c, before, b->configurations, b->key && *b->key, b->map) == 0 &&
 	    (b->configurations || json_object_object_get_ex(before, "configurations", &standing)) &&
-	    take_mapped_key(c, b, &ref, b->configurations ? b->configurations : standing) == 0 && update_row(c, b, &ref) == 0 &&
+	    take_mapped_key(c, b, &ref, b->configurations ? b->configurations : standing) == 0 &&
+	    update_row(c, b, &ref) == 0 &&
 	    ag_pricing_adjustments_store(c, ref.id, &b->prices) == 0 &&
 	    ag_secret_map_store(c, b->map, ref.id) == 0 && read_detail(c, ref.id, &after) == 0 &&
 	    ag_call_audit(c, "update", "integration", ref.uuid, before, after) == 0 &&

@@ -102,7 +102,8 @@ take_rows(struct loader *l, const PGresult *res, int (*fn)(struct loader *, cons
 }
 
 /* A cold segment is about to be written from end to end: its pages in one call rather than by a fault
- * each.  Not for a few rows: walks through the meters go by the pages that were written.  A kernel that cannot do that costs time, nothing else. */
+ * each.  Not for a few rows: walks through the meters go by the pages that were written.  A kernel that
+ * cannot do that costs time, nothing else. */
 static void
 touch_pages(const struct ag_shm *shm)
 {

@@ -22,8 +22,8 @@ void ag_secret_asks_free(struct ag_secret_asks *all); /* NULL-safe; drained befo
 /* Ends all with -ESHUTDOWN, and refuses more. */
 void ag_secret_asks_drain(struct ag_secret_asks *all);
 
-/* Copies `at`, but for auth, which it takes whatever it returns (at->auth is then NULL).  -EBUSY: that organisation, or all together, asks
- * for too much already; -ESHUTDOWN; -ENOMEM. */
+/* Copies `at`, but for auth, which it takes whatever it returns (at->auth is then NULL).  -EBUSY: that
+ * organisation, or all together, asks for too much already; -ESHUTDOWN; -ENOMEM. */
 int ag_secret_ask(struct ag_secret_asks *all, int64_t org_id, struct ag_secret_at *at, ag_secret_done done,
     void *arg, struct ag_err *err) AG_MUST_CHECK;
 

@@ -80,7 +80,8 @@ put_owner(struct ag_str slug, bool is_file, struct ag_buf *out)
 		char c = slug.p[i];
 
 		if (!is_file)
-			c = c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z')
+			c = c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A')
+			    : (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z')
 			    ? c : '_';
 		ag_buf_putc(out, c);
 	}

@@ -207,7 +207,8 @@ refresh_one(struct ag_call *c, const PGresult *res, int row)
 	rc = at.auth ? ag_secret_is_own(c, at.manager, at.path, &err)
 	             : ag_err_set(&err, -EINVAL, "its credential does not open");
 	if (rc == 0)
-		rc = is_remote ? ask(c->ctl, res, row, &at, &err) : ag_secret_fetch(c->ctl->ctx->conf, &at, &value, &err);
+		rc = is_remote ? ask(c->ctl, res, row, &at, &err)
+		    : ag_secret_fetch(c->ctl->ctx->conf, &at, &value, &err);
 	if (c->status == 0 && rc != -EBUSY && (rc < 0 || !is_remote))
 		rc = store(c, res, row, rc, ag_buf_str(&value), &err);
 	else

@@ -1,7 +1,8 @@
 /* curl_loop.h - libcurl's multi interface on a libevent loop: for calls that are few and not the traffic
  * itself (webhooks, access tokens).
  *
- * libcurl's buffers are overwritten when it lets go of them (base/wiping.h).  Names are resolved in a thread of libcurl's unless CURLOPT_RESOLVE says their address. */
+ * libcurl's buffers are overwritten when it lets go of them (base/wiping.h).  Names are resolved in a
+ * thread of libcurl's unless CURLOPT_RESOLVE says their address. */
 #ifndef AG_HTTP_CURL_LOOP_H
 #define AG_HTTP_CURL_LOOP_H
 

@@ -326,7 +326,8 @@ ag_master_start(struct ag_master *m, struct ag_err *err)
 	    (rc = open_segment(m, err)) < 0 || (rc = open_events(m, err)) < 0 ||
 	    (rc = ag_sockets_listen_unix(c->run_dir, "control.sock", &m->control_fd, err)) < 0 ||
 	    (rc = ag_sockets_listen_unix(c->run_dir, "operator.sock", &m->operator_fd, err)) < 0 ||
-	    (rc = ag_sockets_write_ports(c->run_dir, m->listen_fds, m->listen_is_tls, m->n_listen, m->metrics_fd, err)) < 0)
+	    (rc = ag_sockets_write_ports(c->run_dir, m->listen_fds, m->listen_is_tls, m->n_listen,
+	         m->metrics_fd, err)) < 0)
 		return rc;
 	if (pipe2(m->life_fds, O_CLOEXEC) < 0)
 		return ag_err_set(err, -errno, "could not make a pipe: %s", strerror(errno));

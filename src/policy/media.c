@@ -142,7 +142,8 @@ has_parts(struct ag_str part, struct ag_json_value response)
 
 	if (response.type != AG_JSON_OBJECT)
 		return false;
-	return ag_figure_scan(ag_json_raw(part, response), &name, 1, &parts, &fault) < 0 || parts.type != AG_JSON_ABSENT;
+	return ag_figure_scan(ag_json_raw(part, response), &name, 1, &parts, &fault) < 0 ||
+	    parts.type != AG_JSON_ABSENT;
 }
 
 /* A part is known by the member it has; those of bytes by their type. */

@@ -97,7 +97,8 @@ read_typed(struct ag_str tools, const struct kind *kinds, bool may_lack, struct 
 			continue;
 		}
 		kind = kind_of(kinds, type);
-		if (kind->match != LIMITED || f[1].type != AG_JSON_NUMBER || ag_json_u64(ag_json_raw(object, f[1]), &uses) < 0)
+		if (kind->match != LIMITED || f[1].type != AG_JSON_NUMBER ||
+		    ag_json_u64(ag_json_raw(object, f[1]), &uses) < 0)
 			uses = 0;
 		add(t, kind, type, uses);
 		if (kind->match == LIMITED && f[1].type == AG_JSON_ABSENT && t->n_open++ < AG_TOOLS_OPEN)

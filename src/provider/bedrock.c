@@ -145,7 +145,8 @@ on_event(const struct ag_provider *p, struct ag_str name, struct ag_str data, st
 	}
 	if (ag_str_eq(name, AG_STR("contentBlockDelta"))) {
 		a->content_events++;
-		a->content_bytes += f[F_DELTA].len > DELTA_FRAME + DELTA_LEAST ? f[F_DELTA].len - DELTA_FRAME : DELTA_LEAST;
+		a->content_bytes += f[F_DELTA].len > DELTA_FRAME + DELTA_LEAST
+		    ? f[F_DELTA].len - DELTA_FRAME : DELTA_LEAST;
 	} else if (ag_str_eq(name, AG_STR("messageStop"))) {
 		ag_figure_text(data, f[F_STOP], a->finish_reason, sizeof(a->finish_reason));
 	} else if (ag_str_eq(name, AG_STR("metadata"))) {

@@ -126,7 +126,8 @@ on_event(const struct ag_provider *p, struct ag_str name, struct ag_str data, st
 		a->has_done = true;
 	} else if (f[E_DELTA].type == AG_JSON_OBJECT) {
 		a->content_events++;
-		a->content_bytes += f[E_DELTA].len > DELTA_FRAME + DELTA_LEAST ? f[E_DELTA].len - DELTA_FRAME : DELTA_LEAST;
+		a->content_bytes += f[E_DELTA].len > DELTA_FRAME + DELTA_LEAST
+		    ? f[E_DELTA].len - DELTA_FRAME : DELTA_LEAST;
 	}
 	return false;
 }

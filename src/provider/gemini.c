@@ -133,7 +133,8 @@ read_usage(struct ag_str text, struct ag_json_value v, struct ag_answer *a)
 	u->reasoning = max_u64(thoughts, u->reasoning);
 	u->output_total = visible + u->reasoning;
 	u->cache_read_audio = min_u64(max_u64(cached_in.audio, u->cache_read_audio), u->cache_read);
-	u->input_audio = min_u64(max_u64(in.audio - min_u64(in.audio, cached_in.audio), u->input_audio), u->input_fresh);
+	u->input_audio = min_u64(
+	    max_u64(in.audio - min_u64(in.audio, cached_in.audio), u->input_audio), u->input_fresh);
 	u->input_image = min_u64(max_u64(in.image - min_u64(in.image, cached_in.image), u->input_image),
 	    u->input_fresh - u->input_audio);
 	u->output_audio = min_u64(max_u64(out.audio, u->output_audio), visible);

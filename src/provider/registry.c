@@ -100,7 +100,8 @@ static const struct ag_provider providers[] = {
 	  .flags = AG_PF_INCLUDE_USAGE | PLAIN, .paths = ag_vertex_paths, .paths_of = ag_vertex_paths_of,
 	  .place = ag_vertex_place, .oauth = ag_vertex_oauth, .anthropic_version = "vertex-2023-10-16" },
 	{ .name = "bedrock", .base_url = "https://bedrock-runtime.{aws_region}.{aws_domain}", .auth = AG_AUTH_SIGN,
-	  .paths = ag_bedrock_paths, .paths_of = ag_bedrock_paths_of, .place = ag_bedrock_place, .priced_as = ag_bedrock_priced_as,
+	  .paths = ag_bedrock_paths, .paths_of = ag_bedrock_paths_of, .place = ag_bedrock_place,
+	  .priced_as = ag_bedrock_priced_as,
 	  .is_signing = ag_bedrock_is_signing, .hide = ag_bedrock_hide, .sign = ag_bedrock_sign },
 	{ .name = "cohere", .base_url = "https://api.cohere.com", .auth = AG_AUTH_BEARER, .paths = cohere_paths },
 	COMPATIBLE("groq", "https://api.groq.com/openai/v1", AG_PF_MAX_COMPLETION | AG_PF_NO_STORE |

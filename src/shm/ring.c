@@ -70,7 +70,8 @@ ag_ring_prepare(struct ag_ring *r, const struct ag_record *rec, uint64_t *out_at
 	uint64_t fill = step_up(rec->len) > to_end ? to_end : 0;
 	struct ag_record *copy;
 
-	assert(rec->version == AG_RECORD_VERSION && rec->len >= sizeof(*rec) && rec->len <= AG_RECORD_MAX && rec->len % 8 == 0);
+	assert(rec->version == AG_RECORD_VERSION && rec->len >= sizeof(*rec) &&
+	    rec->len <= AG_RECORD_MAX && rec->len % 8 == 0);
 	if (fill + step_up(rec->len) > ring_free(r))
 		return -ENOSPC;
 	if (fill > 0) {

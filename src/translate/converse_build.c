@@ -122,7 +122,8 @@ put_tool_config(struct ag_converse_build *s, enum choice choice)
 		return 0;
 	if (ag_tree_len(tools) > 0 && parallel && !json_object_get_boolean(parallel))
 		return ag_err_set(s->err, -EINVAL, "parallel_tool_calls: false is not supported by %s", s->in->family->name);
-	if ((choice == CHOICE_ANY || choice == CHOICE_TOOL) && s->kind == AG_CONVERSE_CLAUDE && s->claude.is_always_thinking)
+	if ((choice == CHOICE_ANY || choice == CHOICE_TOOL) && s->kind == AG_CONVERSE_CLAUDE &&
+	    s->claude.is_always_thinking)
 		return ag_err_set(s->err, -EINVAL, "tool_choice: a model that always thinks cannot be made to call a tool");
 	ag_jo_open(s->b, "toolConfig", '{');
 	ag_jo_open(s->b, "tools", '[');

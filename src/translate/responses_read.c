@@ -351,5 +351,6 @@ read_body(void *state, const struct ag_provider *p, struct ag_str body, struct a
 }
 
 const struct ag_reader ag_responses_reader = {
-	.state_bytes = sizeof(struct state), .fini = state_fini, .event = read_event, .eof = read_eof, .body = read_body,
+	.state_bytes = sizeof(struct state), .fini = state_fini, .event = read_event,
+	.eof = read_eof, .body = read_body,
 };

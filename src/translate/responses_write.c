@@ -22,7 +22,8 @@ state_fini(void *state)
 
 	for (uint32_t i = 0; i < s->n_items; i++) {
 		struct ag_resp_item *it = &s->item[i];
-		struct ag_buf *bufs[] = { &it->text, &it->parts, &it->notes, &it->logprobs, &it->call_id, &it->name, &it->proof };
+		struct ag_buf *bufs[] = { &it->text, &it->parts, &it->notes, &it->logprobs, &it->call_id,
+			&it->name, &it->proof };
 
 		for (size_t k = 0; k < AG_ARRAY_LEN(bufs); k++)
 			ag_buf_fini(bufs[k]);

@@ -73,7 +73,8 @@ ag_tools_read(struct ag_req *r, uint64_t *out_calls, bool *out_run, struct ag_st
 	r->tools.n_open = t.n_open;
 	for (uint32_t i = 0; i < t.n_open && i < AG_TOOLS_OPEN; i++)
 		r->tools_open[i] = r->field[AG_F_TOOLS].off + t.open[i];
-	r->tools.fee = t.fee.n > 0 ? ag_arena_dup(&r->arena, ag_str_n(t.fee.p, t.fee.n < 64 ? t.fee.n : 64)) : AG_STR_NONE;
+	r->tools.fee = t.fee.n > 0
+	    ? ag_arena_dup(&r->arena, ag_str_n(t.fee.p, t.fee.n < 64 ? t.fee.n : 64)) : AG_STR_NONE;
 	if (t.is_searching) {
 		if (r->searches < calls)
 			r->searches = (uint32_t)calls;

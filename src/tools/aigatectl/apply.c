@@ -83,7 +83,8 @@ as_said(const char *name, struct json_object *value)
 	for (size_t i = 0; i < AG_ARRAY_LEN(told); i++) {
 		if (json_object_is_type(value, json_type_object))
 			json_object_object_del(value, told[i]);
-		for (size_t k = 0; json_object_is_type(value, json_type_array) && k < json_object_array_length(value); k++)
+		for (size_t k = 0; json_object_is_type(value, json_type_array) &&
+		    k < json_object_array_length(value); k++)
 			if (json_object_is_type(json_object_array_get_idx(value, k), json_type_object))
 				json_object_object_del(json_object_array_get_idx(value, k), told[i]);
 	}
@@ -259,7 +260,8 @@ tell(const struct ctl_plan *plan, const struct told *told, size_t n_done)
 		if (json_object_array_length(told->keys) > 0)
 			ctl_print_list(plan->ctl, told->keys, told->keys, key_columns, AG_ARRAY_LEN(key_columns));
 		if (json_object_array_length(told->invites) > 0)
-			ctl_print_list(plan->ctl, told->invites, told->invites, invite_columns, AG_ARRAY_LEN(invite_columns));
+			ctl_print_list(plan->ctl, told->invites, told->invites, invite_columns,
+			    AG_ARRAY_LEN(invite_columns));
 	}
 	if (json_object_array_length(told->keys) > 0)
 		ctl_say("keep the keys now: they are not stored and will not be shown again");

@@ -160,7 +160,8 @@ same_limits(struct json_object *want, struct json_object *have, bool is_usage)
 				if (strcmp(defaults[k].name, *m) == 0)
 					otherwise = defaults[k].otherwise;
 			if (otherwise && (!w || !h)) {
-				if (strcmp(w ? json_object_get_string(w) : otherwise, h ? json_object_get_string(h) : otherwise) != 0)
+				if (strcmp(w ? json_object_get_string(w) : otherwise,
+				        h ? json_object_get_string(h) : otherwise) != 0)
 					return false;
 			} else if (!same(w, h)) {
 				return false;
@@ -247,12 +248,14 @@ compare(const struct ctl_noun *noun, const char *path, struct json_object *want,
 	const char *dot = strrchr(path, '.'), *name = dot ? dot + 1 : path;
 
 	if (ctl_has_word(noun->secrets, path, strlen(path))) {
-		if (resends || !json_object_is_type(want, json_type_string) || !json_object_is_type(have, json_type_string) ||
+		if (resends || !json_object_is_type(want, json_type_string) ||
+		    !json_object_is_type(have, json_type_string) ||
 		    !ctl_is_masked_as(json_object_get_string(want), json_object_get_string(have)))
 			tell(changes, path, NULL, NULL, true);
 		return;
 	}
-	if (is_whole(name) || !json_object_is_type(want, json_type_object) || !json_object_is_type(have, json_type_object)) {
+	if (is_whole(name) || !json_object_is_type(want, json_type_object) ||
+	    !json_object_is_type(have, json_type_object)) {
 		if (!ctl_is_same(name, want, have))
 			tell(changes, path, have, want, false);
 		return;

@@ -68,7 +68,8 @@ put_second_words(struct ag_buf *b, const char *first, size_t n)
 	for (size_t i = 0; (noun = ctl_noun_at(i)) != NULL; i++)
 		for (unsigned verb = 1; verb <= CTL_VERB_DELETE; verb <<= 1)
 			if (strlen(noun->name) == n && strncmp(noun->name, first, n) == 0 && (noun->verbs & verb))
-				add_word(b, ctl_verb_name((enum ctl_verb)verb), strlen(ctl_verb_name((enum ctl_verb)verb)));
+				add_word(b, ctl_verb_name((enum ctl_verb)verb),
+				    strlen(ctl_verb_name((enum ctl_verb)verb)));
 }
 
 static struct ag_str

@@ -178,7 +178,8 @@ file_new(const struct ctl_live *live)
 		}
 		list = json_object_new_array();
 		for (size_t k = json_object_array_length(live->of[i]); k-- > 0;) {
-			struct json_object *one = json_object_array_get_idx(live->of[i], k), *item = item_new(noun, one);
+			struct json_object *one = json_object_array_get_idx(live->of[i], k),
+			    *item = item_new(noun, one);
 
 			if (strcmp(noun->name, "key") == 0 && !has_twin(live->of[i], one))
 				json_object_object_del(item, "id");

@@ -326,7 +326,8 @@ plan_members(struct ctl_plan *plan, struct json_object *item, struct json_object
 
 	for (size_t i = 0; status == CTL_OK && i < json_object_array_length(want); i++)
 		status = plan_member(plan, slug, json_object_array_get_idx(want, i), standing);
-	for (size_t i = 0; status == CTL_OK && plan->is_pruning && standing && i < json_object_array_length(standing); i++) {
+	for (size_t i = 0; status == CTL_OK && plan->is_pruning && standing &&
+	    i < json_object_array_length(standing); i++) {
 		struct json_object *one = json_object_array_get_idx(standing, i);
 		char label[LABEL_MAX];
 		bool is_wanted = false;
