@@ -30,6 +30,11 @@ TESTS += tests/unit/test_vault
 tests_unit_test_vault_SOURCES = tests/unit/test_vault.c tests/unit/tap.h
 tests_unit_test_vault_LDADD = src/base/libbase.a $(SSL_LIBS)
 
+check_PROGRAMS += tests/unit/test_hash
+TESTS += tests/unit/test_hash
+tests_unit_test_hash_SOURCES = tests/unit/test_hash.c tests/unit/tap.h
+tests_unit_test_hash_LDADD = src/base/libbase.a $(SSL_LIBS)
+
 check_PROGRAMS += tests/unit/test_str
 TESTS += tests/unit/test_str
 tests_unit_test_str_SOURCES = tests/unit/test_str.c tests/unit/tap.h
