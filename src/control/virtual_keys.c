@@ -29,7 +29,7 @@ static const struct {
 /* Said when it is made, once and for all. */
 static const char *const unserved_later[] = { "apiVersion", "resourceName", "deploymentName",
 	"deploymentConfig", "awsAccessKeyId", "awsSecretAccessKey", "awsRegion", "vertexProjectId",
-	"vertexRegion", "workersAiAccountId", "secret_mappings", NULL };
+	"vertexRegion", "workersAiAccountId", "custom_host", "secret_mappings", NULL };
 static const char *const unserved[] = { "secret_mappings", NULL };
 
 void

@@ -222,6 +222,8 @@ def test_a_virtual_key_lives_from_create_to_delete(gateway, mock, shop):
     assert "Bearer sk-another-one" in mock.last()["head"]
     assert gateway.admin("GET", "/virtual-keys/mine")["name"] == "Renamed"
     refused(gateway.admin_ask("PUT", "/virtual-keys/mock", {"key": "sk-x"}), 400, "integration")
+    refused(gateway.admin_ask("PUT", "/virtual-keys/mine", {"custom_host": "http://elsewhere.example"}), 400,
+            "custom_host")
 
     gateway.admin("DELETE", "/virtual-keys/mine")
     assert ask(gateway, key, "mine").status == 400
