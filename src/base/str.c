@@ -35,7 +35,9 @@ ag_str_find(struct ag_str s, struct ag_str what)
 {
 	size_t places;
 
-	if (what.n == 0 || s.n < what.n + 15)
+	if (what.n == 0)
+		return s.p;
+	if (s.n < what.n + 15)
 		return s.n < what.n ? NULL : memmem(s.p, s.n, what.p, what.n);
 	places = s.n - what.n + 1;
 	for (size_t i = 0; i < places; i += 16) {
@@ -55,7 +57,7 @@ ag_str_find(struct ag_str s, struct ag_str what)
 const char *
 ag_str_find(struct ag_str s, struct ag_str what)
 {
-	return s.n < what.n ? NULL : memmem(s.p, s.n, what.p, what.n);
+	return what.n == 0 ? s.p : s.n < what.n ? NULL : memmem(s.p, s.n, what.p, what.n);
 }
 #endif
 

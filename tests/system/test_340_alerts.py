@@ -276,7 +276,7 @@ def turn_period(gateway, meter):
     """Ends the period of a budget as the clock does: its account is closed, the other one is empty.
     Offsets: struct ag_shm_hdr and struct ag_meter of shm_layout.h."""
     with open("/dev/shm" + gateway.shm_name, "r+b") as f:
-        f.seek(96)
+        f.seek(112)
         meters_off = struct.unpack("<Q", f.read(8))[0]
         at = meters_off + 384 * meter["index"]
         f.seek(at)

@@ -32,7 +32,8 @@ def key_verbs(target, group):
             ("PUT", f"/api-keys/{target}", f"{group}.update"),
             ("DELETE", f"/api-keys/{target}", f"{group}.delete"),
             ("POST", f"/api-keys/{target}/rotate", f"{group}.rotate"),
-            ("DELETE", f"/api-keys/{target}/former-secret", f"{group}.rotate")]
+            ("DELETE", f"/api-keys/{target}/former-secret", f"{group}.rotate"),
+            ("POST", f"/api-keys/{target}/new-secret", f"{group}.rotate")]
 
 
 def integration_verbs(target, group):

@@ -87,6 +87,7 @@ OTHERS = {"/v1/admin/organisation/settings", "/v1/admin/organisation/properties"
 # Lists and single acts have none: who asks for one is refused.
 WITHOUT = {"/v1/integrations/{}/models", "/v1/integrations/{}/integration-models", "/v1/integrations/{}/workspaces",
            "/v1/policies/usage-limits/{}/entities/{}/reset", "/v1/admin/organisation/defaults",
+           "/v2/admin/organisation/defaults",
            "/v1/workspace-exclusions/input-guardrails", "/v1/workspace-exclusions/output-guardrails",
            "/v1/logs/exports/{}", "/v1/feedback/{}"}
 
