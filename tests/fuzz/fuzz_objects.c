@@ -15,7 +15,7 @@ hear(void *arg, struct ag_str id)
 {
 	struct seen *s = arg;
 	bool is_view = id.n == 0 || (id.p >= s->body.p && id.p + id.n <= s->body.p + s->body.n);
-	bool is_copy = s->b && id.p >= s->b->p && id.p + id.n <= s->b->p + s->b->n;
+	bool is_copy = s->b && s->b->p && id.p >= s->b->p && id.p + id.n <= s->b->p + s->b->n;
 
 	must(is_view || is_copy);
 	return ++s->n > 1000 ? -1 : 0;
