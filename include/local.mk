@@ -1,4 +1,5 @@
 EXTRA_DIST += \
+	include/aigated/body.h \
 	include/aigated/catalog.h \
 	include/aigated/event.h include/aigated/explain.h \
 	include/aigated/record.h \
@@ -9,6 +10,7 @@ EXTRA_DIST += \
 	include/aigated/tbl/counters.h \
 	include/aigated/tbl/directives.h \
 	include/aigated/tbl/endpoints.h \
+	include/aigated/tbl/histograms.h \
 	include/aigated/tbl/states.h \
 	include/aigated/tbl/scopes.h \
 	include/aigated/tbl/verdicts.h

@@ -17,7 +17,10 @@ dist_sqlmigrations_DATA = \
 	sql/migrations/0013_rules.sql \
 	sql/migrations/0014_trace.sql \
 	sql/migrations/0015_bodies.sql \
-	sql/migrations/0019_object.sql
+	sql/migrations/0016_secret_hosts.sql \
+	sql/migrations/0017_rotation.sql \
+	sql/migrations/0019_object.sql \
+	sql/migrations/0020_price_adjustments.sql
 sqlviewsdir = $(pkgdatadir)/sql/views
 dist_sqlviews_DATA = \
 	sql/views/adjustment.sql \

@@ -1,12 +1,13 @@
-# The tree's own rules.  check-layers and check-headers are part of make check.
+# The tree's own rules.  check-layers, check-headers and check-dist are part of make check.
 AM_TESTS_ENVIRONMENT = CC='$(CC)'; export CC; \
 	AG_LIB_CFLAGS='$(EVENT_CFLAGS) $(JSONC_CFLAGS) $(PQ_CFLAGS) $(CURL_CFLAGS) $(SSL_CFLAGS) $(YAML_CFLAGS)'; \
 	export AG_LIB_CFLAGS;
-TESTS += tests/lint/check_layers.sh tests/lint/check_headers.sh
+TESTS += tests/lint/check_layers.sh tests/lint/check_headers.sh tests/lint/check_dist.sh
 EXTRA_DIST += \
 	tests/lint/layers \
 	tests/lint/check_layers.sh \
 	tests/lint/check_headers.sh \
+	tests/lint/check_dist.sh \
 	tests/lint/cppcheck.h \
 	tests/lint/cppcheck.supp \
 	tests/lint/layout.sh \
