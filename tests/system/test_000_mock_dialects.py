@@ -584,6 +584,8 @@ def test_scripted_errors_are_the_providers_own(provider, name, member):
     assert answer.status == 429 and value in ("RESOURCE_EXHAUSTED", "rate_limit_error", "slow down")
     if name == "gemini":
         assert answer.json["error"]["details"][0]["retryDelay"] == "7s"
+    else:
+        assert answer.getheader("retry-after") == "7"
     if name == "bedrock":
         assert answer.getheader("x-amzn-errortype").startswith("ThrottlingException")
 

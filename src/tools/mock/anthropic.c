@@ -415,14 +415,9 @@ render_count(const struct mock_job *job, struct mock_answer *a)
 void
 mock_anthropic_render(const struct mock_job *job, struct mock_answer *a)
 {
-	struct mock_error e = {.status = (int)mock_do_num(job->what, MOCK_KEY_STATUS, 200),
-			       .retry_after = mock_do_num(job->what, MOCK_KEY_RETRY_AFTER, -1)};
-
-	if (mock_do_has(job->what, MOCK_KEY_BODY) || mock_do_has(job->what, MOCK_KEY_BODY_FILE))
-		mock_openai_verbatim(job, a);
-	else if (e.status >= 300)
-		mock_anthropic_refuse(job, &e, a);
-	else if (job->facts->endpoint == MOCK_EP_CHAT)
+	if (mock_put_scripted(job, mock_anthropic_refuse, a))
+		return;
+	if (job->facts->endpoint == MOCK_EP_CHAT)
 		render_message(job, a);
 	else
 		render_count(job, a);

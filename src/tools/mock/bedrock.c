@@ -92,6 +92,8 @@ bedrock_refuse(const struct mock_job *job, const struct mock_error *e, struct mo
 	mock_bedrock_headers(job, &headers);
 	ag_buf_printf(&headers, "x-amzn-errortype: %.*s:http://internal.amazon.com/\r\n",
 		      AG_STR_ARG(type));
+	if (e->retry_after >= 0)
+		ag_buf_printf(&headers, "retry-after: %lld\r\n", (long long)e->retry_after);
 	ag_buf_puts(&b, "{\"message\":");
 	mock_put_text(&b, message);
 	ag_buf_putc(&b, '}');
@@ -390,14 +392,9 @@ render_converse(const struct mock_job *job, struct mock_answer *a)
 static void
 bedrock_render(const struct mock_job *job, struct mock_answer *a)
 {
-	struct mock_error e = {.status = (int)mock_do_num(job->what, MOCK_KEY_STATUS, 200),
-			       .retry_after = -1};
-
-	if (mock_do_has(job->what, MOCK_KEY_BODY) || mock_do_has(job->what, MOCK_KEY_BODY_FILE))
-		mock_openai_verbatim(job, a);
-	else if (e.status >= 300)
-		bedrock_refuse(job, &e, a);
-	else if (job->facts->endpoint == MOCK_EP_CHAT)
+	if (mock_put_scripted(job, bedrock_refuse, a))
+		return;
+	if (job->facts->endpoint == MOCK_EP_CHAT)
 		render_converse(job, a);
 	else
 		mock_bedrock_invoke(job, a);

@@ -245,15 +245,19 @@ cohere_refuse(const struct mock_job *job, const struct mock_error *e, struct moc
 	struct ag_str text = e->message.n > 0   ? e->message
 			     : e->status == 401 ? AG_STR("invalid api token")
 						: AG_STR("scripted");
-	struct ag_buf b;
+	struct ag_buf b, headers;
 
 	if (job->what)
 		text = mock_do_text(job->what, MOCK_KEY_ERROR_MESSAGE, text);
+	ag_buf_init(&headers, 64);
+	if (e->retry_after >= 0)
+		ag_buf_printf(&headers, "retry-after: %lld\r\n", (long long)e->retry_after);
 	ag_buf_init(&b, BODY_MAX);
 	ag_buf_printf(&b, "{\"id\":\"mock%llu\",\"message\":", (unsigned long long)job->serial);
 	mock_put_text(&b, text);
 	ag_buf_putc(&b, '}');
-	mock_put_whole(job, a, e->status, NULL, AG_STR_NONE, &b);
+	mock_put_whole(job, a, e->status, NULL, ag_buf_str(&headers), &b);
+	ag_buf_fini(&headers);
 	ag_buf_fini(&b);
 }
 
@@ -552,14 +556,9 @@ render_rerank(const struct mock_job *job, struct mock_answer *a)
 static void
 cohere_render(const struct mock_job *job, struct mock_answer *a)
 {
-	struct mock_error e = {.status = (int)mock_do_num(job->what, MOCK_KEY_STATUS, 200),
-			       .retry_after = -1};
-
-	if (mock_do_has(job->what, MOCK_KEY_BODY) || mock_do_has(job->what, MOCK_KEY_BODY_FILE))
-		mock_openai_verbatim(job, a);
-	else if (e.status >= 300)
-		cohere_refuse(job, &e, a);
-	else if (job->facts->endpoint == MOCK_EP_CHAT)
+	if (mock_put_scripted(job, cohere_refuse, a))
+		return;
+	if (job->facts->endpoint == MOCK_EP_CHAT)
 		render_chat(job, a);
 	else if (job->facts->endpoint == MOCK_EP_EMBEDDINGS)
 		render_embed(job, a);

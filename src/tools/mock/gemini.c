@@ -409,14 +409,9 @@ render_embeddings(const struct mock_job *job, struct mock_answer *a)
 void
 mock_google_render(const struct mock_job *job, struct mock_answer *a)
 {
-	struct mock_error e = {.status = (int)mock_do_num(job->what, MOCK_KEY_STATUS, 200),
-			       .retry_after = mock_do_num(job->what, MOCK_KEY_RETRY_AFTER, -1)};
-
-	if (mock_do_has(job->what, MOCK_KEY_BODY) || mock_do_has(job->what, MOCK_KEY_BODY_FILE))
-		mock_openai_verbatim(job, a);
-	else if (e.status >= 300)
-		mock_google_refuse(job, &e, a);
-	else if (job->facts->endpoint == MOCK_EP_CHAT)
+	if (mock_put_scripted(job, mock_google_refuse, a))
+		return;
+	if (job->facts->endpoint == MOCK_EP_CHAT)
 		render_generate(job, a);
 	else if (job->facts->endpoint == MOCK_EP_COUNT_TOKENS)
 		render_count(job, a);

@@ -384,18 +384,8 @@ static void
 render_as(enum mock_kin kin, const struct mock_format *format, const struct mock_job *job,
 	  struct mock_answer *a)
 {
-	int64_t status = mock_do_num(job->what, MOCK_KEY_STATUS, 200);
-	struct mock_error e = {.status = (int)status,
-			       .retry_after = mock_do_num(job->what, MOCK_KEY_RETRY_AFTER, -1)};
-
-	if (mock_do_has(job->what, MOCK_KEY_BODY) || mock_do_has(job->what, MOCK_KEY_BODY_FILE)) {
-		mock_openai_verbatim(job, a);
+	if (mock_put_scripted(job, format->refuse, a))
 		return;
-	}
-	if (status >= 300) {
-		format->refuse(job, &e, a);
-		return;
-	}
 	switch (job->facts->endpoint) {
 	case MOCK_EP_CHAT:
 	case MOCK_EP_COMPLETIONS:
@@ -526,7 +516,7 @@ mistral_refuse(const struct mock_job *job, const struct mock_error *e, struct mo
 			      e->status == 429 ? "rate_limited" : "invalid_request_error",
 			      e->status * 10);
 	}
-	put_error(job, e->status, &b, -1, a);
+	put_error(job, e->status, &b, e->retry_after, a);
 	ag_buf_fini(&b);
 }
 

@@ -39,6 +39,12 @@ void mock_openai_error(struct ag_buf *out, const struct mock_job *job, const str
 
 /* verbatim.c: a body given by script or by the name of a file, sent as it is; .b64: decoded first. */
 void mock_openai_verbatim(const struct mock_job *job, struct mock_answer *a);
+/* What a script can ask of any format: a body as it stands, or an error with its status and retry_after.
+ * false: neither, the answer is the format's to write. */
+bool mock_put_scripted(const struct mock_job *job,
+		       void (*refuse)(const struct mock_job *job, const struct mock_error *e,
+				      struct mock_answer *a),
+		       struct mock_answer *a);
 /* Of either alphabet; what is of neither is skipped. */
 void mock_decode_base64(struct ag_str text, struct ag_buf *out);
 void mock_put_base64(struct ag_buf *out, const unsigned char *p, size_t n);

@@ -150,6 +150,24 @@ mock_openai_verbatim(const struct mock_job *job, struct mock_answer *a)
 	ag_buf_fini(&file);
 }
 
+bool
+mock_put_scripted(const struct mock_job *job,
+		  void (*refuse)(const struct mock_job *job, const struct mock_error *e,
+				 struct mock_answer *a),
+		  struct mock_answer *a)
+{
+	struct mock_error e = {.status = (int)mock_do_num(job->what, MOCK_KEY_STATUS, 200),
+			       .retry_after = mock_do_num(job->what, MOCK_KEY_RETRY_AFTER, -1)};
+
+	if (mock_do_has(job->what, MOCK_KEY_BODY) || mock_do_has(job->what, MOCK_KEY_BODY_FILE))
+		mock_openai_verbatim(job, a);
+	else if (e.status >= 300)
+		refuse(job, &e, a);
+	else
+		return false;
+	return true;
+}
+
 /* ---- any path: what the script says, whole ---- */
 
 static int
