@@ -50,13 +50,13 @@ id_hash(int64_t id)
 static uint64_t
 owned_hash(uint32_t owner_ix, struct ag_str slug)
 {
-	return ag_mix64(ag_fnv1a(slug) + owner_ix);
+	return ag_mix64(ag_hash_name(slug) + owner_ix);
 }
 
 static uint64_t
 price_hash(struct ag_str family, struct ag_str model)
 {
-	return ag_mix64(ag_fnv1a(family) * 31 + ag_fnv1a(model));
+	return ag_mix64(ag_hash_name(family) * 31 + ag_hash_name(model));
 }
 
 static struct ag_str
@@ -143,7 +143,7 @@ index_prices(struct ag_catalog *cat)
 static uint64_t
 rule_hash(int64_t owner_id, struct ag_str name)
 {
-	return ag_mix64(ag_fnv1a(name) + (uint64_t)owner_id);
+	return ag_mix64(ag_hash_name(name) + (uint64_t)owner_id);
 }
 
 static void

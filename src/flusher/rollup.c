@@ -142,7 +142,7 @@ struct dim_text {
 static struct dim_text
 dim_text(struct ag_str s)
 {
-	return (struct dim_text){ .s = s, .hash = ag_fnv1a(s) };
+	return (struct dim_text){ .s = s, .hash = ag_hash_name(s) };
 }
 
 static bool
