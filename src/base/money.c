@@ -20,6 +20,12 @@ ag_pusd_to_nusd(struct ag_pusd sum)
 
 	if (sum.v <= 0)
 		return 0;
+	/* What one request costs fits in half, where a division by a constant is a multiplication. */
+	if (AG_LIKELY(sum.v <= INT64_MAX - AG_PUSD_PER_NUSD)) {
+		int64_t small = (int64_t)sum.v;
+
+		return (small + AG_PUSD_PER_NUSD - 1) / AG_PUSD_PER_NUSD;
+	}
 	nusd = (sum.v + AG_PUSD_PER_NUSD - 1) / AG_PUSD_PER_NUSD;
 	return nusd > AG_NUSD_MAX ? AG_NUSD_MAX : (int64_t)nusd;
 }

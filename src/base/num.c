@@ -115,10 +115,10 @@ ag_fmt_u64(char *out, uint64_t v)
 		1000000000000000u, 10000000000000000u, 100000000000000000u, 1000000000000000000u,
 		10000000000000000000u,
 	};
-	size_t n = 1, at;
+	/* Bits times log10(2), which is one digit too few at most. */
+	size_t n = (size_t)(64 - __builtin_clzll(v | 1)) * 1233 >> 12, at;
 
-	while (n < AG_U64_DIGITS && v >= power[n])
-		n++;
+	n += v >= power[n] || n == 0;
 	for (at = n; at >= 2; v /= 100) {
 		at -= 2;
 		memcpy(out + at, pairs + v % 100 * 2, 2);

@@ -212,6 +212,33 @@ fold(char *s, size_t n)
 	return out;
 }
 
+/* The eight bytes at either end of a name; the same when it is as short.  Fewer than eight are all of them
+ * still, some twice: names of one length are equal where these are. */
+static inline uint64_t
+first_bytes(const char *p, size_t n)
+{
+	uint32_t from = 0, to = 0;
+	uint64_t word;
+
+	if (n >= 8) {
+		memcpy(&word, p, 8);
+		return word;
+	}
+	if (n >= 4) {
+		memcpy(&from, p, 4);
+		memcpy(&to, p + n - 4, 4);
+	} else if (n > 0) {
+		from = (uint8_t)p[0] | (uint32_t)(uint8_t)p[n / 2] << 8 | (uint32_t)(uint8_t)p[n - 1] << 16;
+	}
+	return from | (uint64_t)to << 32;
+}
+
+static inline uint64_t
+last_bytes(const char *p, size_t n)
+{
+	return n >= 8 ? first_bytes(p + n - 8, 8) : first_bytes(p, n);
+}
+
 /* Chains the names by their length, which tells nearly all of them apart. */
 static void
 fields_index(struct ag_json_fields *f)
@@ -220,6 +247,8 @@ fields_index(struct ag_json_fields *f)
 	assert(f->n <= AG_JSON_FIELDS_MAX);
 	for (size_t i = 0; i < f->n; i++) {
 		assert(f->name[i].n > 0 && f->name[i].n <= NAME_MAX_LEN);
+		f->first[i] = first_bytes(f->name[i].p, f->name[i].n);
+		f->last[i] = last_bytes(f->name[i].p, f->name[i].n);
 		f->next[i] = f->of_length[f->name[i].n];
 		f->of_length[f->name[i].n] = (uint8_t)(i + 1);
 	}
@@ -235,16 +264,22 @@ fields_index(struct ag_json_fields *f)
 static inline int
 field_ascii(const struct ag_json_fields *f, struct ag_str key)
 {
+	const uint64_t case_bits = UINT64_C(0x2020202020202020);
+	uint64_t first, last;
 	int found = NO_FIELD;
+	size_t i;
 
-	if (key.n > NAME_MAX_LEN)
+	if (key.n > NAME_MAX_LEN || (i = f->of_length[key.n]) == 0)
 		return NO_FIELD;
-	for (size_t i = f->of_length[key.n]; i > 0; i = f->next[i - 1]) {
+	first = first_bytes(key.p, key.n);
+	last = last_bytes(key.p, key.n);
+	for (; i > 0; i = f->next[i - 1]) {
 		const char *name = f->name[i - 1].p;
 
-		if (((name[0] ^ key.p[0]) & ~0x20) != 0)
+		if (((first ^ f->first[i - 1]) & ~case_bits) != 0)
 			continue;
-		if (memcmp(name, key.p, key.n) == 0)
+		if (first == f->first[i - 1] && last == f->last[i - 1] &&
+		    (key.n <= 16 || memcmp(name + 8, key.p + 8, key.n - 16) == 0))
 			return (int)i - 1;
 		if (strncasecmp(name, key.p, key.n) == 0)
 			found = IN_OTHER_CASE;

@@ -69,6 +69,7 @@ struct ag_json_fields {
 	uint8_t of_length[AG_JSON_FIELDS_MAX]; /* 1 + the first name that is so long, 0: none */
 	uint8_t next[AG_JSON_FIELDS_MAX];      /* 1 + the next one as long */
 	uint8_t inner_of[AG_JSON_FIELDS_MAX];  /* 1 + the inner of the field */
+	uint64_t first[AG_JSON_FIELDS_MAX], last[AG_JSON_FIELDS_MAX]; /* eight bytes of each end of the name */
 };
 #define AG_JSON_FIELDS(names) { .name = (names), .n = AG_ARRAY_LEN(names) }
 #define AG_JSON_FIELDS_INNER(names, inners) \

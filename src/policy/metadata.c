@@ -99,22 +99,13 @@ add_members(struct merge *m, struct ag_str text, bool is_ours)
 	return m->out.failed ? -E2BIG : 0;
 }
 
-int
-ag_metadata_merge(struct ag_arena *arena, struct ag_str request, struct ag_str key,
-    struct ag_str workspace, struct ag_str *out)
+static int
+merge_all(struct ag_arena *arena, struct ag_str request, struct ag_str key, struct ag_str workspace,
+    struct ag_str *out)
 {
 	struct merge m = { .n_keys = 0 };
 	int rc;
 
-	*out = AG_STR_NONE;
-	if (request.n == 0 && (key.n == 0 || workspace.n == 0)) {
-		/* The usual case: one source, nothing to merge. */
-		struct ag_str one = key.n > 0 ? key : workspace;
-
-		if (one.n > 0)
-			*out = ag_arena_dup(arena, one);
-		return one.n > 0 && !out->p ? -E2BIG : 0;
-	}
 	ag_buf_init(&m.out, AG_METADATA_MAX);
 	rc = add_members(&m, workspace, true);
 	if (rc == 0)
@@ -128,4 +119,19 @@ ag_metadata_merge(struct ag_arena *arena, struct ag_str request, struct ag_str k
 	}
 	ag_buf_fini(&m.out);
 	return rc;
+}
+
+int
+ag_metadata_merge(struct ag_arena *arena, struct ag_str request, struct ag_str key,
+    struct ag_str workspace, struct ag_str *out)
+{
+	struct ag_str one = key.n > 0 ? key : workspace;
+
+	*out = AG_STR_NONE;
+	if (request.n > 0 || (key.n > 0 && workspace.n > 0))
+		return merge_all(arena, request, key, workspace, out);
+	/* The usual case: one source, nothing to merge. */
+	if (one.n > 0)
+		*out = ag_arena_dup(arena, one);
+	return one.n > 0 && !out->p ? -E2BIG : 0;
 }

@@ -22,11 +22,17 @@ max_i64(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-/* price * num / den, rounded up; prices stay far below 2^53, the product in 128 bits. */
+/* price * num / den, rounded up; prices stay far below 2^53, the product in 128 bits where it needs them. */
 static int64_t
 scaled(int64_t price, int64_t num, int64_t den)
 {
-	return price < 0 ? price : (int64_t)(((__int128)price * num + den - 1) / den);
+	int64_t product;
+
+	if (price < 0 || num == den)
+		return price;
+	if (AG_LIKELY(!__builtin_mul_overflow(price, num, &product) && product <= INT64_MAX - den))
+		return den == 1 ? product : (product + den - 1) / den;
+	return (int64_t)(((__int128)price * num + den - 1) / den);
 }
 
 void
@@ -171,14 +177,15 @@ ag_price_bound(const struct ag_cat_price *p, uint64_t input, enum ag_service_tie
 {
 	/* The response reports its own tier, which may be the standard one although another was asked
 	 * for, and may count fewer tokens than the bound: the dearest of all that can come. */
-	const enum ag_service_tier tiers[] = { asked, AG_TIER_STANDARD };
+	const enum ag_service_tier tiers[] = { AG_TIER_STANDARD, asked };
 	const uint64_t inputs[] = { 0, input };
+	size_t n_tiers = asked == AG_TIER_STANDARD ? 1 : 2, n_inputs = is_above_tier(p, input) ? 2 : 1;
 	struct ag_price_bound most = {
 		.fixed_pusd = or_else(p->p[AG_PI_REQUEST], 0) + searches * or_else(p->p[AG_PI_SEARCH], 0),
 	};
 
-	for (size_t i = 0; i < AG_ARRAY_LEN(tiers); i++)
-		for (size_t j = 0; j < AG_ARRAY_LEN(inputs); j++) {
+	for (size_t i = 0; i < n_tiers; i++)
+		for (size_t j = 0; j < n_inputs; j++) {
 			struct rates r = rates_of(p, inputs[j], tiers[i]);
 			struct ag_price_bound b = bound_of(&r);
 

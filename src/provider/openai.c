@@ -17,13 +17,13 @@
 /* A count however it is written; false when there is none to believe (written with a fraction and an
  * exponent, for one). */
 static bool
-read_count(struct ag_str text, struct ag_json_value v, uint64_t *out)
+read_written(struct ag_str text, const struct ag_json_value *v, uint64_t *out)
 {
-	struct ag_str raw = ag_json_raw(text, v), inside;
+	struct ag_str raw = ag_json_raw(text, *v), inside;
 
-	if (v.type == AG_JSON_STRING && ag_json_string_plain(raw, &inside))
+	if (v->type == AG_JSON_STRING && ag_json_string_plain(raw, &inside))
 		raw = inside;
-	else if (v.type != AG_JSON_NUMBER)
+	else if (v->type != AG_JSON_NUMBER)
 		return false;
 	if (raw.n > 0 && raw.p[0] == '-') {
 		*out = 0;
@@ -45,8 +45,15 @@ read_count(struct ag_str text, struct ag_json_value v, uint64_t *out)
 	return *out <= USAGE_TOKENS_MAX;
 }
 
-static uint64_t
-count_or(struct ag_str text, struct ag_json_value v, uint64_t otherwise)
+/* Most of the places looked at are empty. */
+static inline bool
+read_count(struct ag_str text, const struct ag_json_value *v, uint64_t *out)
+{
+	return v->type != AG_JSON_ABSENT && read_written(text, v, out);
+}
+
+static inline uint64_t
+count_or(struct ag_str text, const struct ag_json_value *v, uint64_t otherwise)
 {
 	uint64_t n;
 
@@ -55,11 +62,11 @@ count_or(struct ag_str text, struct ag_json_value v, uint64_t otherwise)
 
 /* Something stands there and it is no count. */
 static bool
-is_absurd(struct ag_str text, struct ag_json_value v)
+is_absurd(struct ag_str text, const struct ag_json_value *v)
 {
 	uint64_t n;
 
-	return v.type != AG_JSON_ABSENT && v.type != AG_JSON_NULL && !read_count(text, v, &n);
+	return v->type != AG_JSON_ABSENT && v->type != AG_JSON_NULL && !read_count(text, v, &n);
 }
 
 static uint64_t
@@ -127,13 +134,13 @@ struct details {
 static void
 read_details(struct ag_str text, const struct ag_json_value *f, struct details *d)
 {
-	d->has_cached = read_count(text, f[D_CACHED], &d->cached);
-	d->cache_write = count_or(text, f[D_WRITE], 0);
-	d->audio = count_or(text, f[D_AUDIO], 0);
-	d->image = count_or(text, f[D_IMAGE], 0);
-	d->reasoning = count_or(text, f[D_REASONING], 0);
-	d->accepted = count_or(text, f[D_ACCEPTED], 0);
-	d->rejected = count_or(text, f[D_REJECTED], 0);
+	d->has_cached = read_count(text, &f[D_CACHED], &d->cached);
+	d->cache_write = count_or(text, &f[D_WRITE], 0);
+	d->audio = count_or(text, &f[D_AUDIO], 0);
+	d->image = count_or(text, &f[D_IMAGE], 0);
+	d->reasoning = count_or(text, &f[D_REASONING], 0);
+	d->accepted = count_or(text, &f[D_ACCEPTED], 0);
+	d->rejected = count_or(text, &f[D_REJECTED], 0);
 }
 
 /* Of the objects that hold them the first that is one. */
@@ -222,16 +229,16 @@ normalise(const struct ag_provider *p, struct ag_str text, const struct ag_json_
 	struct details in = { 0 }, out = { 0 };
 	struct ag_usage u = { .provider_cost_nusd = -1, .source = AG_USAGE_REPORTED };
 	uint64_t prompt, completion, total, cached;
-	bool has_prompt = read_count(text, f[U_PROMPT], &prompt) || read_count(text, f[U_INPUT], &prompt);
-	bool has_completion = read_count(text, f[U_COMPLETION], &completion) ||
-	    read_count(text, f[U_OUTPUT], &completion);
-	bool has_total = read_count(text, f[U_TOTAL], &total);
+	bool has_prompt = read_count(text, &f[U_PROMPT], &prompt) || read_count(text, &f[U_INPUT], &prompt);
+	bool has_completion = read_count(text, &f[U_COMPLETION], &completion) ||
+	    read_count(text, &f[U_OUTPUT], &completion);
+	bool has_total = read_count(text, &f[U_TOTAL], &total);
 
 	if (!has_prompt && !has_total)
 		return;
 	/* Half of an absurd report is not a report: the other half would be free. */
-	if ((!has_prompt && (is_absurd(text, f[U_PROMPT]) || is_absurd(text, f[U_INPUT]))) ||
-	    (!has_completion && (is_absurd(text, f[U_COMPLETION]) || is_absurd(text, f[U_OUTPUT]))))
+	if ((!has_prompt && (is_absurd(text, &f[U_PROMPT]) || is_absurd(text, &f[U_INPUT]))) ||
+	    (!has_completion && (is_absurd(text, &f[U_COMPLETION]) || is_absurd(text, &f[U_OUTPUT]))))
 		return;
 	if (!has_prompt)
 		prompt = has_completion && total > completion ? total - completion : has_completion ? 0 : total;
@@ -241,9 +248,9 @@ normalise(const struct ag_provider *p, struct ag_str text, const struct ag_json_
 	read_details_of_input(text, f, &in);
 	read_details_of_output(text, f, &out);
 	cached = in.has_cached ? in.cached
-	    : count_or(text, f[U_HIT], count_or(text, f[U_CACHED], count_or(text, f[U_READ], 0)));
+	    : count_or(text, &f[U_HIT], count_or(text, &f[U_CACHED], count_or(text, &f[U_READ], 0)));
 	if (in.cache_write == 0)
-		in.cache_write = count_or(text, f[U_WRITE], 0);
+		in.cache_write = count_or(text, &f[U_WRITE], 0);
 
 	/* All cache counters of this format lie inside the prompt. */
 	u.cache_read = min_u64(cached, prompt);

@@ -28,6 +28,15 @@ struct out {
 	uint32_t cut_by; /* meter of an adaptive budget that has no more */
 };
 
+/* The runs are written before they are read: zeroing them would cost more than what passes. */
+static inline void
+out_init(struct out *o, struct ag_req *r)
+{
+	o->n_runs = o->bytes = 0;
+	o->r = r;
+	o->cut_by = 0;
+}
+
 /* Bytes that will not stay where they are: kept in acc until the write. */
 static void
 out_add_copy(struct out *o, struct ag_str s)
@@ -231,6 +240,8 @@ ag_req_on_head(struct ag_req *r, const struct ag_http_head *head)
 	int status = head->status;
 
 	ag_req_goto(r, AG_REQ_STREAM);
+	ag_conn_warm(r->client->conn);
+	ag_ring_warm(&r->w->ring);
 	r->first_byte_us = ag_clock_mono_us();
 	r->rec.status = (uint16_t)head->status;
 	count_status(r, head->status);
@@ -426,9 +437,10 @@ cut_stream(struct ag_req *r, struct out *o)
 static void
 relay_stream(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_last)
 {
-	struct out o = { .r = r };
+	struct out o;
 	int rc = 0;
 
+	out_init(&o, r);
 	if (r->rules)
 		out_add(&o, ag_rules_event(r));
 	for (size_t i = 0; i < n_runs && rc == 0; i++) {
@@ -438,7 +450,7 @@ relay_stream(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_last)
 				lose_client(r);
 				return;
 			}
-			o = (struct out){ .r = r };
+			out_init(&o, r);
 			ag_buf_reset(&r->acc);
 		}
 		rc = ag_sse_feed(&r->sse, runs[i].p, runs[i].n, relay_on_event, &o);
@@ -548,8 +560,9 @@ may_pass_body(struct ag_req *r, const struct ag_str *runs, size_t n_runs)
 static void
 relay_body(struct ag_req *r, struct ag_str *runs, size_t n_runs, bool is_last)
 {
-	struct out o = { .r = r };
+	struct out o;
 
+	out_init(&o, r);
 	if (r->adaptive.mask != 0 && r->rec.status / 100 == 2 && !may_pass_body(r, runs, n_runs)) {
 		settle_end(r, AG_OUT_BUDGET_CUT);
 		ag_req_goto(r, AG_REQ_DONE);
@@ -699,8 +712,9 @@ ag_req_on_upstream_failed(struct ag_req *r, enum ag_outcome outcome, const char 
 		return;
 	}
 	if (r->relay == AG_RELAY_STREAM) {
-		struct out o = { .r = r };
+		struct out o;
 
+		out_init(&o, r);
 		r->up->may_keep = false;
 		end_broken_stream(r, &o, outcome, why);
 		return;
@@ -767,8 +781,9 @@ ag_relay_finish(struct ag_req *r)
 int
 ag_relay_write(struct ag_req *r, struct ag_str payload, bool is_last)
 {
-	struct out o = { .r = r };
+	struct out o;
 
+	out_init(&o, r);
 	out_add(&o, payload);
 	return write_out(r, &o, is_last);
 }
