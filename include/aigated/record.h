@@ -116,5 +116,6 @@ struct ag_record {
 };
 static_assert(sizeof(struct ag_record) % 8 == 0, "charges follow aligned");
 #define AG_RECORD_MAX AG_DRAFT_BYTES
+#define AG_RECORD_USUAL 768 /* bytes most records stay below: for guesses */
 
 #endif

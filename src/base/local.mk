@@ -22,6 +22,7 @@ src_base_libbase_a_SOURCES = \
 	src/base/title.c src/base/title.h \
 	src/base/utf8.c src/base/utf8.h \
 	src/base/vault.c \
+	src/base/warm.h \
 	src/base/wiping.c src/base/wiping.h
 EXTRA_DIST += src/base/README.md
 

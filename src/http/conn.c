@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/warm.h"
 #include "http/conn_impl.h"
 
 #define OUT_MAX_DEFAULT ((size_t)1 << 20)
@@ -130,6 +131,7 @@ conn_new(struct event_base *base, int fd, const struct ag_conn_conf *conf, bool 
 	c->base = base;
 	c->ops = conf->ops;
 	c->arg = conf->arg;
+	c->has_secrets = !is_server;
 	c->out_max = out_max;
 	ag_buf_init(&c->out, conf->tls ? out_max + TLS_SLACK(out_max) : out_max);
 	ag_buf_init(&c->early, out_max);
@@ -163,7 +165,6 @@ ag_conn_accepted(struct event_base *base, int fd, const struct ag_conn_conf *con
 		c->soon_open = true;
 		event_active(&c->ev_soon, EV_READ, 0);
 	}
-	c->may_copy = true;
 	update_read(c);
 	return c;
 }
@@ -533,6 +534,12 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	else
 		tell(c, c->ops->on_timer);
 	leave(c);
+}
+
+void
+ag_conn_warm(const struct ag_conn *c)
+{
+	ag_warm(c, offsetof(struct ag_conn, ev_read));
 }
 
 bool

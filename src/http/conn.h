@@ -105,6 +105,9 @@ void ag_conn_shutdown(struct ag_conn *c);
 void ag_conn_timer_set(struct ag_conn *c, int64_t us);
 void ag_conn_timer_clear(struct ag_conn *c);
 
+/* It will be written to, or read from, soon. */
+void ag_conn_warm(const struct ag_conn *c);
+
 bool ag_conn_is_open(const struct ag_conn *c); /* on_open was told (or is about to be) */
 int ag_conn_fd(const struct ag_conn *c);       /* to look at, not to use */
 SSL *ag_conn_ssl(const struct ag_conn *c);     /* borrowed; NULL: plain */

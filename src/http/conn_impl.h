@@ -23,28 +23,19 @@ enum conn_state {
 	CONN_CLOSED, /* on_closed was told; reading what is left is still allowed */
 };
 
+/* What each event touches stands in the first two lines of memory: kept connections are many, and cold. */
 struct ag_conn {
 	uint32_t magic;
 	int fd;
 	enum conn_state state;
-	struct event_base *base;       /* borrowed */
-	const struct ag_conn_ops *ops; /* borrowed */
-	void *arg;
-	SSL *ssl;                      /* owned; NULL: plain */
-	struct ag_buf *sink;           /* where the BIO writes during a TLS call */
-	struct ag_buf out;             /* bytes for the socket */
-	struct ag_buf early;           /* TLS: clear text written before the handshake was done */
-	size_t out_max;
-	struct event ev_read, ev_write, ev_soon, ev_timer;
-	int64_t deadline_us;           /* by ag_clock_coarse_us(); 0: none */
-	int64_t rings_us;              /* when ev_timer will be told, never after the deadline; 0: never */
 	unsigned busy;                 /* depth of our own event handlers */
-	int read_error, write_error;   /* sticky */
-	const char *tls_why;
+	void *arg;
+	const struct ag_conn_ops *ops; /* borrowed */
+	SSL *ssl;                      /* owned; NULL: plain */
 	bool is_dead;                  /* freed inside a callback; the handler releases it */
 	bool is_read_armed, is_write_armed;
 	bool is_paused, is_corked;
-	bool may_copy;                 /* accepted: what is sent holds no credential of ours */
+	bool has_secrets;              /* connected by us: what is sent holds a credential of ours */
 	bool is_read_over;             /* EOF or an error was returned by a read */
 	bool wants_drained;
 	bool wants_shutdown, has_sent_notify;
@@ -52,6 +43,16 @@ struct ag_conn {
 	bool may_recv;                 /* TLS: the socket may hold bytes; not after a short read */
 	bool has_eof;                  /* TLS: the socket's end was read */
 	bool has_more;                 /* TLS: the library may hold bytes no event tells of */
+	int read_error, write_error;   /* sticky */
+	struct ag_buf out;             /* bytes for the socket */
+	size_t out_max;
+	int64_t deadline_us;           /* by ag_clock_coarse_us(); 0: none */
+	int64_t rings_us;              /* when ev_timer will be told, never after the deadline; 0: never */
+	struct event ev_read, ev_write, ev_soon, ev_timer;
+	struct event_base *base;       /* borrowed */
+	struct ag_buf *sink;           /* where the BIO writes during a TLS call */
+	struct ag_buf early;           /* TLS: clear text written before the handshake was done */
+	const char *tls_why;
 };
 
 /* ---- conn_tls.c: 0 or -errno unless said otherwise; none of these calls back ---- */

@@ -62,12 +62,12 @@ send_now(struct ag_conn *c, const struct iovec *iov, int n_iov)
 {
 	char small[SEND_COPY];
 	size_t n = 0;
+	ssize_t sent;
 
-	/* A copy of a few KiB is cheaper than having the kernel take a vector of pieces apart.  Towards
-	 * a provider there is none: the credential among the pieces would stay behind on the stack. */
+	/* A copy of a few KiB is cheaper than having the kernel take a vector of pieces apart. */
 	for (int i = 0; i < n_iov && n <= sizeof(small); i++)
 		n += iov[i].iov_len;
-	if (n_iov == 1 || n > sizeof(small) || !c->may_copy)
+	if (n_iov == 1 || n > sizeof(small))
 		return n_iov == 1 ? send_one(c, iov[0].iov_base, iov[0].iov_len) : send_many(c, iov, n_iov);
 	n = 0;
 	for (int i = 0; i < n_iov; i++) {
@@ -75,7 +75,11 @@ send_now(struct ag_conn *c, const struct iovec *iov, int n_iov)
 			memcpy(small + n, iov[i].iov_base, iov[i].iov_len);
 		n += iov[i].iov_len;
 	}
-	return send_one(c, small, n);
+	sent = send_one(c, small, n);
+	/* Towards a provider a credential is among the pieces, and must not stay behind on the stack. */
+	if (c->has_secrets)
+		ag_mem_wipe(small, n);
+	return sent;
 }
 
 static ssize_t

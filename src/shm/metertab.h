@@ -8,6 +8,7 @@
 #define AG_SHM_METERTAB_H
 
 #include "base/str.h"
+#include "base/warm.h"
 #include "shm/segment.h"
 
 /* How a meter is to stand; units as in struct ag_meter. */
@@ -88,6 +89,13 @@ static inline enum ag_exhaust
 ag_meter_on_exhaust(const struct ag_meter *m)
 {
 	return (enum ag_exhaust)(ag_a32_get(&m->days_and_mode) >> 24);
+}
+
+/* It will be asked soon: what stands in front of a rate's buckets, and the first of these. */
+static inline void
+ag_metertab_warm(const struct ag_shm *shm, uint32_t ix)
+{
+	ag_warm(&shm->meters[ix], 2 * AG_CACHELINE);
 }
 
 static inline struct ag_meter *

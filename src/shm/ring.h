@@ -7,6 +7,7 @@
 #define AG_SHM_RING_H
 
 #include "aigated/record.h"
+#include "base/warm.h"
 #include "shm/segment.h"
 
 struct ag_ring {
@@ -23,6 +24,13 @@ uint64_t ag_ring_room(const struct ag_ring *r);
 uint64_t ag_ring_next_seq(const struct ag_ring *r);
 /* Copies rec (rec->len bytes), sets its seq and crc in the copy, publishes. -ENOSPC. */
 int ag_ring_push(struct ag_ring *r, const struct ag_record *rec) AG_MUST_CHECK;
+
+/* One will be pushed soon: the place it goes to was last touched a ring ago. */
+static inline void
+ag_ring_warm(const struct ag_ring *r)
+{
+	ag_warm(r->data + ((uint64_t)ag_a64_get(&r->hdr->head) & r->mask), AG_RECORD_USUAL);
+}
 
 /* The two halves of a push, for a producer that notes in between where the record stands
  * (holds.c), so that its successor can do the second half.  The bytes stay as prepared until the

@@ -14,6 +14,7 @@
 #include "shm/metertab.h"
 #include "policy/metadata.h"
 #include "worker/request.h"
+#include "worker/upstream.h"
 
 /* ---- who --------------------------------------------------------------------------------- */
 
@@ -462,6 +463,9 @@ ag_req_admit(struct ag_req *r, const struct ag_http_head *head, struct ag_str *o
 		return AG_DENY_SCOPE; /* organisation keys do not call models */
 	if (!ag_scopes_has(r->key.scopes, AG_SCOPE_COMPLETIONS_WRITE))
 		return AG_DENY_SCOPE;
+	/* A customer comes seldom: its meters are needed when its body is read. */
+	for (uint32_t i = 0; i < r->key.n_meters; i++)
+		ag_metertab_warm(r->w->shm, r->key.meters[i]);
 	r->wants_bodies = r->ws->body_log != 0 && ag_bodies_wanted(r, head);
 	if ((v = ag_req_rules(r, head, out_detail)) != AG_ALLOW ||
 	    (v = read_headers(r, head, out_detail)) != AG_ALLOW ||
@@ -473,6 +477,8 @@ ag_req_admit(struct ag_req *r, const struct ag_http_head *head, struct ag_str *o
 	if (ag_admit_metadata(r, head, ag_str_n(blob, blob_bytes)) < 0)
 		return bad(out_detail, "The metadata of this request, its key and its workspace is larger than 2048 bytes");
 	v = find_target(r, head, out_detail);
+	if (r->dest)
+		ag_upstream_warm_idle(r->dest->origin);
 	if (r->rules && r->rules->n_guards > 0)
 		v = guard(r, v, *out_detail);
 	if (v != AG_ALLOW)

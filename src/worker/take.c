@@ -1,6 +1,7 @@
 /* take.c - the meters a request stands on, taken all or none, fitted to what is left where that helps. */
 #include <assert.h>
 
+#include "base/warm.h"
 #include "limit/alert.h"
 #include "limit/holds.h"
 #include "shm/counters.h"
@@ -251,6 +252,8 @@ take_holds(struct ag_req *r, struct ag_str *out_detail, uint32_t *out_meter)
 	slot_ix = ag_worker_slot_take(w);
 	assert(slot_ix >= 0);
 	r->slot_ix = (uint32_t)slot_ix;
+	ag_warm(ag_shm_inflight(w->shm, w->ctx->worker_ix, r->slot_ix),
+	    offsetof(struct ag_inflight, draft) + AG_RECORD_USUAL);
 	for (int tries = 0; tries < 8; tries++) {
 		struct ag_inflight *slot = ag_shm_inflight(w->shm, w->ctx->worker_ix, r->slot_ix);
 		uint32_t denied = 0;

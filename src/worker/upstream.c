@@ -7,6 +7,7 @@
 #include <openssl/ssl.h>
 
 #include "base/log.h"
+#include "base/warm.h"
 #include "shm/counters.h"
 #include "worker/request.h"
 
@@ -177,6 +178,28 @@ up_run(struct ag_upstream *up)
 	ag_req_flush(up->req);
 }
 
+/* What an answer needs of its request, untouched since that was sent; then what these point to. */
+static void
+warm_request(const struct ag_req *r)
+{
+	if (!r)
+		return;
+	ag_warm(r, offsetof(struct ag_req, arena));
+	ag_warm(&r->target, sizeof(r->target));
+	ag_warm(&r->slot, sizeof(r->slot));
+	ag_warm(&r->rec, offsetof(struct ag_req, meters) - offsetof(struct ag_req, rec));
+}
+
+static void
+warm_behind_request(const struct ag_req *r)
+{
+	if (!r)
+		return;
+	ag_warm(r->client, sizeof(*r->client));
+	if (r->slot)
+		ag_warm(r->slot, offsetof(struct ag_inflight, holds) + r->n_meters * sizeof(struct ag_hold));
+}
+
 static void
 up_on_readable(void *arg)
 {
@@ -184,6 +207,7 @@ up_on_readable(void *arg)
 	ssize_t got;
 
 	assert(up->magic == AG_UPSTREAM_MAGIC);
+	warm_request(up->req);
 	up_borrow(up);
 	got = ag_conn_fill(up->conn, &up->in, UP_READ);
 	if (got <= 0 && up->in.n == 0)
@@ -208,6 +232,7 @@ up_on_readable(void *arg)
 		up_fail(up, broke(up), "the connection was closed");
 		return;
 	}
+	warm_behind_request(up->req);
 	ag_count_add(AG_CNT_bytes_upstream_in, got);
 	/* Until the head is whole its deadline stands, however busy the provider looks. */
 	if (up->state == AG_UP_BODY)
@@ -312,6 +337,15 @@ static const struct ag_conn_ops up_ops = {
 	.on_timer = up_on_timer,
 };
 
+void
+ag_upstream_warm_idle(struct ag_origin *o)
+{
+	struct ag_list *idle = ag_origin_idle(o);
+
+	if (!ag_list_is_empty(idle))
+		ag_warm(AG_LIST_ENTRY(idle->next, struct ag_upstream, node), sizeof(struct ag_upstream));
+}
+
 struct ag_upstream *
 ag_upstream_take_idle(struct ag_origin *o, struct ag_req *req)
 {
@@ -323,6 +357,7 @@ ag_upstream_take_idle(struct ag_origin *o, struct ag_req *req)
 	up = AG_LIST_ENTRY(idle->next, struct ag_upstream, node);
 	ag_list_remove(&up->node);
 	--*ag_origin_n_idle(o);
+	ag_conn_warm(up->conn);
 	up->req = req;
 	up->is_reused = true;
 	up->state = AG_UP_SENDING;
