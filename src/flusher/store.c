@@ -10,7 +10,9 @@
 #define BACKOFF_MAX_US   (5 * AG_US_PER_SEC)
 #define CONNECT_MAX_US   (10 * AG_US_PER_SEC)
 #define SILENCE_MAX_US   (60 * AG_US_PER_SEC) /* then the connection is taken for dead */
-#define COPY_PIECE       ((size_t)128 << 10)
+/* With its five bytes of head a message is a multiple of the 8 KiB that the library sends of itself: nothing
+ * is left for a system call of its own. */
+#define COPY_PIECE       (((size_t)128 << 10) - 5)
 
 static void store_on_io(evutil_socket_t fd, short what, void *arg);
 static void store_on_write(evutil_socket_t fd, short what, void *arg);
