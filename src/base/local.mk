@@ -36,6 +36,11 @@ TESTS += tests/unit/test_hash
 tests_unit_test_hash_SOURCES = tests/unit/test_hash.c tests/unit/tap.h
 tests_unit_test_hash_LDADD = src/base/libbase.a $(SSL_LIBS)
 
+check_PROGRAMS += tests/unit/test_num
+TESTS += tests/unit/test_num
+tests_unit_test_num_SOURCES = tests/unit/test_num.c tests/unit/tap.h
+tests_unit_test_num_LDADD = src/base/libbase.a $(SSL_LIBS)
+
 check_PROGRAMS += tests/unit/test_str
 TESTS += tests/unit/test_str
 tests_unit_test_str_SOURCES = tests/unit/test_str.c tests/unit/tap.h

@@ -56,9 +56,36 @@ crc32c_chains(void)
 	ok(good, "a text in two parts, wherever it is cut");
 }
 
+/* Each in memory of just its size; a byte changed anywhere, and one more or less, is another name. */
+static void
+names_hash_by_all_their_bytes(void)
+{
+	unsigned alike = 0;
+
+	for (size_t n = 0; n < 70; n++) {
+		char *name = malloc(n + 1);
+		uint64_t whole;
+
+		if (!name)
+			abort();
+		for (size_t i = 0; i <= n; i++)
+			name[i] = (char)('a' + i % 26);
+		whole = ag_hash_name(ag_str_n(name, n + 1));
+		alike += whole == ag_hash_name(ag_str_n(name, n));
+		for (size_t i = 0; i <= n; i++) {
+			name[i] ^= 1;
+			alike += whole == ag_hash_name(ag_str_n(name, n + 1));
+			name[i] ^= 1;
+		}
+		free(name);
+	}
+	ok(alike == 0, "names of 0 to 70 bytes, %u hash alike", alike);
+}
+
 int
 main(void)
 {
+	names_hash_by_all_their_bytes();
 	crc32c_is_what_the_polynomial_says();
 	crc32c_chains();
 	return done();

@@ -77,6 +77,40 @@ fields_are_found_with_type_and_place(void)
 	is_i64(scan(AG_STR("{\"a\":\"\\u00e9\\n\\/\\\"\\\\\"}"), v, &fault), 0, "good escapes");
 }
 
+/* One field of each length there may be, and what differs from it in one byte, at each place. */
+static void
+a_name_is_told_from_all_that_is_nearly_it(void)
+{
+	unsigned wrong_own = 0, wrong_other = 0, wrong_case = 0;
+
+	for (size_t n = 1; n < 64; n++) {
+		char name[64], text[80];
+		struct ag_str only[1] = { { name, n } };
+		struct ag_json_value v;
+		struct ag_json_fault fault;
+
+		for (size_t i = 0; i < n; i++)
+			name[i] = (char)('a' + (i * 7 + n) % 26);
+		for (size_t at = 0; at <= n; at++) {
+			struct ag_json_fields own = AG_JSON_FIELDS(only), other = own, upper = own;
+			int len = snprintf(text, sizeof(text), "{\"%.*s\":1}", (int)n, name);
+			struct ag_str t = ag_str_n(text, (size_t)len);
+
+			if (at == n) {
+				wrong_own += ag_json_scan(t, &own, &v, &fault) != 0 || v.type != AG_JSON_NUMBER;
+				continue;
+			}
+			text[2 + at] = name[at] == 'z' ? 'a' : (char)(name[at] + 1);
+			wrong_other += ag_json_scan(t, &other, &v, &fault) != 0 || v.type != AG_JSON_ABSENT;
+			text[2 + at] = (char)(name[at] - 'a' + 'A');
+			wrong_case += ag_json_scan(t, &upper, &v, &fault) == 0;
+		}
+	}
+	is_i64(wrong_own, 0, "names of 1 to 63 bytes are found");
+	is_i64(wrong_other, 0, "another byte anywhere makes another name");
+	is_i64(wrong_case, 0, "another case anywhere is refused");
+}
+
 static const struct {
 	const char *what;
 	struct ag_str text;
@@ -504,6 +538,7 @@ main(void)
 		if (!ag_json_use(impl))
 			continue;
 		fields_are_found_with_type_and_place();
+		a_name_is_told_from_all_that_is_nearly_it();
 		whatever_a_lenient_reader_could_read_otherwise_is_refused(impl_name[impl]);
 		odd_bytes_have_their_place();
 		depth_is_bounded();
