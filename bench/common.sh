@@ -108,6 +108,7 @@ mkdir "$dir/pg" && chown "$account" "$dir/pg"
 start INT "$load_core" "${as_account[@]}" "$pg_bin/postgres" -D "$dir/pg/data" \
 	-c listen_addresses= -c unix_socket_directories="$dir/pg" -c shared_buffers=128MB \
 	-c max_wal_size=4GB -c log_min_messages=warning
+postgres_pid=$started
 await PostgreSQL "$pg_bin/pg_isready" -q -h "$dir/pg" -U aigate -d postgres
 
 # ---- providers -----------------------------------------------------------------------------
