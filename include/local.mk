@@ -11,6 +11,7 @@ EXTRA_DIST += \
 	include/aigated/tbl/directives.h \
 	include/aigated/tbl/endpoints.h \
 	include/aigated/tbl/histograms.h \
+	include/aigated/tbl/price_kinds.h \
 	include/aigated/tbl/states.h \
 	include/aigated/tbl/scopes.h \
 	include/aigated/tbl/verdicts.h

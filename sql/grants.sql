@@ -46,7 +46,7 @@ grant select, insert, update, delete on aigate.organisation, aigate.app_user, ai
 	aigate.api_key, aigate.integration, aigate.integration_model, aigate.integration_workspace,
 	aigate.provider, aigate.meter, aigate.price, aigate.policy, aigate.policy_entity
 	to aigate_control;
-grant select, insert on aigate.audit_log, aigate.custom_log to aigate_control;
+grant select, insert on aigate.audit_log, aigate.custom_log, aigate.price_adjustment to aigate_control;
 grant select, insert, update on aigate.feedback, aigate.log_export to aigate_control;
 grant select, insert, update on aigate.config, aigate.config_version, aigate.guardrail to aigate_control;
 grant select, insert, delete on aigate.guardrail_default, aigate.guardrail_exclusion to aigate_control;
@@ -64,7 +64,8 @@ grant select on aigate.config, aigate.config_version, aigate.guardrail, aigate.g
 	aigate.guardrail_exclusion to aigate_ops;
 grant select on aigate.schema_migration, aigate.organisation, aigate.app_user, aigate.workspace,
 	aigate.integration_model, aigate.integration_workspace, aigate.provider, aigate.meter,
-	aigate.price, aigate.policy, aigate.policy_entity, aigate.audit_log, aigate.alert, aigate.shadow_state,
+	aigate.price, aigate.price_adjustment, aigate.policy, aigate.policy_entity, aigate.audit_log, aigate.alert,
+	aigate.shadow_state,
 	aigate.ledger, aigate.usage_hour, aigate.usage_day, aigate.error_hour, aigate.latency_hour,
 	aigate.metadata_hour, aigate.budget_state, aigate.ledger_position, aigate.ledger_quarantine,
 	aigate.ledger_gap, aigate.ledger_adjustment, aigate.custom_log, aigate.feedback,
@@ -84,7 +85,8 @@ grant select (id, uuid, organisation_id, workspace_id, user_id, kind, name, desc
 	alert_emails, creation_mode, status, created_at, updated_at, former_expires_at, rotated_at)
 	on aigate.api_key to aigate_ops;
 grant select (id, uuid, organisation_id, workspace_id, slug, name, family, description, key_mask,
-	configurations, custom_host, allow_all_models, global_access, status, created_at, updated_at)
+	configurations, custom_host, allow_all_models, global_access, pricing_adjustments,
+	price_adjustment_id, status, created_at, updated_at)
 	on aigate.integration to aigate_ops;
 
 -- views and what they call: for control and for operators

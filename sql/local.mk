@@ -20,7 +20,8 @@ dist_sqlmigrations_DATA = \
 	sql/migrations/0016_secret_hosts.sql \
 	sql/migrations/0017_rotation.sql \
 	sql/migrations/0019_object.sql \
-	sql/migrations/0020_price_adjustments.sql
+	sql/migrations/0020_price_adjustments.sql \
+	sql/migrations/0023_price_kinds.sql
 sqlviewsdir = $(pkgdatadir)/sql/views
 dist_sqlviews_DATA = \
 	sql/views/adjustment.sql \

@@ -16,7 +16,7 @@
 #include "aigated/shm_layout.h"
 
 #define AG_CATALOG_MAGIC   UINT64_C(0x676f6c6174616361)
-#define AG_CATALOG_VERSION 5u
+#define AG_CATALOG_VERSION 6u
 #define AG_ENTITY_METERS   8u
 
 struct ag_cat_text { uint32_t off, len; };   /* in the heap; len 0 = none */
@@ -47,6 +47,22 @@ struct ag_cat_workspace {
 	uint32_t reserved;
 };
 
+enum ag_price_kind {
+#define X(name, text) AG_PK_##name,
+#include "aigated/tbl/price_kinds.h"
+#undef X
+	AG_PK_COUNT
+};
+
+/* What list prices are multiplied by, in millionths; src/policy/price.h says what counts for a kind that is
+ * not said. */
+struct ag_price_multiples {
+	uint32_t ppm[AG_PK_COUNT];     /* 0 to AG_PPM_MAX, or AG_PPM_NONE: not said */
+};
+#define AG_PPM_ONE  1000000u
+#define AG_PPM_MAX  1000000000u
+#define AG_PPM_NONE UINT32_MAX
+
 struct ag_cat_integration {
 	int64_t id;
 	uint8_t uuid[16];
@@ -59,11 +75,14 @@ struct ag_cat_integration {
 	uint32_t state;
 	uint32_t allow_all_models;     /* 0: only the rows of ag_cat_model that are enabled */
 	uint32_t first_model, n_models; /* rows of this integration, sorted by slug bytes */
-	uint32_t price_ppm;            /* list prices times this / 10^6; 0: as they are */
+	int64_t price_adjustment_id;   /* price_adjustment.id of the multiples; 0: price_ppm says all */
+	uint32_t price_ppm;            /* one multiple for all kinds; 0: none, or kinds have their own */
 	uint32_t flags;                /* AG_CAT_INTEGRATION_... */
+	struct ag_price_multiples multiples; /* when AG_CAT_INTEGRATION_ADJUSTED */
 };
 #define AG_CAT_INTEGRATION_SHARED    1u /* objects in its account are all workspaces' */
 #define AG_CAT_INTEGRATION_UNCOUNTED 2u /* work that no answer counts is done under limits too */
+#define AG_CAT_INTEGRATION_ADJUSTED  4u /* list prices are multiplied */
 
 /* Integration x workspace. */
 struct ag_cat_grant {

@@ -14,9 +14,9 @@
 #include "aigated/usage.h"
 #include "base/str.h"
 
-/* 2 added config_id.  What an earlier program left in the journal is of its version and stays so:
- * whoever reads knows both (ag_record_config_id(), ag_record_charges()). */
-#define AG_RECORD_VERSION 2u
+/* 2 added config_id, 3 price_adjustment_id.  What an earlier program left in the journal is of its version
+ * and stays so: whoever reads knows all (ag_record_config_id(), ag_record_charges(), ...). */
+#define AG_RECORD_VERSION 3u
 #define AG_RECORD_PAD     0xffffu /* version of a filler that runs to the end of the ring */
 
 enum ag_endpoint {
@@ -110,8 +110,9 @@ struct ag_record {
 	                            0 in records of before */
 	uint8_t reserved;        /* zero */
 	uint16_t str_len[AG_RS_COUNT];
-	uint32_t price_ppm;      /* the price was taken times this / 10^6; 0: as it stands */
+	uint32_t price_ppm;      /* the price was taken times this / 10^6; 0: as it stands, or adjusted */
 	int64_t config_id;       /* the config it was under, 0 none; from version 2 on */
+	int64_t price_adjustment_id; /* by what each kind was multiplied, 0 none; from version 3 on */
 	/* struct ag_charge charge[n_charges]; char strings[] */
 };
 static_assert(sizeof(struct ag_record) % 8 == 0, "charges follow aligned");

@@ -14,7 +14,8 @@ select l.received_at, l.request_id, l.attempt, l.attempt - 1 as retries, l.is_fi
 	round(extract(epoch from l.finished_at - l.received_at)::numeric * 1000, 3) as total_ms,
 	round(extract(epoch from l.first_byte_at - l.sent_at)::numeric * 1000, 3) as first_byte_ms,
 	l.queue_us, l.admit_us, l.connect_us, l.overhead_us, l.request_bytes, l.response_bytes,
-	l.cache_status, l.trace_id, l.span_id, l.upstream_id, l.metadata, l.config_id
+	l.cache_status, l.trace_id, l.span_id, l.upstream_id, l.metadata, l.config_id,
+	l.price_adjustment_id
 from aigate.ledger l;
 
 create or replace view aigate.v_partition as

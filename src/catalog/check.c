@@ -145,6 +145,9 @@ check_integrations(const struct ag_cat_view *v, struct ag_err *err)
 		    !text_ok(v, g->sealed_key) || !text_ok(v, g->headers) ||
 		    !text_ok(v, g->config))
 			return bad_row(err, AG_CAT_INTEGRATION, i, "text out of bounds");
+		for (int k = 0; k < AG_PK_COUNT; k++)
+			if (g->multiples.ppm[k] > AG_PPM_MAX && g->multiples.ppm[k] != AG_PPM_NONE)
+				return bad_row(err, AG_CAT_INTEGRATION, i, "multiple of a price");
 		if (!state_ok(g->state) || g->allow_all_models > 1 || g->id <= 0)
 			return bad_row(err, AG_CAT_INTEGRATION, i, "state, flag or id");
 		if (g->first_model != at || g->n_models > v->n[AG_CAT_MODEL] - at)

@@ -14,6 +14,7 @@
 #include "control/publish.h"
 #include "control/rules_load.h"
 #include "control/sql.h"
+#include "policy/price_kinds.h"
 
 #define SEALED_MAX 16384
 
@@ -211,21 +212,6 @@ mode_of(struct ag_str s)
 	return AG_MODE_CHAT;
 }
 
-/* What a unit price counts, by its word in the price list; n 0: nothing. */
-static uint32_t
-unit_of(struct ag_str word)
-{
-	static const struct { const char *word; enum ag_price_unit unit; } rows[] = {
-		{ "image", AG_PU_IMAGE }, { "image_in", AG_PU_IMAGE }, { "pixel", AG_PU_PIXEL },
-		{ "second", AG_PU_SECOND }, { "character", AG_PU_CHARACTER }, { "search_unit", AG_PU_SEARCH },
-	};
-
-	for (size_t i = 0; i < AG_ARRAY_LEN(rows); i++)
-		if (ag_str_eq(word, ag_str(rows[i].word)))
-			return rows[i].unit;
-	return word.n > 0 ? AG_PU_OTHER : AG_PU_NONE;
-}
-
 static int
 read_prices(struct reader *r)
 {
@@ -245,7 +231,7 @@ read_prices(struct reader *r)
 			row.family = put(r, res, i, 2);
 		for (int k = 0; k < AG_PI_COUNT; k++)
 			row.p[k] = PQgetisnull(res, i, 11 + k) ? -1 : ag_pg_i64(res, i, 11 + k);
-		row.unit = unit_of(ag_pg_text(res, i, 11 + AG_PI_COUNT));
+		row.unit = ag_price_unit_find(ag_pg_text(res, i, 11 + AG_PI_COUNT));
 		ag_catalog_build_price(r->b, &row);
 		r->prices.id[r->prices.n++] = row.id;
 	}
@@ -298,28 +284,47 @@ read_models_of(struct reader *r, int64_t integration_id)
 	}
 }
 
+/* Checked when they were set: one for all kinds, or a row of price_adjustment. */
+static int
+read_multiples(const PGresult *res, int i, struct ag_cat_integration *row)
+{
+	bool has_kinds = !PQgetisnull(res, i, 9);
+	struct json_object *said;
+	int rc;
+
+	if (!has_kinds && PQgetisnull(res, i, 8))
+		return 0;
+	ag_price_multiples_none(&row->multiples);
+	if (has_kinds) {
+		row->price_adjustment_id = ag_pg_i64(res, i, 9);
+		rc = ag_price_multiples_read(ag_pg_text(res, i, 10), &row->multiples);
+	} else {
+		said = json_tokener_parse(PQgetvalue(res, i, 8));
+		rc = ag_price_multiplier(said, &row->price_ppm);
+		json_object_put(said);
+		row->multiples.ppm[AG_PK_DEFAULT] = row->price_ppm;
+	}
+	row->flags |= AG_CAT_INTEGRATION_ADJUSTED;
+	return rc;
+}
+
 static int
 read_integration(struct reader *r, const PGresult *res, int i)
 {
 	struct ag_cat_integration row = { .id = ag_pg_i64(res, i, 0), .state = AG_CAT_ACTIVE,
 		.slug = put(r, res, i, 2), .family = put(r, res, i, 3), .base_url = put(r, res, i, 4),
 		.config = put(r, res, i, 6), .allow_all_models = ag_pg_bool(res, i, 7) };
-	struct json_object *configurations = json_tokener_parse(PQgetvalue(res, i, 6)), *multiplier = NULL;
+	struct json_object *configurations = json_tokener_parse(PQgetvalue(res, i, 6));
 	uint8_t sealed[SEALED_MAX];
 	size_t n = 0;
 
 	row.headers = header_lines(r, configurations);
-	if (!PQgetisnull(res, i, 8))
-		multiplier = json_tokener_parse(PQgetvalue(res, i, 8));
-	if (multiplier)
-		(void)!ag_price_multiplier(multiplier, &row.price_ppm); /* was checked when it was set */
-	json_object_put(multiplier);
 	if (ag_configurations_switch(configurations, "shared_objects") > 0)
 		row.flags |= AG_CAT_INTEGRATION_SHARED;
 	if (ag_configurations_switch(configurations, "uncounted_work") > 0)
 		row.flags |= AG_CAT_INTEGRATION_UNCOUNTED;
 	json_object_put(configurations);
-	if (ag_pg_uuid(res, i, 1, row.uuid) < 0)
+	if (ag_pg_uuid(res, i, 1, row.uuid) < 0 || read_multiples(res, i, &row) < 0)
 		return -EINVAL;
 	if (!PQgetisnull(res, i, 5)) {
 		if (ag_pg_bytea(res, i, 5, sealed, sizeof(sealed), &n) < 0)

@@ -261,6 +261,7 @@ body_fini(struct integration_body *b)
 {
 	if (b->map)
 		ag_secret_map_fini(b->map);
+	ag_pricing_adjustments_fini(&b->prices);
 	ag_aws_credential_fini(&b->aws);
 }
 

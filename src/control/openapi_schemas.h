@@ -66,13 +66,24 @@ static const struct {
 	{ "KeyRotated", "id*:uuid key*:text key_transition_expires_at:time?" },
 
 	{ "SecretMapping", "target_field*:text secret_reference_id*:text secret_key:text? value_format:text?" },
+	{ "PriceAdjustments", "multiplier:PriceMultiples?" },
+	{ "PriceMultiples", "default:number? request_token:number? response_token:number?"
+	                    " cache_read_input_token:number? cache_write_input_token:number?"
+	                    " cache_read_audio_input_token:number? request_audio_token:number?"
+	                    " response_audio_token:number? reasoning_token:number? prediction_accepted_token:number?"
+	                    " prediction_rejected_token:number? request_image_token:number?"
+	                    " response_image_token:number? request_text_token:number? response_text_token:number?"
+	                    " cache_read_text_input_token:number? cache_write_text_input_token:number?"
+	                    " image:ImageMultiple? additional_units:UnitMultiples?" },
+	{ "ImageMultiple", "default:number?" },
+	{ "UnitMultiples", "web_search:number? second:number? character:number? search_unit:number?" },
 	{ "IntegrationWrite", "name:text slug:slug ai_provider_id:text key:text description:text? workspace_id:text"
 	                      " configurations:object secret_mappings:[SecretMapping] create_default_provider:bool"
-	                      " default_provider_slug:slug pricing_adjustments:object?" },
+	                      " default_provider_slug:slug pricing_adjustments:PriceAdjustments?" },
 	{ "Integration", "id*:uuid slug*:slug name*:text ai_provider_id*:text status*:text description:text?"
 	                 " organisation_id:uuid workspace_id:uuid? masked_key:text? configurations:object"
 	                 " allow_all_models:bool workspace_count:int secret_mappings:[SecretMapping] object:text"
-	                 " pricing_adjustments:object?" STAMPS },
+	                 " pricing_adjustments:PriceAdjustments?" STAMPS },
 	{ "IntegrationList", "object:text total*:int data*:[Integration]" },
 	{ "Made", "id:uuid slug:text version_id:uuid object:text" },
 	{ "ModelWrite", "slug*:text enabled:bool is_custom:bool is_finetune:bool base_model_slug:text?"

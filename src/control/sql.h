@@ -569,10 +569,15 @@
 	" custom_host = case when $7::jsonb is null then custom_host else $8 end,"               \
 	" updated_at = now() where id = $1"
 
-/* $1 integration, $2 whether to set, $3 what or null */
+#define SQL_PRICE_ADJUSTMENT_PUT                                                             \
+	"insert into aigate.price_adjustment (multiples) values ($1::jsonb) on conflict do nothing"
+
+/* $1 integration, $2 whether to set, $3 what or null, $4 its multiples in millionths or null */
 #define SQL_INTEGRATION_ADJUST                                                               \
-	"update aigate.integration set pricing_adjustments = case when $2 then $3::jsonb"        \
-	" else pricing_adjustments end where id = $1"                                            \
+	"update aigate.integration set pricing_adjustments = case when $2 then $3::jsonb"       \
+	" else pricing_adjustments end, price_adjustment_id = case when $2"                      \
+	" then (select id from aigate.price_adjustment where multiples = $4::jsonb)"             \
+	" else price_adjustment_id end where id = $1"                                            \
 	" returning pricing_adjustments is not null and configurations ->> 'price_multiplier' is not null"
 
 #define SQL_INTEGRATION_ARCHIVE                                                              \
@@ -745,8 +750,9 @@
 #define SQL_LOAD_INTEGRATIONS                                                                \
 	"select i.id, i.uuid, i.slug, i.family, i.custom_host, i.sealed_key, i.configurations,"  \
 	" i.allow_all_models, to_json(coalesce(i.pricing_adjustments -> 'multiplier' ->> 'default'," \
-	" i.configurations ->> 'price_multiplier')) from aigate.integration i"                   \
+	" i.configurations ->> 'price_multiplier')), x.id, x.multiples from aigate.integration i" \
 	" join aigate.organisation o on o.id = i.organisation_id and o.status = 'active'"        \
+	" left join aigate.price_adjustment x on x.id = i.price_adjustment_id"                   \
 	" where i.status = 'active' order by i.id"
 #define SQL_LOAD_MODELS                                                                      \
 	"select m.integration_id, m.slug, m.base_model, m.is_enabled, p.id from aigate.integration_model m" \

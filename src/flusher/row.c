@@ -8,7 +8,7 @@
 #include "shm/record_name.h"
 #include "shm/ring.h"
 
-#define ROW_FIELDS 68u
+#define ROW_FIELDS 69u
 /* Fields of fixed size, array heads and the replacement for unreadable metadata. */
 #define ROW_FIXED  2048u
 
@@ -232,6 +232,7 @@ ag_row_put(struct ag_buf *out, uint64_t boot_id, const struct ag_record *rec,
 	put_metadata(&w, rec, meta);
 	put_charges(&w, rec);
 	put_id(&w, ag_record_config_id(rec));
+	put_id(&w, ag_record_price_adjustment_id(rec));
 	ag_buf_commit(out, (size_t)(w.p - from));
 	return NULL;
 }

@@ -34,7 +34,8 @@
 	"cost_nusd, " \
 	"provider_cost_nusd, charged_nusd, held_nusd, queue_us, admit_us, connect_us, " \
 	"overhead_us, request_bytes, response_bytes, cache_status, trace_id, span_id, " \
-	"upstream_id, metadata, charge_meter_id, charge_period, charge_amount, config_id" \
+	"upstream_id, metadata, charge_meter_id, charge_period, charge_amount, config_id, " \
+	"price_adjustment_id" \
 	") from stdin (format binary)"
 
 /* Of a table, its function that lists partitions and the one that drops one.  $1 seconds to keep; names

@@ -10,6 +10,7 @@ src_policy_libpolicy_a_SOURCES = \
 	src/policy/objects.c src/policy/objects.h \
 	src/policy/policy_match.c src/policy/policy_match.h \
 	src/policy/price.c src/policy/price.h \
+	src/policy/price_kinds.c src/policy/price_kinds.h \
 	src/policy/read_json.c src/policy/read_json.h \
 	src/policy/readback.c src/policy/readback.h \
 	src/policy/route.c src/policy/route.h \

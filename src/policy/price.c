@@ -1,5 +1,6 @@
 #include "policy/price.h"
 
+#include <assert.h>
 #include <stdbool.h>
 
 #include "base/attr.h"
@@ -33,14 +34,6 @@ scaled(int64_t price, int64_t num, int64_t den)
 	if (AG_LIKELY(!__builtin_mul_overflow(price, num, &product) && product <= INT64_MAX - den))
 		return den == 1 ? product : (product + den - 1) / den;
 	return (int64_t)(((__int128)price * num + den - 1) / den);
-}
-
-void
-ag_price_scale(const struct ag_cat_price *price, uint32_t ppm, struct ag_cat_price *out)
-{
-	*out = *price;
-	for (int i = 0; i < AG_PI_COUNT; i++)
-		out->p[i] = scaled(price->p[i], ppm, 1000000);
 }
 
 static bool
@@ -131,63 +124,222 @@ rates_of(const struct ag_cat_price *p, uint64_t input, enum ag_service_tier tier
 	return r;
 }
 
+/* ---- multiples ---- */
+
+/* What the prices of one request are multiplied by, in millionths. */
+struct factors {
+	uint32_t all, in, cached, cached_audio, written, out, reasoning, audio_in, audio_out, image_in,
+	    image_out, accepted, rejected;
+};
+
+static uint32_t
+said_or(const struct ag_price_multiples *m, enum ag_price_kind kind, uint32_t otherwise)
+{
+	return m->ppm[kind] != AG_PPM_NONE ? m->ppm[kind] : otherwise;
+}
+
+static struct factors
+factors_of(const struct ag_cat_price *p, const struct ag_price_multiples *m)
+{
+	struct factors f = { AG_PPM_ONE, AG_PPM_ONE, AG_PPM_ONE, AG_PPM_ONE, AG_PPM_ONE, AG_PPM_ONE, AG_PPM_ONE,
+		AG_PPM_ONE, AG_PPM_ONE, AG_PPM_ONE, AG_PPM_ONE, AG_PPM_ONE, AG_PPM_ONE };
+
+	if (AG_LIKELY(!m))
+		return f;
+	f.all = said_or(m, AG_PK_DEFAULT, AG_PPM_ONE);
+	f.in = said_or(m, AG_PK_INPUT, f.all);
+	f.out = said_or(m, AG_PK_OUTPUT, f.all);
+	f.cached = said_or(m, AG_PK_CACHE_READ, p->p[AG_PI_CACHED_IN] >= 0 ? f.all : f.in);
+	f.written = said_or(m, AG_PK_CACHE_WRITE,
+	    p->p[AG_PI_CACHE_W_5M] >= 0 || p->p[AG_PI_CACHE_W_1H] >= 0 ? f.all : f.in);
+	f.reasoning = said_or(m, AG_PK_REASONING, p->p[AG_PI_REASONING] >= 0 ? f.all : f.out);
+	f.audio_in = said_or(m, AG_PK_INPUT_AUDIO, p->p[AG_PI_AUDIO_IN] >= 0 ? f.all : f.in);
+	f.audio_out = said_or(m, AG_PK_OUTPUT_AUDIO, p->p[AG_PI_AUDIO_OUT] >= 0 ? f.all : f.out);
+	f.image_in = said_or(m, AG_PK_INPUT_IMAGE, p->p[AG_PI_IMAGE_IN] >= 0 ? f.all : f.in);
+	f.image_out = said_or(m, AG_PK_OUTPUT_IMAGE, p->p[AG_PI_IMAGE_OUT] >= 0 ? f.all : f.out);
+	f.cached_audio = said_or(m, AG_PK_CACHE_READ_AUDIO, f.cached);
+	f.accepted = said_or(m, AG_PK_ACCEPTED, f.out);
+	f.rejected = said_or(m, AG_PK_REJECTED, f.out);
+	if (p->p[AG_PI_IMAGE_IN] >= 0 || p->p[AG_PI_IMAGE_OUT] >= 0) {
+		f.in = said_or(m, AG_PK_INPUT_TEXT, f.in);
+		f.out = said_or(m, AG_PK_OUTPUT_TEXT, f.out);
+		f.cached = said_or(m, AG_PK_CACHE_READ_TEXT, f.cached);
+		f.written = said_or(m, AG_PK_CACHE_WRITE_TEXT, f.written);
+	}
+	return f;
+}
+
+static enum ag_price_kind
+kind_of_unit(uint32_t unit)
+{
+	switch ((enum ag_price_unit)unit) {
+	case AG_PU_IMAGE:
+	case AG_PU_PIXEL:
+		return AG_PK_IMAGE;
+	case AG_PU_SECOND:
+		return AG_PK_SECOND;
+	case AG_PU_CHARACTER:
+		return AG_PK_CHARACTER;
+	case AG_PU_SEARCH:
+		return AG_PK_SEARCH_UNIT;
+	case AG_PU_NONE:
+	case AG_PU_OTHER:
+		break;
+	}
+	return AG_PK_DEFAULT;
+}
+
+static uint32_t
+unit_factor(const struct ag_cat_price *p, const struct ag_price_multiples *m, uint32_t all)
+{
+	return m ? said_or(m, kind_of_unit(p->unit), all) : AG_PPM_ONE;
+}
+
+static uint32_t
+search_factor(const struct ag_price_multiples *m, uint32_t all)
+{
+	return m ? said_or(m, AG_PK_SEARCH, all) : AG_PPM_ONE;
+}
+
+static int64_t
+at_multiple(int64_t price, uint32_t ppm)
+{
+	return scaled(or_else(price, 0), ppm, AG_PPM_ONE);
+}
+
+int64_t
+ag_price_item_pusd(const struct ag_cat_price *p, const struct ag_price_multiples *m, enum ag_price_item item)
+{
+	struct factors f = factors_of(p, m);
+
+	if (item == AG_PI_IN)
+		return at_multiple(p->p[item], f.in);
+	if (item == AG_PI_OUT)
+		return at_multiple(p->p[item], f.out);
+	if (item == AG_PI_UNIT)
+		return at_multiple(p->p[item], unit_factor(p, m, f.all));
+	if (item == AG_PI_SEARCH)
+		return at_multiple(p->p[item], search_factor(m, f.all));
+	assert(item == AG_PI_REQUEST);
+	return at_multiple(p->p[item], f.all);
+}
+
+/* ---- what it costs ---- */
+
 static uint64_t
 less(uint64_t whole, uint64_t part)
 {
 	return whole > part ? whole - part : 0;
 }
 
+static uint64_t
+part_of(uint64_t whole, uint64_t part)
+{
+	return part < whole ? part : whole;
+}
+
+/* Millionths of pico-dollars.  Far beyond AG_NUSD_MAX a product stands still, and sums stay in 128 bits. */
+#define SUM_MAX ((__int128)1 << 92)
+
+static void
+add(__int128 *sum, uint64_t count, int64_t price, uint32_t ppm)
+{
+	int64_t each;
+	__int128 v;
+
+	if (count == 0 || price == 0)
+		return; /* most kinds of most answers */
+	if (AG_LIKELY(!__builtin_mul_overflow(price, (int64_t)ppm, &each)))
+		v = (__int128)count * each; /* 64 bits by 63 */
+	else if (__builtin_mul_overflow((__int128)count, (__int128)price * ppm, &v))
+		v = SUM_MAX;
+	*sum += v > SUM_MAX ? SUM_MAX : v;
+}
+
+static __int128
+cost_of_tokens(const struct rates *r, const struct factors *f, const struct ag_usage *u)
+{
+	uint64_t cached_audio = part_of(u->cache_read, u->cache_read_audio);
+	uint64_t plain = less(u->output_total, u->reasoning + u->output_audio + u->output_image);
+	uint64_t accepted = part_of(plain, u->accepted_prediction);
+	uint64_t rejected = part_of(plain - accepted, u->rejected_prediction);
+	__int128 sum = 0;
+
+	add(&sum, less(u->input_fresh, u->input_audio + u->input_image), r->in, f->in);
+	add(&sum, u->input_audio, r->audio_in, f->audio_in);
+	add(&sum, u->input_image, r->image_in, f->image_in);
+	add(&sum, u->cache_read - cached_audio, r->cached, f->cached);
+	add(&sum, cached_audio, r->cached, f->cached_audio);
+	add(&sum, u->cache_write_5m, r->w5m, f->written);
+	add(&sum, u->cache_write_1h, r->w1h, f->written);
+	add(&sum, plain - accepted - rejected, r->out, f->out);
+	add(&sum, accepted, r->out, f->accepted);
+	add(&sum, rejected, r->out, f->rejected);
+	add(&sum, u->reasoning, r->reasoning, f->reasoning);
+	add(&sum, u->output_audio, r->audio_out, f->audio_out);
+	add(&sum, u->output_image, r->image_out, f->image_out);
+	return sum;
+}
+
 int64_t
-ag_price_cost_nusd(const struct ag_cat_price *p, const struct ag_usage *u)
+ag_price_cost_nusd(const struct ag_cat_price *p, const struct ag_price_multiples *m, const struct ag_usage *u)
 {
 	struct rates r = rates_of(p, ag_usage_input_total(u), (enum ag_service_tier)u->service_tier);
-	struct ag_pusd sum = { 0 };
+	struct factors f = factors_of(p, m);
+	struct ag_pusd sum = { cost_of_tokens(&r, &f, u) };
+	const int64_t per_nusd = (int64_t)AG_PPM_ONE * AG_PUSD_PER_NUSD;
 
-	ag_pusd_add(&sum, less(u->input_fresh, u->input_audio + u->input_image), r.in);
-	ag_pusd_add(&sum, u->input_audio, r.audio_in);
-	ag_pusd_add(&sum, u->input_image, r.image_in);
-	ag_pusd_add(&sum, u->cache_read, r.cached);
-	ag_pusd_add(&sum, u->cache_write_5m, r.w5m);
-	ag_pusd_add(&sum, u->cache_write_1h, r.w1h);
-	ag_pusd_add(&sum, less(u->output_total, u->reasoning + u->output_audio + u->output_image), r.out);
-	ag_pusd_add(&sum, u->reasoning, r.reasoning);
-	ag_pusd_add(&sum, u->output_audio, r.audio_out);
-	ag_pusd_add(&sum, u->output_image, r.image_out);
 	if (u->geo_den > 0)
 		ag_pusd_scale(&sum, u->geo_num, u->geo_den);
-	ag_pusd_add(&sum, u->web_searches, or_else(p->p[AG_PI_SEARCH], 0));
-	ag_pusd_add(&sum, u->units, or_else(p->p[AG_PI_UNIT], 0));
-	ag_pusd_add(&sum, 1, or_else(p->p[AG_PI_REQUEST], 0));
+	add(&sum.v, u->web_searches, or_else(p->p[AG_PI_SEARCH], 0), search_factor(m, f.all));
+	add(&sum.v, u->units, or_else(p->p[AG_PI_UNIT], 0), unit_factor(p, m, f.all));
+	add(&sum.v, 1, or_else(p->p[AG_PI_REQUEST], 0), f.all);
+	/* A quotient rounded up twice is the quotient of the product rounded up once: below nine dollars, where
+	 * the sum fits in half, by a constant. */
+	if (AG_LIKELY(sum.v >= 0 && sum.v <= INT64_MAX - per_nusd))
+		return ((int64_t)sum.v + per_nusd - 1) / per_nusd;
+	ag_pusd_scale(&sum, 1, AG_PPM_ONE);
 	return ag_pusd_to_nusd(sum);
 }
 
+/* ---- the most it can cost ---- */
+
 static struct ag_price_bound
-bound_of(const struct rates *r)
+bound_of(const struct rates *r, const struct factors *f)
 {
+	const int64_t in[] = { at_multiple(r->in, f->in), at_multiple(r->cached, f->cached),
+		at_multiple(r->cached, f->cached_audio), at_multiple(r->w5m, f->written),
+		at_multiple(r->w1h, f->written), at_multiple(r->audio_in, f->audio_in),
+		at_multiple(r->image_in, f->image_in) };
+	const int64_t out[] = { at_multiple(r->out, f->out), at_multiple(r->out, f->accepted),
+		at_multiple(r->out, f->rejected), at_multiple(r->reasoning, f->reasoning),
+		at_multiple(r->audio_out, f->audio_out), at_multiple(r->image_out, f->image_out) };
 	struct ag_price_bound b = { 0 };
 
-	b.in_pusd = max_i64(max_i64(r->in, r->cached), max_i64(r->w5m, r->w1h));
-	b.in_pusd = max_i64(b.in_pusd, max_i64(r->audio_in, r->image_in));
-	b.out_pusd = max_i64(max_i64(r->out, r->reasoning), max_i64(r->audio_out, r->image_out));
+	for (size_t i = 0; i < AG_ARRAY_LEN(in); i++)
+		b.in_pusd = max_i64(b.in_pusd, in[i]);
+	for (size_t i = 0; i < AG_ARRAY_LEN(out); i++)
+		b.out_pusd = max_i64(b.out_pusd, out[i]);
 	return b;
 }
 
 struct ag_price_bound
-ag_price_bound(const struct ag_cat_price *p, uint64_t input, enum ag_service_tier asked, uint32_t searches)
+ag_price_bound(const struct ag_cat_price *p, const struct ag_price_multiples *m, uint64_t input,
+    enum ag_service_tier asked, uint32_t searches)
 {
 	/* The response reports its own tier, which may be the standard one although another was asked
 	 * for, and may count fewer tokens than the bound: the dearest of all that can come. */
 	const enum ag_service_tier tiers[] = { AG_TIER_STANDARD, asked };
 	const uint64_t inputs[] = { 0, input };
 	size_t n_tiers = asked == AG_TIER_STANDARD ? 1 : 2, n_inputs = is_above_tier(p, input) ? 2 : 1;
-	struct ag_price_bound most = {
-		.fixed_pusd = or_else(p->p[AG_PI_REQUEST], 0) + searches * or_else(p->p[AG_PI_SEARCH], 0),
-	};
+	struct ag_price_bound most = { .fixed_pusd = ag_price_item_pusd(p, m, AG_PI_REQUEST) +
+		searches * ag_price_item_pusd(p, m, AG_PI_SEARCH) };
+	struct factors f = factors_of(p, m);
 
 	for (size_t i = 0; i < n_tiers; i++)
 		for (size_t j = 0; j < n_inputs; j++) {
 			struct rates r = rates_of(p, inputs[j], tiers[i]);
-			struct ag_price_bound b = bound_of(&r);
+			struct ag_price_bound b = bound_of(&r, &f);
 
 			most.in_pusd = max_i64(most.in_pusd, b.in_pusd);
 			most.out_pusd = max_i64(most.out_pusd, b.out_pusd);

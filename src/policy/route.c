@@ -1,7 +1,5 @@
 #include "policy/route.h"
 
-#include "policy/price.h"
-
 /* Cloudflare's model names begin like slugs and are not. */
 static bool
 is_slug_form(struct ag_str model)
@@ -56,21 +54,12 @@ price_of(const struct ag_route_in *in, const struct ag_cat_integration *i,
 	return ag_catalog_price(in->cat, family, model, in->now_us);
 }
 
-const struct ag_cat_price *
-ag_route_price(struct ag_arena *arena, const struct ag_cat_integration *i,
-    const struct ag_cat_price *price, uint32_t *out_ppm)
+const struct ag_price_multiples *
+ag_route_multiples(const struct ag_cat_integration *i, const struct ag_cat_price *price)
 {
-	struct ag_cat_price *own;
-
-	*out_ppm = 0;
-	if (!price || i->price_ppm == 0 || price->family.len == 0)
-		return price;
-	own = ag_arena_alloc(arena, sizeof(*own));
-	if (!own)
+	if (AG_LIKELY(!(i->flags & AG_CAT_INTEGRATION_ADJUSTED)) || !price || price->family.len == 0)
 		return NULL;
-	ag_price_scale(price, i->price_ppm, own);
-	*out_ppm = i->price_ppm;
-	return own;
+	return &i->multiples;
 }
 
 /* 0 when the provider may be used at all now. */
@@ -175,8 +164,8 @@ ag_route_resolve(const struct ag_route_in *in, struct ag_target *out, struct ag_
 		*out_detail = slug;
 		return AG_DENY_ENDPOINT_UNSERVED;
 	}
-	t.price = ag_route_price(in->arena, t.integration, price_of(in, t.integration, t.family, t.model),
-	    &t.price_ppm);
+	t.price = price_of(in, t.integration, t.family, t.model);
+	t.multiples = ag_route_multiples(t.integration, t.price);
 	/* Some models answer at one endpoint alone. */
 	if (t.price && t.price->mode == AG_MODE_RESPONSES && ag_endpoint_is_chat(in->endpoint) &&
 	    ag_provider_path(t.family, AG_EP_RESPONSES))

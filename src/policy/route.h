@@ -7,7 +7,6 @@
 #ifndef AG_POLICY_ROUTE_H
 #define AG_POLICY_ROUTE_H
 
-#include "base/arena.h"
 #include "catalog/catalog.h"
 #include "policy/verdict.h"
 #include "provider/provider.h"
@@ -19,7 +18,6 @@ struct ag_route_in {
 	struct ag_str model;     /* as the client wrote it */
 	enum ag_endpoint endpoint;
 	int64_t now_us;          /* wall */
-	struct ag_arena *arena;  /* not NULL: for prices of integrations that multiply them */
 };
 
 struct ag_target {
@@ -28,8 +26,8 @@ struct ag_target {
 	const struct ag_cat_integration *integration;
 	const struct ag_provider *family;
 	const struct ag_provider_path *path; /* how it is served; its endpoint is not in->endpoint: translated */
-	const struct ag_cat_price *price; /* NULL: unpriced; multiplied already */
-	uint32_t price_ppm;               /* by how much, in millionths; 0 not at all */
+	const struct ag_cat_price *price; /* NULL: unpriced */
+	const struct ag_price_multiples *multiples; /* what it is taken times; NULL: as it stands */
 	struct ag_str model;              /* what the provider is asked for; in in->model, or in the catalogue */
 };
 
@@ -37,10 +35,9 @@ struct ag_target {
 enum ag_verdict ag_route_resolve(const struct ag_route_in *in, struct ag_target *out,
     struct ag_str *out_detail) AG_MUST_CHECK;
 
-/* A list price as this integration pays it: *out_ppm says at which multiple (0: as it stands).  A price
- * of the integration's own is final.  NULL for NULL, and when the arena is full. */
-const struct ag_cat_price *ag_route_price(struct ag_arena *arena, const struct ag_cat_integration *i,
-    const struct ag_cat_price *price, uint32_t *out_ppm);
+/* What this integration multiplies that price by; NULL: by nothing, as a price of its own is final. */
+const struct ag_price_multiples *ag_route_multiples(const struct ag_cat_integration *i,
+    const struct ag_cat_price *price);
 
 /* Whether this provider may serve that model: by its name, or else where all may be served and it does
  * not stand for one that may not. */

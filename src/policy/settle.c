@@ -167,7 +167,7 @@ cost_of(const struct ag_settle_in *in, const struct ag_usage *u)
 		return in->flat_nusd;
 	if (u->source == AG_USAGE_UNKNOWN && in->held.nusd > 0)
 		return in->held.nusd;
-	return ag_price_cost_nusd(in->price, u);
+	return ag_price_cost_nusd(in->price, in->multiples, u);
 }
 
 void

@@ -19,6 +19,7 @@ struct ag_settle_in {
 	enum ag_outcome outcome;
 	const struct ag_answer *answer;
 	const struct ag_cat_price *price; /* NULL: unpriced */
+	const struct ag_price_multiples *multiples; /* NULL: the price as it stands */
 	int64_t flat_nusd;                /* for unpriced models, 0 when none is configured */
 	struct ag_amounts held;           /* what is held now */
 	bool is_capped;                   /* but of a whole answer no more than that is charged */

@@ -77,6 +77,8 @@ ag_record_fixed_bytes(uint16_t version)
 	switch (version) {
 	case 1:
 		return offsetof(struct ag_record, config_id);
+	case 2:
+		return offsetof(struct ag_record, price_adjustment_id);
 	case AG_RECORD_VERSION:
 		return sizeof(struct ag_record);
 	default:
@@ -123,6 +125,12 @@ int64_t
 ag_record_config_id(const struct ag_record *rec)
 {
 	return rec->version >= 2 ? rec->config_id : 0;
+}
+
+int64_t
+ag_record_price_adjustment_id(const struct ag_record *rec)
+{
+	return rec->version >= 3 ? rec->price_adjustment_id : 0;
 }
 
 const struct ag_charge *

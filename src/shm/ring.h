@@ -61,6 +61,7 @@ bool ag_record_is_valid(const struct ag_record *rec, size_t room);
 bool ag_record_is_shaped(const struct ag_record *rec, size_t room); /* the same without crc */
 void ag_record_seal(struct ag_record *rec); /* crc over the rest */
 int64_t ag_record_config_id(const struct ag_record *rec); /* 0: none, or not known then */
+int64_t ag_record_price_adjustment_id(const struct ag_record *rec); /* the same */
 size_t ag_record_fixed_bytes(uint16_t version); /* of the fixed part; 0: there is no such version */
 const struct ag_charge *ag_record_charges(const struct ag_record *rec);
 struct ag_str ag_record_string(const struct ag_record *rec, enum ag_record_str which);

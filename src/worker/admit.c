@@ -262,7 +262,7 @@ find_target(struct ag_req *r, const struct ag_http_head *head, struct ag_str *ou
 	struct ag_str slug = is_configured ? r->rules->config.provider : HEADER(head, "virtual-key");
 	struct ag_route_in in = {
 		.cat = ag_view_catalog(r->view), .ws = r->ws, .model = r->requested_model,
-		.endpoint = r->endpoint, .now_us = r->admit_at_us, .arena = &r->arena,
+		.endpoint = r->endpoint, .now_us = r->admit_at_us,
 	};
 	enum ag_verdict v;
 
@@ -418,7 +418,7 @@ estimate(struct ag_req *r, struct ag_str *out_detail)
 	    r->target.price->p[AG_PI_SEARCH] < 0)
 		r->tools.fee = AG_STR("web search");
 	if (r->target.price)
-		r->bound = ag_price_bound(r->target.price, r->est.input, asked_tier(r), r->searches);
+		r->bound = ag_price_bound(r->target.price, r->target.multiples, r->est.input, asked_tier(r), r->searches);
 	return AG_ALLOW;
 }
 

@@ -143,29 +143,28 @@ edit_limits(struct ag_req *r)
 }
 
 static void
-put_price(struct ag_buf *b, const char *name, int64_t pusd, uint32_t ppm)
+put_price(struct ag_buf *b, const char *name, const struct ag_target *t, enum ag_price_item item)
 {
-	if (pusd < 0)
-		pusd = 0;
-	if (ppm > 0 && ppm < 1000000) /* hosts show list prices, whatever the contract says */
-		pusd = (int64_t)(((__int128)pusd * 1000000 + ppm - 1) / ppm);
+	int64_t list = t->price->p[item], pusd = ag_price_item_pusd(t->price, t->multiples, item);
+
+	if (pusd < list) /* hosts show list prices, whatever the contract says */
+		pusd = list;
 	ag_buf_printf(b, "\"%s\":%lld.%06lld", name, (long long)(pusd / 1000000), (long long)(pusd % 1000000));
 }
 
 struct ag_str
 ag_edit_max_price(struct ag_req *r)
 {
-	const struct ag_cat_price *p = r->target.price;
 	struct ag_buf b;
 	struct ag_str text;
 
 	ag_buf_init(&b, 256);
 	ag_buf_putc(&b, '{');
-	put_price(&b, "prompt", p->p[AG_PI_IN], r->target.price_ppm);
+	put_price(&b, "prompt", &r->target, AG_PI_IN);
 	ag_buf_putc(&b, ',');
-	put_price(&b, "completion", p->p[AG_PI_OUT], r->target.price_ppm);
+	put_price(&b, "completion", &r->target, AG_PI_OUT);
 	ag_buf_putc(&b, ',');
-	put_price(&b, "request", p->p[AG_PI_REQUEST], r->target.price_ppm);
+	put_price(&b, "request", &r->target, AG_PI_REQUEST);
 	ag_buf_putc(&b, '}');
 	text = ag_arena_dup(&r->arena, ag_buf_str(&b));
 	ag_buf_fini(&b);

@@ -443,7 +443,7 @@ set_bound(struct ag_req *r)
 {
 	if (!r->target.price)
 		return;
-	r->bound = ag_price_bound(r->target.price, r->est.input, asked_tier(r), r->searches);
+	r->bound = ag_price_bound(r->target.price, r->target.multiples, r->est.input, asked_tier(r), r->searches);
 	/* A region is a tenth dearer, asked for by name or because the account says so. */
 	if (r->endpoint == AG_EP_MESSAGES)
 		ag_price_bound_uplift(&r->bound);
@@ -510,7 +510,8 @@ estimate_rerank(struct ag_req *r)
 	r->est = (struct ag_estimate){ .input = r->body_len, .text_bytes = r->body_len, .choices = 1 };
 	set_bound(r);
 	if (r->target.price && r->target.price->p[AG_PI_UNIT] > 0)
-		r->bound.fixed_pusd += (units > 0 ? units : 1) * r->target.price->p[AG_PI_UNIT];
+		r->bound.fixed_pusd += (units > 0 ? units : 1) *
+		    ag_price_item_pusd(r->target.price, r->target.multiples, AG_PI_UNIT);
 }
 
 enum ag_verdict

@@ -21,7 +21,7 @@ target_of(struct ag_req *r, const struct ag_http_head *head, bool *out_given, st
 {
 	struct ag_route_in in = { .cat = ag_view_catalog(r->view), .ws = r->ws,
 		.model = ag_req_query(r, head, AG_STR("model")), .endpoint = AG_EP_CHAT,
-		.now_us = r->rec.received_at_us, .arena = &r->arena };
+		.now_us = r->rec.received_at_us };
 
 	*out_given = r->ws && in.model.n > 0;
 	return *out_given ? ag_route_resolve(&in, &r->target, out_detail) : AG_ALLOW;

@@ -225,8 +225,10 @@ find_image_price(struct ag_req *r)
 		snprintf(attributes, sizeof(attributes), "size=%.*s", AG_STR_ARG(size));
 		p = find_priced(r, own, attributes);
 	}
-	if (p)
-		r->target.price = ag_route_price(&r->arena, r->target.integration, p, &r->target.price_ppm);
+	if (p) {
+		r->target.price = p;
+		r->target.multiples = ag_route_multiples(r->target.integration, p);
+	}
 }
 
 /* Units of its price that the request may use at most; of speech and files. */
@@ -279,12 +281,12 @@ ag_media_estimate(struct ag_req *r)
 		r->est.output = r->est.limit = 0;
 	if (!p)
 		return AG_ALLOW;
-	r->bound = ag_price_bound(p, r->est.input, AG_TIER_STANDARD, 0);
+	r->bound = ag_price_bound(p, r->target.multiples, r->est.input, AG_TIER_STANDARD, 0);
 	units = units_at_most(r);
 	if (p->p[AG_PI_UNIT] > 0) {
-		int64_t fixed;
+		int64_t unit = ag_price_item_pusd(p, r->target.multiples, AG_PI_UNIT), fixed;
 
-		if (units > INT64_MAX || __builtin_mul_overflow((int64_t)units, p->p[AG_PI_UNIT], &fixed))
+		if (units > INT64_MAX || __builtin_mul_overflow((int64_t)units, unit, &fixed))
 			fixed = INT64_MAX / 4;
 		r->bound.fixed_pusd += fixed;
 	}

@@ -149,7 +149,7 @@ ag_passed_estimate(struct ag_req *r, const struct ag_http_head *head, struct ag_
 	if (r->object.work != AG_WORK_COUNTED)
 		r->target.price = NULL; /* of the model that answers: not of what this does */
 	if (r->target.price)
-		r->bound = ag_price_bound(r->target.price, r->est.input, AG_TIER_PRIORITY, 1);
+		r->bound = ag_price_bound(r->target.price, r->target.multiples, r->est.input, AG_TIER_PRIORITY, 1);
 	ag_price_bound_uplift(&r->bound);
 	return AG_ALLOW;
 }

@@ -276,6 +276,9 @@ enum ag_verdict ag_req_admit(struct ag_req *r, const struct ag_http_head *head,
 
 /* What a request that names no service tier is held at. */
 enum ag_service_tier ag_req_absent_tier(const struct ag_req *r);
+/* By which price the record says it was computed. */
+void ag_req_note_price(struct ag_req *r, const struct ag_cat_price *price,
+    const struct ag_price_multiples *multiples);
 
 /* The key: slot found, active, not expired; its workspace (NULL for organisation keys) active.
  * blob: room for the key's metadata text. */

@@ -11,6 +11,14 @@
 #include "worker/upstream.h"
 
 /* The draft in the slot is what a successor records if this process dies from here on. */
+void
+ag_req_note_price(struct ag_req *r, const struct ag_cat_price *price, const struct ag_price_multiples *multiples)
+{
+	r->rec.price_id = price ? price->id : 0;
+	r->rec.price_ppm = multiples ? r->target.integration->price_ppm : 0;
+	r->rec.price_adjustment_id = multiples ? r->target.integration->price_adjustment_id : 0;
+}
+
 static void
 write_draft(struct ag_req *r)
 {
@@ -29,8 +37,7 @@ write_draft(struct ag_req *r)
 	rec->integration_id = r->target.integration->id;
 	rec->grant_id = r->target.grant->id;
 	rec->provider_id = r->target.provider->id;
-	rec->price_id = r->target.price ? r->target.price->id : 0;
-	rec->price_ppm = r->target.price_ppm;
+	ag_req_note_price(r, r->target.price, r->target.multiples);
 	rec->config_id = r->rules ? r->rules->config_id : 0;
 	rec->held_nusd = ag_req_held(r).nusd;
 	rec->admit_us = (uint32_t)(r->admitted_us - r->received_us) - rec->queue_us;

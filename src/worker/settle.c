@@ -46,7 +46,7 @@ price_attempt(struct ag_req *r, enum ag_outcome outcome, int64_t now_us, struct 
 	struct ag_settle_in in = {
 		.outcome = outcome,
 		.answer = &r->answer,
-		.price = r->target.price,
+		.price = r->target.price, .multiples = r->target.multiples,
 		.flat_nusd = r->w->conf->unpriced_model == AG_UNPRICED_FLAT && !ag_req_has_no_price(r)
 		    ? r->w->conf->unpriced_flat_usd : 0,
 		.held = ag_req_held(r),
@@ -65,10 +65,10 @@ price_attempt(struct ag_req *r, enum ag_outcome outcome, int64_t now_us, struct 
 	/* A name without a price does not bill at nothing when the model that served has one; a flat
 	 * price is what was held, and stays. */
 	if (!in.price && r->answer.model[0] != '\0' && r->w->conf->unpriced_model != AG_UNPRICED_FLAT) {
-		in.price = ag_route_price(&r->arena, r->target.integration,
-		    ag_catalog_price(ag_view_catalog(r->view), ag_str(r->target.family->name),
-		        ag_str(r->answer.model), r->rec.received_at_us), &r->rec.price_ppm);
-		r->rec.price_id = in.price ? in.price->id : 0;
+		in.price = ag_catalog_price(ag_view_catalog(r->view), ag_str(r->target.family->name),
+		    ag_str(r->answer.model), r->rec.received_at_us);
+		in.multiples = ag_route_multiples(r->target.integration, in.price);
+		ag_req_note_price(r, in.price, in.multiples);
 	}
 	ag_settle(&in, out);
 	if (AG_UNLIKELY(r->object.work != AG_WORK_COUNTED))

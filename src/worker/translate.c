@@ -161,7 +161,7 @@ estimate(struct ag_req *r, uint64_t body_bytes, struct ag_err *err)
 	ag_buf_fini(&messages);
 	ag_buf_fini(&tool_text);
 	if (r->target.price)
-		r->bound = ag_price_bound(r->target.price, r->est.input,
+		r->bound = ag_price_bound(r->target.price, r->target.multiples, r->est.input,
 		    asked_tier(r, ag_tree_str(x->chat, "service_tier")), r->searches);
 	if (r->target.path->endpoint == AG_EP_MESSAGES)
 		ag_price_bound_uplift(&r->bound);
@@ -179,7 +179,7 @@ estimate_exchange(struct ag_req *r)
 		in.input = ag_json_raw(ag_req_body(r), r->field[AG_F_INPUT]);
 	ag_estimate(&in, &r->est);
 	if (r->target.price)
-		r->bound = ag_price_bound(r->target.price, r->est.input, AG_TIER_STANDARD, 0);
+		r->bound = ag_price_bound(r->target.price, r->target.multiples, r->est.input, AG_TIER_STANDARD, 0);
 }
 
 static int

@@ -359,7 +359,7 @@ def test_what_an_integration_cannot_be_is_refused_by_name(shared_gateway):
             ({"name": "x", "ai_provider_id": "ollama"}, "custom_host"),
             ({"name": "x", "ai_provider_id": "openai", "key": "a\nb"}, "key"),
             ({"name": "x", "ai_provider_id": "openai", "key": "k",
-              "pricing_adjustments": {"multiplier": {"request_token": 2}}}, "request_token"),
+              "pricing_adjustments": {"multiplier": {"video_token": 2}}}, "video_token"),
             ({"name": "x", "ai_provider_id": "openai", "key": "k",
               "configurations": {"aws_region": "eu"}}, "aws_region"),
             ({"name": "x", "ai_provider_id": "openai", "key": "k",

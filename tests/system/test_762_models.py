@@ -119,11 +119,6 @@ def test_a_model_of_one_s_own_is_listed_priced_and_charged(plane, provider):
 
 
 @pytest.mark.parametrize("adjustments, word", [
-    ({"multiplier": {"default": 0}}, "default"), ({"multiplier": {"default": "much"}}, "default"),
-    ({"multiplier": {"default": 1001}}, "default"), ({"multiplier": {"default": 0.0000001}}, "default"),
-    ({"multiplier": {"default": 2, "request_token": 3}}, "request_token"),
-    ({"multiplier": {"response_token": 0.5}}, "response_token"),
-    ({"multiplier": {"default": 2, "image": {"default": 3}}}, "image"),
     ({"multiplier": 2}, "multiplier"), ({"discount": 0.5}, "discount")])
 def test_multiples_that_are_refused_by_name(plane, provider, adjustments, word):
     no = plane.admin_ask("PUT", "/integrations/mock", {"pricing_adjustments": adjustments})

@@ -253,7 +253,7 @@ check_cost(const struct ag_answer *a, struct json_object *expect)
 	p.p[AG_PI_SEARCH] = pico(prices, "search_per_1k", 1000);
 	p.p[AG_PI_UNIT] = pico(prices, "per_search_unit", 1);
 	got = a->usage.provider_cost_nusd >= 0 && ag_tree_get(expect, "provider_reported_cost_nano_usd")
-	    ? a->usage.provider_cost_nusd : ag_price_cost_nusd(&p, &a->usage);
+	    ? a->usage.provider_cost_nusd : ag_price_cost_nusd(&p, NULL, &a->usage);
 	is_i64(got, want, "... and what it cost");
 }
 

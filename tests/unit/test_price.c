@@ -1,5 +1,6 @@
 /* test_price.c - sums to the nano-dollar, and the bound that no answer may pass. */
 #include "policy/price.h"
+#include "policy/price_kinds.h"
 
 #include "base/attr.h"
 #include "base/money.h"
@@ -53,7 +54,7 @@ sol(void)
 static int64_t
 cost(struct ag_cat_price p, struct ag_usage u)
 {
-	return ag_price_cost_nusd(&p, &u);
+	return ag_price_cost_nusd(&p, NULL, &u);
 }
 
 static void
@@ -253,21 +254,139 @@ reasoning_is_paid_once_at_its_price_or_that_of_output(void)
 	is_i64(cost(p, u), 9 * 4000 + 100 * 3000, "at a price of its own");
 }
 
+/* ---- multiples --------------------------------------------------------------------------- */
+
+static struct ag_price_multiples
+times(const char *json)
+{
+	struct ag_price_multiples m;
+
+	ag_price_multiples_none(&m);
+	ok(ag_price_multiples_read(ag_str(json), &m) == 0, "%s", json);
+	return m;
+}
+
+static int64_t
+cost_times(struct ag_cat_price p, const char *json, struct ag_usage u)
+{
+	struct ag_price_multiples m = times(json);
+
+	return ag_price_cost_nusd(&p, &m, &u);
+}
+
 static void
 an_integration_pays_a_multiple_of_the_list(void)
 {
-	struct ag_cat_price p = sol(), own;
+	struct ag_cat_price p = sol();
 	struct ag_usage u = { .input_fresh = 180, .cache_read = 4096, .cache_write_5m = 1024,
 		.output_total = 900, .reasoning = 640 };
 
-	ag_price_scale(&p, 850000, &own);
-	is_i64(cost(own, u), 12739200 / 100 * 85, "85 per cent of every figure");
-	ok(own.p[AG_PI_SEARCH] == NONE && own.tier_gt == p.tier_gt, "what is not given stays not given");
-	ag_price_scale(&p, 1000000, &own);
-	is_i64(cost(own, u), 12739200, "once is the list");
-	p = row(1, NONE, 3);
-	ag_price_scale(&p, 500000, &own);
-	ok(own.p[AG_PI_IN] == 1 && own.p[AG_PI_OUT] == 2, "rounded up to the pico-dollar");
+	is_i64(cost_times(p, "{\"default\":850000}", u), 12739200 / 100 * 85, "85 per cent of every figure");
+	is_i64(cost_times(p, "{\"default\":1000000}", u), 12739200, "once is the list");
+	is_i64(cost_times(p, "{}", u), 12739200, "nothing said is the list too");
+	is_i64(cost_times(p, "{\"default\":0}", u), 0, "nothing of it is nothing");
+	u = (struct ag_usage){ .input_fresh = 3000 };
+	is_i64(cost_times(row(1, NONE, 3), "{\"default\":333334}", u), 2, "1000.002 pico: rounded up once, not a token");
+	is_i64(cost_times(row(1, NONE, 3), "{\"default\":333333}", u), 1, "999.999 pico");
+}
+
+static void
+each_kind_pays_its_own_multiple(void)
+{
+	struct ag_cat_price p = row(PER_M(2000), PER_M(200), PER_M(10000));
+	struct ag_usage u = { .input_fresh = 180, .cache_read = 4096, .cache_write_5m = 1024, .cache_write_1h = 100,
+		.input_audio = 80, .output_total = 900, .reasoning = 640, .output_audio = 60,
+		.accepted_prediction = 50, .rejected_prediction = 30, .web_searches = 2 };
+
+	p.p[AG_PI_CACHE_W_5M] = PER_M(2500), p.p[AG_PI_CACHE_W_1H] = PER_M(4000);
+	p.p[AG_PI_AUDIO_IN] = PER_M(32000), p.p[AG_PI_AUDIO_OUT] = PER_M(64000);
+	p.p[AG_PI_REASONING] = PER_M(8000), p.p[AG_PI_SEARCH] = INT64_C(10000000000);
+	p.p[AG_PI_REQUEST] = INT64_C(5000000000);
+	/* 100x2000 + 80x32000 + 4096x200 + 1024x2500 + 100x4000 + 200x10000 + 640x8000 + 60x64000
+	 * + 2 searches at 10000000 + 5000000 a request */
+	is_i64(cost(p, u), 200000 + 2560000 + 819200 + 2560000 + 400000 + 2000000 + 5120000 + 3840000 + 20000000 +
+	    5000000, "the list");
+	is_i64(cost_times(p, "{\"request_token\":500000,\"response_token\":250000,\"cache_read_input_token\":2000000,"
+	    "\"cache_write_input_token\":1500000,\"request_audio_token\":100000,\"response_audio_token\":200000,"
+	    "\"reasoning_token\":0,\"prediction_accepted_token\":3000000,\"prediction_rejected_token\":4000000,"
+	    "\"additional_units.web_search\":700000,\"default\":1100000}", u),
+	    100000 + 256000 + 1638400 + 3840000 + 600000 + 120 * 2500 + 50 * 30000 + 30 * 40000 + 0 + 768000 +
+	    14000000 + 5500000, "every kind at its own, the request at the default");
+	is_i64(cost_times(p, "{\"cache_read_audio_input_token\":0}",
+	    (struct ag_usage){ .cache_read = 100, .cache_read_audio = 40 }), 60 * 200 + 5000000, "cached audio");
+}
+
+static void
+a_kind_that_is_not_said_goes_with_its_price(void)
+{
+	struct ag_cat_price p = row(PER_M(1000), NONE, PER_M(4000));
+	struct ag_usage u = { .input_fresh = 100, .input_audio = 10, .input_image = 10, .cache_read = 100,
+		.cache_write_5m = 100, .output_total = 100, .reasoning = 40, .output_audio = 10,
+		.accepted_prediction = 10 };
+	const char *half = "{\"request_token\":500000,\"response_token\":500000}";
+
+	is_i64(cost_times(p, half, u), (300 * 1000 + 100 * 4000) / 2, "what falls back to a price takes its multiple");
+	p.p[AG_PI_CACHED_IN] = PER_M(100), p.p[AG_PI_CACHE_W_5M] = PER_M(1250), p.p[AG_PI_REASONING] = PER_M(3000);
+	is_i64(cost_times(p, half, u), 100 * 500 + 100 * 100 + 100 * 1250 + 60 * 2000 + 40 * 3000,
+	    "what has a price of its own has the default");
+	is_i64(cost_times(p, "{\"default\":2000000,\"response_token\":500000}", u),
+	    2 * (100 * 1000 + 100 * 100 + 100 * 1250 + 40 * 3000) + 60 * 2000, "which may be another");
+	is_i64(cost_times(p, "{\"request_audio_token\":0}", u), cost(p, u) - 10 * 1000,
+	    "one that is said counts without a price of its own");
+}
+
+static void
+text_is_told_from_pictures_where_both_have_prices(void)
+{
+	struct ag_cat_price p = row(PER_M(5000), PER_M(1000), PER_M(10000));
+	struct ag_usage u = { .input_fresh = 100, .input_image = 60, .output_total = 100, .output_image = 90,
+		.cache_read = 10, .cache_write_5m = 10 };
+	const char *text = "{\"request_token\":3000000,\"request_text_token\":500000,\"response_text_token\":0,"
+	    "\"cache_read_text_input_token\":2000000,\"cache_write_text_input_token\":4000000,"
+	    "\"request_image_token\":1000000,\"response_image_token\":1000000}";
+
+	is_i64(cost_times(p, text, u), 40 * 15000 + 60 * 5000 + 100 * 10000 + 10 * 1000 + 10 * 15000,
+	    "a model without prices of pictures: request_token");
+	p.p[AG_PI_IMAGE_IN] = PER_M(8000), p.p[AG_PI_IMAGE_OUT] = PER_M(32000);
+	is_i64(cost_times(p, text, u), 40 * 2500 + 60 * 8000 + 90 * 32000 + 10 * 2000 + 10 * 20000,
+	    "one with them: the kinds of text");
+	is_i64(cost_times(p, "{\"request_token\":2000000}", u), 40 * 10000 + 60 * 8000 + 10 * 10000 + 90 * 32000 +
+	    10 * 1000 + 10 * 10000, "text that is not said is request_token");
+}
+
+static void
+units_pay_the_multiple_of_their_unit(void)
+{
+	static const struct { const char *word, *kind; } rows[] = { { "image", "image.default" },
+		{ "pixel", "image.default" }, { "second", "additional_units.second" },
+		{ "character", "additional_units.character" }, { "search_unit", "additional_units.search_unit" },
+		{ "page", "default" } };
+	struct ag_cat_price p = row(NONE, NONE, NONE);
+	char json[100];
+
+	p.p[AG_PI_UNIT] = INT64_C(40000000);
+	for (size_t i = 0; i < AG_ARRAY_LEN(rows); i++) {
+		struct ag_price_multiples m;
+
+		p.unit = ag_price_unit_find(ag_str(rows[i].word));
+		snprintf(json, sizeof(json), "{\"%s\":250000,\"request_token\":9000000}", rows[i].kind);
+		m = times(json);
+		is_i64(cost_times(p, json, (struct ag_usage){ .units = 3 }), 30000, rows[i].word);
+		is_i64(ag_price_item_pusd(&p, &m, AG_PI_UNIT), 10000000, "what it is held at");
+	}
+}
+
+static void
+what_the_database_cannot_hold_is_refused(void)
+{
+	static const char *const bad[] = { "", "[]", "{\"default\":-1}", "{\"default\":1000000001}",
+		"{\"default\":1.5}", "{\"default\":\"1\"}", "{\"tokens\":1}", "{\"default\":1", "{\"default\":null}" };
+	struct ag_price_multiples m;
+
+	ag_price_multiples_none(&m);
+	for (size_t i = 0; i < AG_ARRAY_LEN(bad); i++)
+		ok(ag_price_multiples_read(ag_str(bad[i]), &m) < 0 && m.ppm[AG_PK_DEFAULT] == AG_PPM_NONE, "\"%s\"",
+		    bad[i]);
 }
 
 static void
@@ -313,6 +432,15 @@ random_row(void)
 	return p;
 }
 
+/* NULL as often as not. */
+static const struct ag_price_multiples *
+random_multiples(struct ag_price_multiples *out)
+{
+	for (int i = 0; i < AG_PK_COUNT; i++)
+		out->ppm[i] = rnd(2) ? AG_PPM_NONE : (uint32_t)rnd(rnd(2) ? 3000000 : AG_PPM_MAX + 1);
+	return rnd(2) ? out : NULL;
+}
+
 static uint64_t
 part(uint64_t *rest)
 {
@@ -342,6 +470,9 @@ random_usage(uint64_t input, uint64_t output, enum ag_service_tier reported, uin
 	u.input_fresh = rest;
 	u.input_audio = part(&rest);
 	u.input_image = part(&rest);
+	u.cache_read_audio = rnd(u.cache_read + 1);
+	u.accepted_prediction = rnd(out + 1);
+	u.rejected_prediction = rnd(out + 1);
 	return u;
 }
 
@@ -358,8 +489,10 @@ no_usage_within_its_totals_costs_more_than_the_bound(void)
 		uint64_t input = rnd(3000), output = rnd(3000);
 		uint32_t searches = (uint32_t)rnd(4);
 		struct ag_usage u = random_usage(input, output, got, searches);
-		struct ag_price_bound b = ag_price_bound(&p, input, ask, searches);
-		int64_t most = ag_price_bound_nusd(&b, input, output), is = ag_price_cost_nusd(&p, &u);
+		struct ag_price_multiples said;
+		const struct ag_price_multiples *m = random_multiples(&said);
+		struct ag_price_bound b = ag_price_bound(&p, m, input, ask, searches);
+		int64_t most = ag_price_bound_nusd(&b, input, output), is = ag_price_cost_nusd(&p, m, &u);
 
 		if (is <= most)
 			continue;
@@ -380,9 +513,9 @@ a_request_that_could_fall_out_of_the_tier_is_bounded_by_the_dearer_side(void)
 	p.p[AG_PI_T_IN] = PER_M(5000);
 	p.p[AG_PI_T_OUT] = PER_M(5000);
 	p.tier_gt = 100;
-	b = ag_price_bound(&p, 200, AG_TIER_STANDARD, 1);
+	b = ag_price_bound(&p, NULL, 200, AG_TIER_STANDARD, 1);
 	is_i64(ag_price_bound_nusd(&b, 200, 0), 2000000, "the base price is dearer");
-	b = ag_price_bound(&p, 200, AG_TIER_FLEX, 1);
+	b = ag_price_bound(&p, NULL, 200, AG_TIER_FLEX, 1);
 	is_i64(ag_price_bound_nusd(&b, 200, 0), 2000000, "and flex may turn out to be standard, short");
 }
 
@@ -394,7 +527,7 @@ fit_is_the_most_that_the_room_pays_for(void)
 	for (int i = 0; i < 200000; i++) {
 		struct ag_cat_price p = random_row();
 		uint64_t input = rnd(3000), n;
-		struct ag_price_bound b = ag_price_bound(&p, input, AG_TIER_STANDARD, 1);
+		struct ag_price_bound b = ag_price_bound(&p, NULL, input, AG_TIER_STANDARD, 1);
 		int64_t room = (int64_t)rnd(rnd(2) ? 1000 : 100000000);
 
 		n = ag_price_bound_fit(&b, input, room);
@@ -417,6 +550,11 @@ main(void)
 	a_service_tier_of_a_long_request_multiplies_the_long_price();
 	reasoning_is_paid_once_at_its_price_or_that_of_output();
 	an_integration_pays_a_multiple_of_the_list();
+	each_kind_pays_its_own_multiple();
+	a_kind_that_is_not_said_goes_with_its_price();
+	text_is_told_from_pictures_where_both_have_prices();
+	units_pay_the_multiple_of_their_unit();
+	what_the_database_cannot_hold_is_refused();
 	a_sum_is_rounded_up_once();
 	no_usage_within_its_totals_costs_more_than_the_bound();
 	a_request_that_could_fall_out_of_the_tier_is_bounded_by_the_dearer_side();

@@ -21,15 +21,15 @@ record_of(size_t metadata_bytes, int64_t key_id)
 	return (const void *)out;
 }
 
-/* What an earlier program left: without config_id. */
+/* What an earlier program left: without price_adjustment_id, before 2 without config_id. */
 static size_t
-make_version_1(uint8_t *out, size_t n)
+make_version(uint16_t version, uint8_t *out, size_t n)
 {
 	struct ag_record *rec = (void *)out;
-	size_t fixed = ag_record_fixed_bytes(1);
+	size_t fixed = ag_record_fixed_bytes(version);
 
 	memmove(out + fixed, out + sizeof(*rec), n - sizeof(*rec));
-	rec->version = 1;
+	rec->version = version;
 	rec->len = (uint32_t)(n - (sizeof(*rec) - fixed));
 	ag_record_seal(rec);
 	return rec->len;
@@ -38,17 +38,23 @@ make_version_1(uint8_t *out, size_t n)
 static void
 a_record_of_the_version_before_is_read(void)
 {
-	uint8_t out[AG_RECORD_MAX] AG_ALIGNED(8);
-	struct ag_record fixed = { .key_id = 5, .price_ppm = 7, .config_id = 9 }, *rec = (void *)out;
+	uint8_t out[AG_RECORD_MAX] AG_ALIGNED(8), second[AG_RECORD_MAX] AG_ALIGNED(8);
+	struct ag_record fixed = { .key_id = 5, .price_ppm = 7, .config_id = 9, .price_adjustment_id = 11 };
+	struct ag_record *rec = (void *)out, *of_2 = (void *)second;
 	struct ag_charge charges[2] = { { .meter_id = 1, .amount = 10 }, { .meter_id = 2, .amount = 20 } };
 	struct ag_str strs[AG_RS_COUNT] = {
 		[AG_RS_REQUESTED_MODEL] = AG_STR("gpt"), [AG_RS_METADATA] = AG_STR("{\"a\":\"b\"}") };
 	size_t n = ag_record_build(&fixed, charges, 2, strs, out, sizeof(out));
 
 	is_i64(ag_record_config_id(rec), 9, "now it has a config");
-	n = make_version_1(out, n);
+	is_i64(ag_record_price_adjustment_id(rec), 11, "and multiples of its price");
+	memcpy(second, out, n);
+	ok(ag_record_is_valid(of_2, make_version(2, second, n)), "version 2 is valid as it stands");
+	ok(ag_record_config_id(of_2) == 9 && ag_record_price_adjustment_id(of_2) == 0, "without multiples");
+	is_i64(ag_record_charges(of_2)[1].amount, 20, "its charges");
+	n = make_version(1, out, n);
 	ok(ag_record_is_valid(rec, n) && rec->price_ppm == 7, "version 1 is valid as it stands");
-	is_i64(ag_record_config_id(rec), 0, "without a config");
+	ok(ag_record_config_id(rec) == 0 && ag_record_price_adjustment_id(rec) == 0, "without either");
 	is_i64(ag_record_charges(rec)[1].amount, 20, "its charges");
 	ok(ag_str_eq(ag_record_string(rec, AG_RS_REQUESTED_MODEL), AG_STR("gpt")) &&
 	    ag_str_eq(ag_record_string(rec, AG_RS_METADATA), AG_STR("{\"a\":\"b\"}")), "its strings");

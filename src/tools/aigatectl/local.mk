@@ -37,7 +37,7 @@ aigatectl_SOURCES = \
 	src/tools/aigatectl/workspace.c \
 	src/tools/aigatectl/yaml.c
 # libflusher: the journal is read and stored by the flusher's own code.
-aigatectl_LDADD = src/conf/libconf.a src/policy/libpolicy.a src/flusher/libflusher.a \
+aigatectl_LDADD = src/conf/libconf.a src/policy/libpolicy.a src/http/libhttp.a src/flusher/libflusher.a \
 	src/shm/libshm.a \
 	src/base/libbase.a $(EVENT_LIBS) $(CURL_LIBS) $(JSONC_LIBS) $(PQ_LIBS) $(SSL_LIBS) $(YAML_LIBS)
 pricesdir = $(pkgdatadir)/data

@@ -31,7 +31,7 @@ static const struct ctl_noun nouns[] = {
 	{ .name = "integration", .plural = "integrations", .path = "/v1/integrations", .list = "data",
 	  .identity = "slug", .handle = "slug", .verbs = CTL_VERBS, .is_short = true,
 	  .members = "slug name ai_provider_id description workspace_id key configurations secret_mappings"
-	             " allow_all_models models global_workspace_access workspaces",
+	             " pricing_adjustments allow_all_models models global_workspace_access workspaces",
 	  .fixed = "slug ai_provider_id workspace_id",
 	  .secrets = "key",
 	  .subs = "allow_all_models models global_workspace_access workspaces",

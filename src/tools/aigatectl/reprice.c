@@ -1,4 +1,5 @@
-/* reprice.c - reprice: what ledger rows should have cost by the prices that stand now.
+/* reprice.c - reprice: what ledger rows should have cost by the prices that stand now, at the multiples
+ * that counted then.
  *
  * A row's price is the newest one of the same integration, family and model whose date is not after
  * the row, entered whenever; --price names another.  History stays: the difference to cost_nusd
@@ -10,11 +11,12 @@
 
 #include "base/num.h"
 #include "policy/price.h"
+#include "policy/price_kinds.h"
 #include "tools/aigatectl/ctl.h"
 
 #define FETCH_ROWS "5000"
 
-/* Prices are selected as p.id, figures in the order of enum ag_price_item, tier_gt, tier_is_ge. */
+/* Prices are selected as p.id, figures in the order of enum ag_price_item, tier_gt, tier_is_ge, unit. */
 #define FIGURES(p)                                                                              \
 	p ".in_pusd," p ".cached_in_pusd," p ".cache_w_5m_pusd," p ".cache_w_1h_pusd," p ".out_pusd," \
 	p ".reasoning_pusd," p ".audio_in_pusd," p ".audio_out_pusd," p ".image_in_pusd,"            \
@@ -22,12 +24,12 @@
 	p ".t_out_pusd," p ".batch_in_pusd," p ".batch_cached_in_pusd," p ".batch_out_pusd,"         \
 	p ".flex_in_pusd," p ".flex_cached_in_pusd," p ".flex_out_pusd," p ".prio_in_pusd,"          \
 	p ".prio_cached_in_pusd," p ".prio_out_pusd," p ".unit_pusd," p ".search_pusd,"              \
-	p ".request_pusd," p ".tier_gt," p ".tier_is_ge::int"
-#define PRICE_COLUMNS (AG_PI_COUNT + 3) /* id before, tier_gt and tier_is_ge behind */
+	p ".request_pusd," p ".tier_gt," p ".tier_is_ge::int," p ".unit"
+#define PRICE_COLUMNS (AG_PI_COUNT + 4) /* id before; tier_gt, tier_is_ge and unit behind */
 
 enum { /* columns of the cursor before the prices */
 	COL_BOOT, COL_WORKER, COL_SEQ, COL_RECEIVED, COL_REQUEST, COL_ORG, COL_WORKSPACE, COL_KEY,
-	COL_FAMILY, COL_MODEL, COL_COST, COL_ADJUSTED, COL_PPM, COL_TIER, COL_USAGE,
+	COL_FAMILY, COL_MODEL, COL_COST, COL_ADJUSTED, COL_PPM, COL_KINDS, COL_TIER, COL_USAGE,
 	COL_OLD_PRICE = COL_USAGE + 17,
 	COL_NEW_PRICE = COL_OLD_PRICE + PRICE_COLUMNS
 };
@@ -38,13 +40,14 @@ static const char sql_cursor[] =
 	" l.request_id, l.organisation_id, l.workspace_id, l.api_key_id, l.family,"
 	" coalesce(nullif(l.served_model, ''), l.requested_model), l.cost_nusd,"
 	" coalesce((SELECT sum(a.delta_nusd) FROM aigate.ledger_adjustment a WHERE a.boot_id = l.boot_id"
-	"  AND a.worker = l.worker AND a.seq = l.seq), 0), l.price_ppm,"
+	"  AND a.worker = l.worker AND a.seq = l.seq), 0), l.price_ppm, x.multiples,"
 	" array_position(array['standard','batch','flex','priority','provisioned','fast'], l.service_tier) - 1,"
 	" l.input_fresh, l.cache_read, l.cache_write_5m, l.cache_write_1h, l.input_audio, l.input_image,"
 	" l.cache_read_audio, l.output_total, l.reasoning, l.output_audio, l.output_image,"
 	" l.accepted_prediction, l.rejected_prediction, l.web_searches, l.units, l.geo_num, l.geo_den,"
 	" o.id, " FIGURES("o") ", n.id, " FIGURES("n")
 	" FROM aigate.ledger l LEFT JOIN aigate.price o ON o.id = l.price_id"
+	" LEFT JOIN aigate.price_adjustment x ON x.id = l.price_adjustment_id"
 	" LEFT JOIN LATERAL (SELECT * FROM aigate.price p WHERE CASE WHEN $4::bigint IS NOT NULL"
 	"  THEN p.id = $4::bigint ELSE coalesce(p.integration_id, 0) = coalesce(o.integration_id, 0)"
 	"  AND p.family = coalesce(o.family, l.family)"
@@ -80,9 +83,21 @@ cell(const PGresult *res, int row, int column, int64_t none)
 	return v;
 }
 
+/* By what the row's price was multiplied; NULL nothing. */
+static const struct ag_price_multiples *
+read_multiples(const PGresult *res, int row, struct ag_price_multiples *out)
+{
+	ag_price_multiples_none(out);
+	if (!PQgetisnull(res, row, COL_KINDS) &&
+	    ag_price_multiples_read(ag_str(PQgetvalue(res, row, COL_KINDS)), out) == 0)
+		return out;
+	out->ppm[AG_PK_DEFAULT] = (uint32_t)cell(res, row, COL_PPM, 0);
+	return out->ppm[AG_PK_DEFAULT] > 0 ? out : NULL;
+}
+
 /* False when there is none. */
 static bool
-read_price(const PGresult *res, int row, int column, uint32_t ppm, struct ag_cat_price *out)
+read_price(const PGresult *res, int row, int column, struct ag_cat_price *out)
 {
 	struct ag_cat_price p = { .id = cell(res, row, column, 0) };
 
@@ -90,10 +105,8 @@ read_price(const PGresult *res, int row, int column, uint32_t ppm, struct ag_cat
 		p.p[i] = cell(res, row, column + 1 + i, -1);
 	p.tier_gt = cell(res, row, column + 1 + AG_PI_COUNT, 0);
 	p.tier_is_ge = cell(res, row, column + 2 + AG_PI_COUNT, 0) != 0;
-	if (ppm)
-		ag_price_scale(&p, ppm, out);
-	else
-		*out = p;
+	p.unit = ag_price_unit_find(ag_str(PQgetvalue(res, row, column + 3 + AG_PI_COUNT)));
+	*out = p;
 	return p.id > 0;
 }
 
@@ -138,22 +151,23 @@ put_adjustment(struct reprice *r, const PGresult *res, int row, int64_t delta)
 static enum ctl_exit
 reprice_row(struct reprice *r, const PGresult *res, int row)
 {
-	uint32_t ppm = (uint32_t)cell(res, row, COL_PPM, 0);
+	struct ag_price_multiples said;
+	const struct ag_price_multiples *multiples = read_multiples(res, row, &said);
 	int64_t stands = cell(res, row, COL_COST, 0), earlier = cell(res, row, COL_ADJUSTED, 0), now;
 	struct ag_usage u = read_usage(res, row);
 	struct ag_cat_price price;
 
 	r->rows++;
-	if (read_price(res, row, COL_OLD_PRICE, ppm, &price) &&
-	    ag_price_cost_nusd(&price, &u) != stands) {
+	if (read_price(res, row, COL_OLD_PRICE, &price) &&
+	    ag_price_cost_nusd(&price, multiples, &u) != stands) {
 		r->unexplained++;
 		return CTL_OK;
 	}
-	if (!read_price(res, row, COL_NEW_PRICE, ppm, &price)) {
+	if (!read_price(res, row, COL_NEW_PRICE, &price)) {
 		r->unpriced++;
 		return CTL_OK;
 	}
-	now = ag_price_cost_nusd(&price, &u);
+	now = ag_price_cost_nusd(&price, multiples, &u);
 	r->before_nusd += stands + earlier;
 	r->after_nusd += now;
 	if (now == stands + earlier)
