@@ -162,9 +162,13 @@ int ag_integration_archive(struct ag_call *c, int64_t id) AG_MUST_CHECK;
  * (which a credential among them leaves); granted to the workspace it belongs to. */
 int ag_integration_own(struct ag_call *c, int64_t workspace_id, const char *name,
     struct json_object *settings, int64_t *out_id, int64_t *out_grant_id) AG_MUST_CHECK;
-/* Another name (NULL: the same), and the body's key when it has one. */
-int ag_integration_rekey(struct ag_call *c, int64_t id, const char *uuid,
-    const char *name) AG_MUST_CHECK;
+/* The integration as it stands, for people and for what follows; the caller's. */
+int ag_integration_read(struct ag_call *c, int64_t id, struct json_object **out) AG_MUST_CHECK;
+/* What a change of a virtual key makes of its integration: another name (NULL: the same), the body's key when
+ * it has one, and these settings, all of them (NULL: the same; a credential leaves them).  before: as it
+ * stands.  A credential is led nowhere else unless it is given again. */
+int ag_integration_change_own(struct ag_call *c, int64_t id, struct json_object *before, const char *name,
+    struct json_object *settings) AG_MUST_CHECK;
 
 /* Letters, digits, _ and - of the name, or `otherwise`, and six random digits. */
 #define AG_SLUG_MADE_LEN 48

@@ -307,6 +307,19 @@ take_aws(struct ag_call *c, struct integration_body *b, const char *family, bool
 	return 0;
 }
 
+/* id: what the caller calls the family. */
+static int
+family_fits(struct ag_call *c, const char *family, const char *id, const struct integration_body *b)
+{
+	struct ag_family_needs needs = { 0 };
+	const char *name;
+
+	(void)ag_family_find(ag_str(family), &needs, &name);
+	if (needs.custom_host && !b->custom_host)
+		return ag_call_invalid(c, "custom_host: is required for %s", id);
+	return ag_configurations_fit(c, family, b->configurations, b->custom_host);
+}
+
 static int
 check_family(struct ag_call *c, const char *member, struct integration_body *b)
 {
@@ -327,12 +340,10 @@ check_family(struct ag_call *c, const char *member, struct integration_body *b)
 	}
 	if (take_aws(c, b, b->family, true) < 0)
 		return -1;
-	if (needs.custom_host && !b->custom_host)
-		return ag_call_invalid(c, "custom_host: is required for %s", id);
 	if (needs.key && ag_configurations_need_key(b->family, b->configurations) &&
 	    !b->custom_host && (!b->key || !*b->key) && !(b->map && b->map->is_set))
 		return ag_call_invalid(c, "key: is required for %s", id);
-	return ag_configurations_fit(c, b->family, b->configurations, b->custom_host);
+	return family_fits(c, b->family, id, b);
 }
 
 /* A key that is kept elsewhere takes the place of one given. */
@@ -624,6 +635,14 @@ ag_integration_delete(struct ag_call *c)
 
 /* ---- of virtual keys ---- */
 
+static const char *
+json_text(struct json_object *o, const char *name)
+{
+	struct json_object *v = NULL;
+
+	return json_object_object_get_ex(o, name, &v) && v ? json_object_get_string(v) : "";
+}
+
 int
 ag_integration_own(struct ag_call *c, int64_t workspace_id, const char *name,
     struct json_object *settings, int64_t *out_id, int64_t *out_grant_id)
@@ -658,13 +677,28 @@ ag_integration_own(struct ag_call *c, int64_t workspace_id, const char *name,
 }
 
 int
-ag_integration_rekey(struct ag_call *c, int64_t id, const char *uuid, const char *name)
+ag_integration_read(struct ag_call *c, int64_t id, struct json_object **out)
+{
+	return read_detail(c, id, out);
+}
+
+int
+ag_integration_change_own(struct ag_call *c, int64_t id, struct json_object *before, const char *name,
+    struct json_object *settings)
 {
 	struct ag_integration_ref ref = { .id = id };
-	struct integration_body b = { .name = name };
+	struct integration_body b = { .name = name, .configurations = settings };
+	const struct ag_secret_map none = { 0 };
+	const char *family = json_text(before, "ai_provider_id");
+	int rc = -1;
 
-	if (ag_field_text(c, c->body, "key", KEY_MAX_BYTES, &b.key) == AG_FIELD_BAD)
-		return -1;
-	ag_str_copy(ag_str(uuid), ref.uuid, sizeof(ref.uuid));
-	return update_row(c, &b, &ref);
+	ag_str_copy(ag_str(json_text(before, "id")), ref.uuid, sizeof(ref.uuid));
+	if (ag_credential_take(c, family, before) == 0 &&
+	    ag_field_text(c, c->body, "key", KEY_MAX_BYTES, &b.key) != AG_FIELD_BAD &&
+	    (!settings || check_configurations(c, settings, &b.custom_host) == 0) &&
+	    take_aws(c, &b, family, false) == 0 && (!settings || family_fits(c, family, family, &b) == 0) &&
+	    ag_destination_keep(c, before, settings, b.key && *b.key, &none) == 0)
+		rc = update_row(c, &b, &ref);
+	body_fini(&b);
+	return rc;
 }

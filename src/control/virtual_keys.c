@@ -26,11 +26,7 @@ static const struct {
 	{ "workersAiAccountId", "workers-ai", "workers_ai_account_id" },
 };
 
-/* Said when it is made, once and for all. */
-static const char *const unserved_later[] = { "apiVersion", "resourceName", "deploymentName",
-	"deploymentConfig", "awsAccessKeyId", "awsSecretAccessKey", "awsRegion", "vertexProjectId",
-	"vertexRegion", "workersAiAccountId", "custom_host", "secret_mappings", NULL };
-static const char *const unserved[] = { "secret_mappings", NULL };
+static const char *const unserved[] = { "secret_mappings", "configurations", NULL };
 
 void
 ag_virtual_key_list(struct ag_call *c)
@@ -116,11 +112,24 @@ deployment_new(struct json_object *said)
 	return one;
 }
 
+/* What a change does not say of the one deployment that stands. */
+static void
+complete(struct json_object *one, struct json_object *standing)
+{
+	static const char *const members[] = { "azure_deployment_name", "azure_api_version", "alias" };
+
+	if (!json_object_is_type(standing, json_type_array) || json_object_array_length(standing) != 1)
+		return;
+	for (size_t i = 0; i < AG_ARRAY_LEN(members); i++)
+		if (!member(one, members[i]))
+			put(one, members[i], member(json_object_array_get_idx(standing, 0), members[i]));
+}
+
 /* One deployment beside the key, or a list of them. */
 static int
 add_deployments(struct ag_call *c, struct json_object *conf)
 {
-	struct json_object *said = member(c->body, "deploymentConfig"), *list;
+	struct json_object *said = member(c->body, "deploymentConfig"), *list, *one;
 	bool has_one = member(c->body, "deploymentName") || member(c->body, "apiVersion");
 
 	if (!said && !has_one)
@@ -133,11 +142,46 @@ add_deployments(struct ag_call *c, struct json_object *conf)
 	for (size_t i = 0; said && i < json_object_array_length(said); i++)
 		json_object_array_add(list, deployment_new(json_object_array_get_idx(said, i)));
 	if (has_one) {
-		json_object_array_add(list, deployment_new(c->body));
-		json_object_object_add(json_object_array_get_idx(list, 0), "is_default", json_object_new_boolean(true));
+		one = deployment_new(c->body);
+		complete(one, member(conf, "azure_deployment_config"));
+		json_object_object_add(one, "is_default", json_object_new_boolean(true));
+		json_object_array_add(list, one);
 	}
 	json_object_object_add(conf, "azure_deployment_config", list);
 	return 0;
+}
+
+static void
+put_unless_said(struct json_object *conf, const char *name, const char *value)
+{
+	if (!member(conf, name))
+		json_object_object_add(conf, name, json_object_new_string(value));
+}
+
+/* Lays what the body says over conf; null takes away. */
+static int
+take_settings(struct ag_call *c, const char *family, struct json_object *conf)
+{
+	for (size_t i = 0; i < AG_ARRAY_LEN(settings); i++) {
+		struct json_object *value = NULL;
+
+		if (!json_object_object_get_ex(c->body, settings[i].member, &value))
+			continue;
+		if (value && strcmp(settings[i].family, family) != 0)
+			return ag_call_invalid(c, "%s: is a setting of %s, not of %s", settings[i].member,
+			    settings[i].family, family);
+		if (!value && settings[i].setting)
+			json_object_object_del(conf, settings[i].setting);
+		if (settings[i].setting)
+			put(conf, settings[i].setting, value);
+	}
+	if (strcmp(family, "azure-openai") == 0)
+		put_unless_said(conf, "azure_auth_mode", "default");
+	if (member(conf, "aws_access_key_id"))
+		put_unless_said(conf, "aws_auth_type", "accessKey");
+	if (member(conf, "vertex_project_id"))
+		put_unless_said(conf, "vertex_auth_type", "basic");
+	return add_deployments(c, conf);
 }
 
 static int
@@ -150,32 +194,15 @@ read_settings(struct ag_call *c, struct json_object *conf)
 		return -1;
 	if (!provider || ag_family_find(ag_str(provider), &needs, &family) != AG_FAMILY_SPOKEN)
 		return 0; /* which is told soon enough */
-	for (size_t i = 0; i < AG_ARRAY_LEN(settings); i++) {
-		struct json_object *value = member(c->body, settings[i].member);
-
-		if (!value)
-			continue;
-		if (strcmp(settings[i].family, family) != 0)
-			return ag_call_invalid(c, "%s: is a setting of %s, not of %s", settings[i].member,
-			    settings[i].family, family);
-		if (settings[i].setting)
-			put(conf, settings[i].setting, value);
-	}
-	if (strcmp(family, "azure-openai") == 0)
-		json_object_object_add(conf, "azure_auth_mode", json_object_new_string("default"));
-	if (member(conf, "aws_access_key_id"))
-		json_object_object_add(conf, "aws_auth_type", json_object_new_string("accessKey"));
-	if (member(conf, "vertex_project_id"))
-		json_object_object_add(conf, "vertex_auth_type", json_object_new_string("basic"));
-	return add_deployments(c, conf);
+	return take_settings(c, family, conf);
 }
 
 /* ---- making, changing, deleting ---- */
 
 static int
-body_read(struct ag_call *c, const char *const *refused, struct ag_provider_body *b)
+body_read(struct ag_call *c, struct ag_provider_body *b)
 {
-	if (ag_field_refuse(c, c->body, refused, "") < 0)
+	if (ag_field_refuse(c, c->body, unserved, "") < 0)
 		return -1;
 	return ag_provider_body_read(c, b);
 }
@@ -188,7 +215,7 @@ ag_virtual_key_create(struct ag_call *c)
 	struct json_object *after = NULL, *conf;
 	int64_t workspace_id, grant_id = 0;
 
-	if (body_read(c, unserved, &b) < 0 || ag_provider_workspace(c, &workspace_id) < 0) {
+	if (body_read(c, &b) < 0 || ag_provider_workspace(c, &workspace_id) < 0) {
 		ag_provider_body_fini(&b);
 		return;
 	}
@@ -207,16 +234,86 @@ ag_virtual_key_create(struct ag_call *c)
 	ag_provider_body_fini(&b);
 }
 
-static int
-change_credential(struct ag_call *c, const struct ag_provider_ref *ref, const char *name)
+/* The first member of the body that is one of the integration's; NULL: none. */
+static const char *
+said_of_integration(struct ag_call *c)
 {
-	struct json_object *key = NULL;
+	if (c->body && json_object_object_get_ex(c->body, "custom_host", NULL))
+		return "custom_host";
+	for (size_t i = 0; c->body && i < AG_ARRAY_LEN(settings); i++)
+		if (json_object_object_get_ex(c->body, settings[i].member, NULL))
+			return settings[i].member;
+	return NULL;
+}
+
+/* "" takes the custom host away, as null does. */
+static void
+take_host(struct ag_call *c, struct json_object *conf)
+{
+	struct json_object *host = NULL;
+
+	if (!json_object_object_get_ex(c->body, "custom_host", &host))
+		return;
+	json_object_object_del(conf, "custom_host");
+	if (host && !(json_object_is_type(host, json_type_string) && json_object_get_string_len(host) == 0))
+		put(conf, "custom_host", host);
+}
+
+/* The family is that of the credential. */
+static int
+check_provider(struct ag_call *c, const char *family)
+{
+	struct ag_family_needs needs;
+	const char *said = NULL, *name = NULL;
+
+	if (ag_field_text(c, c->body, "provider", 64, &said) == AG_FIELD_BAD)
+		return -1;
+	if (said && (ag_family_find(ag_str(said), &needs, &name) != AG_FAMILY_SPOKEN || strcmp(name, family) != 0))
+		return ag_call_invalid(c, "provider: is %s and stays so: make another virtual key", family);
+	return 0;
+}
+
+static int
+change_own(struct ag_call *c, const struct ag_provider_ref *ref, const char *name, bool has_settings)
+{
+	struct json_object *before = NULL, *conf = NULL;
+	const char *family;
+	int rc = ag_integration_read(c, ref->integration_id, &before);
+
+	if (rc == 0) {
+		family = json_object_get_string(member(before, "ai_provider_id"));
+		rc = check_provider(c, family);
+	}
+	if (rc == 0 && has_settings) {
+		conf = json_tokener_parse(json_object_to_json_string(member(before, "configurations")));
+		if (!json_object_is_type(conf, json_type_object)) {
+			json_object_put(conf);
+			conf = json_object_new_object();
+		}
+		take_host(c, conf);
+		rc = take_settings(c, family, conf);
+	}
+	if (rc == 0)
+		rc = ag_integration_change_own(c, ref->integration_id, before, name, conf);
+	json_object_put(conf);
+	json_object_put(before);
+	return rc;
+}
+
+/* What of the body is its integration's. */
+static int
+change_integration(struct ag_call *c, const struct ag_provider_ref *ref, const char *name)
+{
+	const char *setting = said_of_integration(c);
 
 	if (ref->owns_integration)
-		return ag_integration_rekey(c, ref->integration_id, ref->integration_uuid, name);
-	if (c->body && json_object_object_get_ex(c->body, "key", &key) && key)
+		return change_own(c, ref, name, setting != NULL);
+	if (c->body && member(c->body, "key"))
 		return ag_call_invalid(c, "key: the credential is that of integration \"%s\"; "
 		    "change it there", ref->integration_slug);
+	if (setting && member(c->body, setting))
+		return ag_call_invalid(c, "%s: the settings are those of integration \"%s\"; change them there",
+		    setting, ref->integration_slug);
 	return 0;
 }
 
@@ -228,10 +325,10 @@ ag_virtual_key_update(struct ag_call *c)
 	struct ag_provider_ref ref;
 	int64_t workspace_id;
 
-	if (body_read(c, unserved_later, &b) == 0 && workspace_of_slug(c, &workspace_id) == 0 &&
+	if (body_read(c, &b) == 0 && workspace_of_slug(c, &workspace_id) == 0 &&
 	    ag_provider_lock(c, workspace_id, c->arg[0], &ref) == 0 &&
 	    ag_provider_read(c, workspace_id, ref.uuid, &before) == 0 && ag_call_match(c, before) == 0 &&
-	    change_credential(c, &ref, b.name) == 0 && ag_provider_change(c, &ref, &b) == 0 &&
+	    change_integration(c, &ref, b.name) == 0 && ag_provider_change(c, &ref, &b) == 0 &&
 	    ag_provider_read(c, workspace_id, ref.uuid, &after) == 0 &&
 	    ag_call_audit(c, "update", "provider", ref.uuid, before, after) == 0 &&
 	    ag_publish_catalog(c) == 0 && ag_call_commit(c) == 0) {

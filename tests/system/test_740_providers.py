@@ -222,8 +222,9 @@ def test_a_virtual_key_lives_from_create_to_delete(gateway, mock, shop):
     assert "Bearer sk-another-one" in mock.last()["head"]
     assert gateway.admin("GET", "/virtual-keys/mine")["name"] == "Renamed"
     refused(gateway.admin_ask("PUT", "/virtual-keys/mock", {"key": "sk-x"}), 400, "integration")
-    refused(gateway.admin_ask("PUT", "/virtual-keys/mine", {"custom_host": "http://elsewhere.example"}), 400,
-            "custom_host")
+    refused(gateway.admin_ask("PUT", "/virtual-keys/mock", {"custom_host": "http://elsewhere.example"}), 400,
+            "custom_host", "integration")
+    refused(gateway.admin_ask("PUT", "/virtual-keys/mine", {"provider": "anthropic"}), 400, "provider")
 
     gateway.admin("DELETE", "/virtual-keys/mine")
     assert ask(gateway, key, "mine").status == 400
@@ -259,8 +260,75 @@ def test_a_virtual_key_of_a_cloud_is_an_integration_with_its_settings(gateway, m
     assert (seen["ai_provider_id"], seen["configurations"]) == (provider, settings) and seen["masked_key"]
     told = gateway.sql("SELECT string_agg(t::text, '') FROM aigate.audit_log t")
     assert "a-secret-of-aws" not in told and "a-secret-of-aws" not in str(seen)
-    for name in set(said) - {"key"}:
-        refused(gateway.admin_ask("PUT", "/virtual-keys/cloud", {name: said[name]}), 400, name)
+
+
+# What a change says, and what becomes of the settings; what leads elsewhere brings the credential again.
+MOVED = {
+    "azure-openai": (
+        {"resourceName": "elsewhere"}, {"key": "k2"}, {"azure_resource_name": "elsewhere"},
+        {"deploymentName": "other"}, {"azure_deployment_config": [
+            {"azure_deployment_name": "other", "azure_api_version": "2024-10-21", "is_default": True}]}),
+    "bedrock": (
+        {"awsRegion": "us-east-1"}, {"awsAccessKeyId": "AKIDEXAMPLE", "awsSecretAccessKey": "another-secret"},
+        {"aws_region": "us-east-1"},
+        {"awsAccessKeyId": "AKIDOTHER", "awsSecretAccessKey": "a-third-secret"}, {}),
+    "vertex-ai": (
+        {"vertexRegion": "us-east1"}, {"key": "token2"}, {"vertex_region": "us-east1"}, {"key": "token3"}, {}),
+}
+
+
+@pytest.mark.parametrize("provider", MOVED)
+def test_a_change_of_a_cloud_key_leads_no_credential_elsewhere(gateway, mock, shop, provider):
+    workspace, _ = shop
+    said, settings = CLOUDS[provider]
+    moved, credential, moves, other, others = MOVED[provider]
+    gateway.admin("POST", "/virtual-keys", {"name": "n", "slug": "cloud", "provider": provider,
+                                            "workspace_id": workspace["slug"], **said})
+    slug = gateway.admin("GET", "/virtual-keys/cloud")["integration_id"]
+
+    def stands():
+        one = gateway.admin("GET", f"/integrations/{slug}")
+        return one["configurations"], one["masked_key"], gateway.sql(
+            "SELECT sealed_key FROM aigate.integration WHERE slug = %s", slug)
+    before = stands()
+    refused(gateway.admin_ask("PUT", "/virtual-keys/cloud", moved), 400, "elsewhere", "key again")
+    assert stands() == before
+    refused(gateway.admin_ask("PUT", "/virtual-keys/cloud", {"custom_host": mock_url(mock)}), 400,
+            "custom_host", "key again")
+    refused(gateway.admin_ask("PUT", "/virtual-keys/cloud", {"awsRegion" if provider != "bedrock" else "resourceName":
+                                                             "x"}), 400, "is a setting of")
+    assert stands() == before
+    gateway.admin("PUT", "/virtual-keys/cloud", {**moved, **credential})
+    after = stands()
+    assert after[0] == {**settings, **moves} and after[2] != before[2]
+    gateway.admin("PUT", "/virtual-keys/cloud", other)
+    assert stands()[0] == {**settings, **moves, **others}
+    told = gateway.sql("SELECT string_agg(t::text, '') FROM aigate.audit_log t")
+    assert not any(secret in told for secret in ("another-secret", "a-third-secret", "token2"))
+
+
+def test_a_virtual_key_moves_with_its_credential(gateway, mock_factory, mock, shop):
+    workspace, key = shop
+    make_virtual(gateway, mock, workspace, slug="mine")
+    second = mock_factory()
+    gateway.admin("PUT", "/virtual-keys/mine", {"custom_host": mock_url(second), "key": "sk-for-the-second"})
+    assert ask(gateway, key, "mine").status == 200
+    assert second.stats()["requests"] == 1 and "Bearer sk-for-the-second" in second.last()["head"]
+    gateway.admin("PUT", "/virtual-keys/mine", {"note": "where it was"})
+    assert ask(gateway, key, "mine").status == 200 and second.stats()["requests"] == 2
+
+
+def test_of_several_deployments_a_change_gives_the_list(gateway, shop):
+    workspace, _ = shop
+    rows = [{"deploymentName": n, "apiVersion": "1", "alias": n, "is_default": n == "a"} for n in "ab"]
+    gateway.admin("POST", "/virtual-keys", {"name": "n", "slug": "cloud", "provider": "azure-openai", "key": "k",
+                                            "workspace_id": workspace["slug"], "resourceName": "acme",
+                                            "deploymentConfig": rows})
+    refused(gateway.admin_ask("PUT", "/virtual-keys/cloud", {"apiVersion": "2"}), 400, "azure_deployment_name")
+    gateway.admin("PUT", "/virtual-keys/cloud", {"deploymentConfig": rows[1:]})
+    slug = gateway.admin("GET", "/virtual-keys/cloud")["integration_id"]
+    (one,) = gateway.admin("GET", f"/integrations/{slug}")["configurations"]["azure_deployment_config"]
+    assert one["azure_deployment_name"] == "b"
 
 
 def test_settings_of_a_cloud_that_are_refused(gateway, shop):
