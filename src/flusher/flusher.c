@@ -355,6 +355,20 @@ flusher_on_tick(evutil_socket_t fd, short what, void *arg)
 	flusher_work(f, ag_clock_mono_us());
 }
 
+/* *at_us: when it is due, once a day; earlier where a connection failed. */
+static void
+run_retention(struct ag_flusher *f, struct ag_retention *r, int64_t keep_us, int64_t *at_us)
+{
+	int64_t now_us = ag_clock_mono_us(), again_at_us = ag_retention_again_at_us(r);
+
+	if (again_at_us > 0 && again_at_us < *at_us)
+		*at_us = again_at_us;
+	if (now_us < *at_us || keep_us <= 0 || !ag_store_is_up(f->store) || f->is_leaving)
+		return;
+	*at_us = now_us + AG_US_PER_DAY;
+	ag_retention_run(r, keep_us);
+}
+
 static void
 flusher_on_second(evutil_socket_t fd, short what, void *arg)
 {
@@ -372,16 +386,8 @@ flusher_on_second(evutil_socket_t fd, short what, void *arg)
 		f->partitions_at_us = now_us + AG_US_PER_DAY;
 		ag_store_want_partitions(f->store);
 	}
-	if (now_us >= f->retention_at_us && f->ctx->conf->ledger_retention > 0 &&
-	    ag_store_is_up(f->store) && !f->is_leaving) {
-		f->retention_at_us = now_us + AG_US_PER_DAY;
-		ag_retention_run(f->retention, f->ctx->conf->ledger_retention);
-	}
-	if (now_us >= f->body_retention_at_us && f->ctx->conf->body_retention > 0 &&
-	    ag_store_is_up(f->store) && !f->is_leaving) {
-		f->body_retention_at_us = now_us + AG_US_PER_DAY;
-		ag_retention_run(f->body_retention, f->ctx->conf->body_retention);
-	}
+	run_retention(f, f->retention, f->ctx->conf->ledger_retention, &f->retention_at_us);
+	run_retention(f, f->body_retention, f->ctx->conf->body_retention, &f->body_retention_at_us);
 	ag_store_tick(f->store, now_us);
 	ag_retention_tick(f->retention, now_us);
 	ag_retention_tick(f->body_retention, now_us);

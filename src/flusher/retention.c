@@ -13,6 +13,9 @@
 
 #define PARTS_MAX     64u
 #define PATIENCE_US   (2 * AG_US_PER_HOUR)
+/* 5 s, twice that each time up to some five minutes. */
+#define AGAIN_FIRST_US  (5 * AG_US_PER_SEC)
+#define AGAIN_DOUBLINGS 6
 
 /* A partition is marked, detached, dropped: what a death leaves marked is found again. */
 enum step { STEP_LIST, STEP_MARK, STEP_DETACH, STEP_DROP, STEP_LOCKED };
@@ -45,20 +48,16 @@ struct ag_retention {
 	struct part parts[PARTS_MAX];
 	size_t n, at;
 	unsigned dropped;
+	unsigned cut_off;        /* runs in a row that lost their connection */
+	int64_t again_at_us;     /* monotonic; 0: tomorrow will do */
 	char failed[6], why[256]; /* SQLSTATE and message of the step; "" none */
 };
 
 static void retention_on_io(evutil_socket_t fd, short what, void *arg);
 
 static void
-retention_close(struct ag_retention *r, const char *why)
+retention_end(struct ag_retention *r)
 {
-	if (why) {
-		struct ag_str s = ag_str_trim(ag_str(why));
-
-		ag_warn("could not drop old %ss: %.*s, trying again tomorrow", retained[r->what].called,
-		    (int)strcspn(why, "\n") < (int)s.n ? (int)strcspn(why, "\n") : (int)s.n, s.p);
-	}
 	if (r->dropped)
 		ag_notice("dropped %u %ss past their retention", r->dropped, retained[r->what].called);
 	r->dropped = 0;
@@ -67,6 +66,31 @@ retention_close(struct ag_retention *r, const char *why)
 	r->ev_io = NULL;
 	PQfinish(r->pg);
 	r->pg = NULL;
+}
+
+/* NULL: all is done. */
+static void
+retention_close(struct ag_retention *r, const char *why)
+{
+	if (why)
+		ag_warn("could not drop old %ss: %s, trying again tomorrow", retained[r->what].called, why);
+	r->cut_off = 0;
+	retention_end(r);
+}
+
+/* PostgreSQL went away, or was not there: it may be back any moment. */
+static void
+retention_cut_off(struct ag_retention *r)
+{
+	struct ag_str why = ag_str_trim(ag_str(r->failed[0] ? r->why : r->pg ? PQerrorMessage(r->pg) : "out of memory"));
+	const char *line_end = memchr(why.p, '\n', why.n);
+	int64_t wait_us = AGAIN_FIRST_US << (r->cut_off < AGAIN_DOUBLINGS ? r->cut_off : AGAIN_DOUBLINGS);
+
+	ag_warn("could not drop old %ss: %.*s, trying again in %d s", retained[r->what].called,
+	    (int)(line_end ? line_end - why.p : (ptrdiff_t)why.n), why.p, (int)(wait_us / AG_US_PER_SEC));
+	r->cut_off++;
+	r->again_at_us = ag_clock_mono_us() + wait_us;
+	retention_end(r);
 }
 
 static bool
@@ -116,7 +140,7 @@ retention_send(struct ag_retention *r, enum step step)
 	if (step != STEP_LIST && step != STEP_LOCKED)
 		ok = PQsendQuery(r->pg, sql);
 	if (!ok || PQflush(r->pg) < 0) /* short texts: they fit into the socket */
-		retention_close(r, PQerrorMessage(r->pg));
+		retention_cut_off(r);
 }
 
 static void
@@ -156,11 +180,22 @@ may_not(const struct ag_retention *r)
 	    strcmp(r->failed, "0A000") == 0;
 }
 
+/* Shut down, restarted or ended by hand: its last word before the connection breaks. */
+static bool
+is_going(const struct ag_retention *r)
+{
+	return strncmp(r->failed, "57P", 3) == 0 || strncmp(r->failed, "08", 2) == 0;
+}
+
 static void
 retention_step_done(struct ag_retention *r)
 {
 	if (r->failed[0] && may_not(r) && (r->step == STEP_MARK || r->step == STEP_DETACH)) {
 		retention_send(r, STEP_LOCKED);
+		return;
+	}
+	if (r->failed[0] && is_going(r)) {
+		retention_cut_off(r);
 		return;
 	}
 	if (r->failed[0] && r->step == STEP_LIST) {
@@ -217,7 +252,7 @@ static void
 retention_on_answer(struct ag_retention *r)
 {
 	if (!PQconsumeInput(r->pg)) {
-		retention_close(r, PQerrorMessage(r->pg));
+		retention_cut_off(r);
 		return;
 	}
 	while (r->pg && !PQisBusy(r->pg)) {
@@ -227,7 +262,7 @@ retention_on_answer(struct ag_retention *r)
 			retention_take_result(r, res);
 			PQclear(res);
 		} else if (PQstatus(r->pg) == CONNECTION_BAD) {
-			retention_close(r, PQerrorMessage(r->pg));
+			retention_cut_off(r);
 		} else {
 			retention_step_done(r);
 		}
@@ -254,7 +289,7 @@ retention_on_io(evutil_socket_t fd, short what, void *arg)
 		retention_watch(r, EV_WRITE);
 		break;
 	case PGRES_POLLING_FAILED:
-		retention_close(r, PQerrorMessage(r->pg));
+		retention_cut_off(r);
 		break;
 	case PGRES_POLLING_OK:
 		r->is_connecting = false;
@@ -284,14 +319,22 @@ ag_retention_run(struct ag_retention *r, int64_t keep_us)
 	r->keep_us = keep_us;
 	r->since_us = ag_clock_mono_us();
 	r->is_connecting = true;
+	r->again_at_us = 0;
+	r->failed[0] = r->why[0] = '\0';
 	r->n = r->at = 0;
 	r->pg = PQconnectStartParams(keys, values, 1);
 	if (!r->pg || PQstatus(r->pg) == CONNECTION_BAD) {
-		retention_close(r, r->pg ? PQerrorMessage(r->pg) : "out of memory");
+		retention_cut_off(r);
 		return;
 	}
 	PQsetNoticeProcessor(r->pg, retention_quiet, NULL);
 	retention_watch(r, EV_WRITE);
+}
+
+int64_t
+ag_retention_again_at_us(const struct ag_retention *r)
+{
+	return r->again_at_us;
 }
 
 void

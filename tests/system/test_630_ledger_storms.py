@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import re
 import signal
 import subprocess
 
@@ -221,6 +222,31 @@ def test_retention_drops_under_load_without_a_pause(strict, is_owner):
     wait_until(lambda: strict.sql(f"select to_regclass('aigate.{old}') is null"), "it is dropped")
     assert strict.sql("select count(*) from aigate.ledger") == 2100
     assert strict.sql("select sum(attempts) from aigate.usage_hour") == 2200
+
+
+def test_retention_that_is_cut_off_goes_on_within_seconds(strict):
+    """Its connection is ended while it waits for a reader; the next one finishes, today."""
+    strict.conf["database"] = strict.pg.conninfo(strict.database)
+    strict.start()
+    strict.feed(n=100, old=100)
+    strict.wait_stored()
+    assert strict.drain() == 0
+    old = strict.sql("select name from aigate.ledger_partitions() where until_at < now() - interval '60 days'")
+    reader = strict.pg.session(strict.database)
+    try:
+        reader.run(f"begin; select count(*) from aigate.{old};")
+        strict.start(ledger_retention="60d")
+        waiting = "select pid from pg_stat_activity where application_name = 'aigated retention' and query like '%detach%'"
+        wait_until(lambda: strict.sql(waiting), "it waits for the reader")
+        ended = strict.sql(waiting)
+        assert strict.sql(f"select pg_terminate_backend({ended})")
+        wait_until(lambda: re.search("could not drop old ledger partitions: .*, trying again in 5 s", strict.log()),
+                   "it says so")
+        wait_until(lambda: strict.sql(waiting) not in (None, ended), "it is back")
+    finally:
+        reader.close()
+    wait_until(lambda: strict.sql(f"select to_regclass('aigate.{old}') is null"), "it is dropped")
+    assert "tomorrow" not in strict.log()
 
 
 def test_a_death_while_dropping_is_made_good(fragile):  # noqa: F811
