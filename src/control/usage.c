@@ -58,15 +58,17 @@ metadata_of(const struct ag_shm *shm, const struct ag_catalog *cat, const struct
     struct ag_arena *arena)
 {
 	const struct ag_cat_workspace *ws = cat ? ag_catalog_workspace(cat, key->workspace_id) : NULL;
+	struct ag_metadata_in in = { .request = AG_STR_NONE };
 	struct ag_str merged = AG_STR_NONE;
 	char blob[AG_METADATA_MAX];
 	size_t n = key->blob_bytes < sizeof(blob) ? key->blob_bytes : sizeof(blob);
 
 	ag_words_read(blob, shm->blobs + (size_t)key->blob_unit * AG_BLOB_UNIT, n);
-	if (!ws || ag_metadata_merge(arena, AG_STR_NONE, ag_str_n(blob, n),
-	    ag_catalog_text(cat, ws->metadata), &merged) < 0)
+	if (!ws)
 		return AG_STR_NONE;
-	return merged;
+	in.key = ag_str_n(blob, n);
+	in.workspace = ag_catalog_text(cat, ws->metadata);
+	return ag_metadata_merge(arena, &in, &merged) < 0 ? AG_STR_NONE : merged;
 }
 
 /* status and limits of a key become members of obj.  < 0: answered. */

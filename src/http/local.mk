@@ -1,5 +1,6 @@
 noinst_LIBRARIES += src/http/libhttp.a
 src_http_libhttp_a_SOURCES = \
+	src/http/baggage.c src/http/baggage.h \
 	src/http/bytes.h src/http/parse.h \
 	src/http/chunk.c src/http/chunk.h \
 	src/http/conn.c src/http/conn.h src/http/conn_impl.h \

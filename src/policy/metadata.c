@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "http/baggage.h"
 #include "http/json_scan.h"
 
 #define MEMBERS_MAX 64
@@ -99,19 +100,54 @@ add_members(struct merge *m, struct ag_str text, bool is_ours)
 	return m->out.failed ? -E2BIG : 0;
 }
 
+/* Its names need no escapes; their quoted form stays in the arena, where has_key() finds it. */
 static int
-merge_all(struct ag_arena *arena, struct ag_str request, struct ag_str key, struct ag_str workspace,
-    struct ag_str *out)
+add_baggage(struct merge *m, struct ag_arena *arena, struct ag_str baggage)
+{
+	struct ag_str name, value, key;
+	struct ag_buf one;
+
+	ag_buf_init(&one, AG_METADATA_MAX);
+	while (m->n_keys < MEMBERS_MAX && ag_baggage_next(&baggage, &name, &value)) {
+		bool is_text;
+
+		ag_buf_reset(&one);
+		ag_buf_putc(&one, '"');
+		ag_buf_put_str(&one, name);
+		ag_buf_putc(&one, '"');
+		key = ag_buf_str(&one);
+		if (one.failed || has_key(m, key))
+			continue;
+		ag_buf_put(&one, ":\"", 2);
+		is_text = ag_baggage_put_json(&one, value);
+		ag_buf_putc(&one, '"');
+		if (!is_text || one.failed || m->out.n + one.n + 2 > AG_METADATA_MAX)
+			continue;
+		key = ag_arena_dup(arena, ag_str_n(one.p, name.n + 2));
+		if (!key.p)
+			break;
+		m->key[m->n_keys++] = key;
+		ag_buf_putc(&m->out, m->out.n == 0 ? '{' : ',');
+		ag_buf_put_str(&m->out, ag_buf_str(&one));
+	}
+	ag_buf_fini(&one);
+	return m->out.failed ? -E2BIG : 0;
+}
+
+static int
+merge_all(struct ag_arena *arena, const struct ag_metadata_in *in, struct ag_str *out)
 {
 	struct merge m = { .n_keys = 0 };
 	int rc;
 
 	ag_buf_init(&m.out, AG_METADATA_MAX);
-	rc = add_members(&m, workspace, true);
+	rc = add_members(&m, in->workspace, true);
 	if (rc == 0)
-		rc = add_members(&m, key, true);
+		rc = add_members(&m, in->key, true);
 	if (rc == 0)
-		rc = add_members(&m, request, false);
+		rc = add_members(&m, in->request, false);
+	if (rc == 0 && in->baggage.n > 0)
+		rc = add_baggage(&m, arena, in->baggage);
 	if (rc == 0 && m.out.n > 0) {
 		ag_buf_putc(&m.out, '}');
 		*out = ag_arena_dup(arena, ag_buf_str(&m.out));
@@ -122,14 +158,13 @@ merge_all(struct ag_arena *arena, struct ag_str request, struct ag_str key, stru
 }
 
 int
-ag_metadata_merge(struct ag_arena *arena, struct ag_str request, struct ag_str key,
-    struct ag_str workspace, struct ag_str *out)
+ag_metadata_merge(struct ag_arena *arena, const struct ag_metadata_in *in, struct ag_str *out)
 {
-	struct ag_str one = key.n > 0 ? key : workspace;
+	struct ag_str one = in->key.n > 0 ? in->key : in->workspace;
 
 	*out = AG_STR_NONE;
-	if (request.n > 0 || (key.n > 0 && workspace.n > 0))
-		return merge_all(arena, request, key, workspace, out);
+	if (in->request.n > 0 || in->baggage.n > 0 || (in->key.n > 0 && in->workspace.n > 0))
+		return merge_all(arena, in, out);
 	/* The usual case: one source, nothing to merge. */
 	if (one.n > 0)
 		*out = ag_arena_dup(arena, one);

@@ -26,6 +26,7 @@ ag_admit_header(const struct ag_http_head *head, struct ag_str portkey, struct a
 	return v.p ? v : ag_http_header_get(head, own);
 }
 #define HEADER(head, name) AG_ADMIT_HEADER(head, name)
+#define BAGGAGE_MAX 8192 /* what has to be passed on at least */
 
 static struct ag_str
 bearer(struct ag_str v)
@@ -440,11 +441,36 @@ read_headers(struct ag_req *r, const struct ag_http_head *head, struct ag_str *o
 	return AG_ALLOW;
 }
 
+/* Several headers count as one, joined by commas. */
+static struct ag_str
+baggage_of(struct ag_req *r, const struct ag_http_head *head)
+{
+	struct ag_str all = AG_STR_NONE;
+	struct ag_buf b;
+
+	if (AG_LIKELY(!(head->name_lengths & UINT64_C(1) << 7)))
+		return all;
+	ag_buf_init(&b, BAGGAGE_MAX);
+	for (size_t i = 0; i < head->n_headers; i++) {
+		if (head->header[i].id != AG_HN_BAGGAGE)
+			continue;
+		if (b.n > 0)
+			ag_buf_putc(&b, ',');
+		ag_buf_put_str(&b, head->header[i].value);
+	}
+	if (b.n > 0)
+		all = ag_arena_dup(&r->arena, ag_buf_str(&b));
+	ag_buf_fini(&b);
+	return all;
+}
+
 int
 ag_admit_metadata(struct ag_req *r, const struct ag_http_head *head, struct ag_str blob)
 {
-	return ag_metadata_merge(&r->arena, HEADER(head, "metadata"), blob,
-	    ag_catalog_text(ag_view_catalog(r->view), r->ws->metadata), &r->metadata);
+	const struct ag_metadata_in in = { .baggage = baggage_of(r, head), .request = HEADER(head, "metadata"),
+		.key = blob, .workspace = ag_catalog_text(ag_view_catalog(r->view), r->ws->metadata) };
+
+	return ag_metadata_merge(&r->arena, &in, &r->metadata);
 }
 
 enum ag_verdict

@@ -186,8 +186,7 @@ read_rules(struct ag_req *r, const struct ag_http_head *head, struct ag_str key_
 {
 	enum ag_verdict v = ag_req_rules(r, head, out_detail);
 
-	if (v == AG_ALLOW && r->rules && ag_metadata_merge(&r->arena, AG_ADMIT_HEADER(head, "metadata"),
-	        key_metadata, ag_catalog_text(ag_view_catalog(r->view), r->ws->metadata), &r->metadata) < 0) {
+	if (v == AG_ALLOW && r->rules && ag_admit_metadata(r, head, key_metadata) < 0) {
 		*out_detail = AG_STR("The metadata of this request, its key and its workspace is larger than 2048 bytes");
 		return AG_DENY_BAD_REQUEST;
 	}

@@ -2,6 +2,7 @@ EXTRA_DIST += tests/fuzz/corpus
 
 # ---- src/http ----
 check_PROGRAMS += \
+	tests/fuzz/fuzz_baggage_replay \
 	tests/fuzz/fuzz_chunk_replay \
 	tests/fuzz/fuzz_eventstream_replay \
 	tests/fuzz/fuzz_head_replay \
@@ -11,6 +12,7 @@ check_PROGRAMS += \
 	tests/fuzz/fuzz_sse_replay \
 	tests/fuzz/fuzz_trace_replay
 TESTS += \
+	tests/fuzz/fuzz_baggage_replay \
 	tests/fuzz/fuzz_chunk_replay \
 	tests/fuzz/fuzz_eventstream_replay \
 	tests/fuzz/fuzz_head_replay \
@@ -19,6 +21,9 @@ TESTS += \
 	tests/fuzz/fuzz_scan_replay \
 	tests/fuzz/fuzz_sse_replay \
 	tests/fuzz/fuzz_trace_replay
+tests_fuzz_fuzz_baggage_replay_SOURCES = tests/fuzz/fuzz_baggage.c tests/fuzz/fuzz.h tests/fuzz/replay.c
+tests_fuzz_fuzz_baggage_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"baggage"'
+tests_fuzz_fuzz_baggage_replay_LDADD = $(HTTP_LIBS)
 tests_fuzz_fuzz_chunk_replay_SOURCES = tests/fuzz/fuzz_chunk.c tests/fuzz/fuzz.h tests/fuzz/replay.c
 tests_fuzz_fuzz_chunk_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"chunk"'
 tests_fuzz_fuzz_chunk_replay_LDADD = $(HTTP_LIBS)
@@ -62,6 +67,7 @@ tests_fuzz_fuzz_redact_replay_LDADD = $(FUZZ_REDACT_LIBS)
 
 if FUZZING
 FUZZERS = \
+	tests/fuzz/fuzz_baggage \
 	tests/fuzz/fuzz_chunk \
 	tests/fuzz/fuzz_eventstream \
 	tests/fuzz/fuzz_head \
@@ -81,6 +87,9 @@ tests_fuzz_fuzz_pattern_LDADD = src/base/libbase.a $(SSL_LIBS)
 tests_fuzz_fuzz_redact_SOURCES = tests/fuzz/fuzz_redact.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_redact_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_redact_LDADD = $(FUZZ_REDACT_LIBS)
+tests_fuzz_fuzz_baggage_SOURCES = tests/fuzz/fuzz_baggage.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_baggage_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_baggage_LDADD = $(HTTP_LIBS)
 tests_fuzz_fuzz_chunk_SOURCES = tests/fuzz/fuzz_chunk.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_chunk_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_chunk_LDADD = $(HTTP_LIBS)

@@ -53,6 +53,23 @@ def test_a_clients_trace_goes_on_in_the_ledger_and_at_the_provider(telling, mock
     assert (trace_id, span_id) == (TRACE, span)
 
 
+def test_baggage_is_metadata_below_all_other(gateway, mock):
+    """Also where it is not passed on; it counts for limits as a request's metadata does."""
+    workspace = gateway.workspace(defaults={"metadata": {"tier": "gold"}})
+    gateway.admin("POST", "/policies/rate-limits", {
+        "name": "by user", "workspace_id": workspace["slug"], "conditions": [{"key": "metadata.userId", "value": "alice"}],
+        "group_by": [{"key": "metadata.userId"}], "type": "requests", "unit": "rpm", "value": 1})
+    key = gateway.key(workspace=workspace)
+    headers = {"baggage": "userId=alice,tier=free,team=a%20b;ttl=5", "x-portkey-metadata": '{"team":"c"}'}
+    assert gateway.chat(key, headers=headers).status == 200
+    assert "baggage" not in sent_headers(mock)
+    assert gateway.chat(key, headers={"baggage": "userId=bob"}).status == 200
+    assert gateway.chat(key, headers=headers).status == 429
+    gateway.wait_flushed()
+    assert gateway.rows("SELECT metadata FROM aigate.ledger ORDER BY received_at") == [
+        ({"tier": "gold", "team": "c", "userId": "alice"},), ({"tier": "gold", "userId": "bob"},)]
+
+
 def test_who_sends_none_begins_a_trace(telling, mock):
     key = telling.key()
     spans = set()

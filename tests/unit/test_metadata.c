@@ -8,18 +8,25 @@
 static char merged[AG_METADATA_MAX + 1];
 
 static int
-merge(const char *request, const char *key, const char *workspace)
+merge_all(const char *baggage, const char *request, const char *key, const char *workspace)
 {
+	const struct ag_metadata_in in = { ag_str(baggage), ag_str(request), ag_str(key), ag_str(workspace) };
 	struct ag_arena arena;
 	struct ag_str out;
 	int rc;
 
 	ag_arena_init(&arena, 1 << 16);
-	rc = ag_metadata_merge(&arena, ag_str(request), ag_str(key), ag_str(workspace), &out);
+	rc = ag_metadata_merge(&arena, &in, &out);
 	if (rc == 0)
-		snprintf(merged, sizeof(merged), "%.*s", AG_STR_ARG(out));
+		(void)!ag_str_copy(out, merged, sizeof(merged));
 	ag_arena_fini(&arena);
 	return rc;
+}
+
+static int
+merge(const char *request, const char *key, const char *workspace)
+{
+	return merge_all("", request, key, workspace);
 }
 
 static void
@@ -86,9 +93,44 @@ more_than_fits_is_refused(void)
 	is_i64(merge(many, "{\"k\":\"1\"}", ""), -E2BIG, "too many members");
 }
 
+static void
+baggage_is_metadata_below_all_other(void)
+{
+	is_i64(merge_all("a=b, c = d ;ttl=5;x,e=1=2", "", "", ""), 0, "members");
+	is_str(merged, "{\"a\":\"b\",\"c\":\"d\",\"e\":\"1=2\"}", "without blanks and properties");
+	is_i64(merge_all("a=b,w=b,k=b,r=b,r=c", "{\"r\":\"r\"}", "{\"k\":\"k\"}", "{\"w\":\"w\"}"), 0, "all four");
+	is_str(merged, "{\"w\":\"w\",\"k\":\"k\",\"r\":\"r\",\"a\":\"b\"}", "everybody wins over it");
+	is_i64(merge_all("t%69er=gold,tier=free,tier=gold", "", "", "{\"\\u0074ier\":\"w\"}"), 0, "names are not decoded");
+	is_str(merged, "{\"\\u0074ier\":\"w\",\"t%69er\":\"gold\"}", "and meet those that are");
+	is_i64(merge_all("a=%41%22%5C%0a%C3%BC,b=%,c=%4,d=%zz,e=", "", "", ""), 0, "percent signs");
+	is_str(merged, "{\"a\":\"A\\\"\\\\\\n\xC3\xBC\",\"b\":\"%\",\"c\":\"%4\",\"d\":\"%zz\",\"e\":\"\"}", "as they read");
+	is_i64(merge_all("a=%00,b=%ff,c=%c3,=x,novalue,\"q\"=1,d\\=1,e f=1,,;,g=1", "", "", ""), 0, "what is none");
+	is_str(merged, "{\"g\":\"1\"}", "is left out");
+}
+
+static void
+baggage_without_room_is_left_out(void)
+{
+	char big[3 * AG_METADATA_MAX], key[AG_METADATA_MAX];
+	int n = 0;
+
+	snprintf(big, sizeof(big), "a=1,b=%0*d,c=2", AG_METADATA_MAX, 0);
+	is_i64(merge_all(big, "{\"r\":\"1\"}", "", ""), 0, "no reason to refuse");
+	is_str(merged, "{\"r\":\"1\",\"a\":\"1\",\"c\":\"2\"}", "what has room is there");
+	for (int i = 0; i < 100; i++)
+		n += snprintf(big + n, sizeof(big) - (size_t)n, "m%d=1,", i);
+	is_i64(merge_all(big, "", "", ""), 0, "a hundred members");
+	ok(strstr(merged, "\"m63\"") && !strstr(merged, "\"m64\""), "of which 64 are taken");
+	snprintf(key, sizeof(key), "{\"k\":\"%0*d\"}", AG_METADATA_MAX - 10, 0);
+	is_i64(merge_all("a=1", "", key, ""), 0, "a key's that fills it all");
+	is_str(merged, key, "stays alone");
+}
+
 int
 main(void)
 {
+	baggage_is_metadata_below_all_other();
+	baggage_without_room_is_left_out();
 	each_level_is_overlaid_by_the_one_above();
 	what_is_no_object_is_left_out();
 	an_escape_does_not_hide_a_name();
