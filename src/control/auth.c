@@ -130,7 +130,8 @@ ag_auth_need_org(struct ag_call *c)
 	if (PQntuples(res) == 0)
 		return ag_call_not_found(c, "organisation", c->org_name);
 	if (PQntuples(res) > 1)
-		return ag_call_invalid(c, "x-aigate-organisation: is required, there are several");
+		return ag_call_invalid(c, "x-aigate-organisation: is required, there are several%s%s%s",
+		    c->org_name[0] ? " named \"" : "", c->org_name, c->org_name[0] ? "\"" : "");
 	c->actor.org_id = ag_pg_i64(res, 0, 0);
 	/* It was only read: handlers begin as for a key, some with a transaction of their own. */
 	ag_pg_rollback(c->ctl->pg);

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/json_weight.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "conf/conf.h"
 #include "control/auth.h"
 #include "control/call.h"
@@ -54,6 +55,24 @@ copy_header(struct evhttp_request *http, const char *name, char *out, size_t cap
 		if (*p < 0x21 || *p > 0x7e)
 			return;
 	ag_str_copy(ag_str(v), out, cap);
+}
+
+/* Text, as a name is, blanks and all.  One that cannot be a name stands for itself, so that nothing is done to
+ * the only organisation there is instead. */
+static void
+copy_org_name(struct evhttp_request *http, char *out, size_t cap)
+{
+	const char *v = evhttp_find_header(evhttp_request_get_input_headers(http), "x-aigate-organisation");
+	struct ag_str rest = ag_str(v ? v : ""), name = rest;
+	bool is_text = name.n < cap;
+
+	while (is_text && rest.n > 0) {
+		size_t n = ag_utf8_len(rest);
+
+		is_text = n > 0 && (unsigned char)rest.p[0] >= 0x20 && rest.p[0] != 0x7f;
+		rest = ag_str_skip(rest, n);
+	}
+	ag_str_copy(is_text ? name : AG_STR("(no name)"), out, cap);
 }
 
 static void
@@ -407,7 +426,7 @@ on_request(struct evhttp_request *http, struct ag_control *ctl, bool from_operat
 	name_trace(c, http);
 	name_base(c, http);
 	copy_header(http, "x-aigate-client-ip", c->client_ip, sizeof(c->client_ip));
-	copy_header(http, "x-aigate-organisation", c->org_name, sizeof(c->org_name));
+	copy_org_name(http, c->org_name, sizeof(c->org_name));
 	copy_header(http, "x-portkey-runtime", runtime, sizeof(runtime));
 	c->from_python = strcmp(runtime, "CPython") == 0;
 	TAILQ_INIT(&w->params);

@@ -21,9 +21,11 @@
 /* ---- all ---- */
 
 /* Actor of an operator: by slug or uuid; the only one when $1 is null. */
+/* By slug or uuid, or by a name that is nobody's slug. */
 #define SQL_ORG_FIND                                                                         \
-	"select id from aigate.organisation where status = 'active'"                             \
-	" and ($1::text is null or slug = $1 or uuid::text = lower($1)) limit 2"
+	"select o.id from aigate.organisation o where o.status = 'active'"                       \
+	" and ($1::text is null or o.slug = $1 or o.uuid::text = lower($1) or (o.name = $1"      \
+	" and not exists (select from aigate.organisation s where s.status = 'active' and s.slug = $1))) limit 2"
 
 /* A change about to be committed holds the lock until it is seen by all; a load asks for all of it first, and so
  * begins behind every COMMIT that was under way, its own predecessor's too. */
