@@ -113,6 +113,29 @@ def test_zsh_takes_the_script():
         subprocess.run(["zsh", "-n"], input=script, text=True, check=True)
 
 
+def test_persons_and_keys_are_called_by_their_names(gateway):
+    people.user(gateway, "ada@example.com")
+    gateway.ctl("user", "role", "ada@example.com", "admin")
+    assert json.loads(gateway.ctl("-o", "json", "user", "show", "ada@example.com").stdout)["role"] == "admin"
+    gateway.ctl("user", "remove", "ada@example.com")
+    assert json.loads(gateway.ctl("-o", "json", "user", "list").stdout)["total"] == 0
+    slug = gateway.default_workspace()["slug"]
+    gateway.ctl("key", "create", "tv", "--workspace", slug)
+    assert json.loads(gateway.ctl("-o", "json", "key", "show", "tv").stdout)["name"] == "tv"
+    gateway.ctl("key", "revoke", "tv")
+    assert gateway.ctl("key", "show", "tv", check=False).returncode == 1
+
+
+def test_an_organisation_is_meant_by_name_or_slug(gateway):
+    gateway.ctl("bootstrap", "--organisation", "Ümlaut & Söhne")
+    gateway.ctl("workspace", "create", "Shop", "--slug", "shop", "--organisation", "Ümlaut & Söhne")
+    for name, n in (("Ümlaut & Söhne", 1), ("Acme", 0), ("acme", 0)):
+        assert json.loads(gateway.ctl("-o", "json", "workspace", "list", "--organisation", name).stdout)["total"] == n
+    for name in ("Nobody", "a\x01b", "x" * 300):
+        done = gateway.ctl("workspace", "list", "--organisation", name, check=False)
+        assert done.returncode == 1 and "not found" in done.stderr, name
+
+
 def test_the_audit_log_tells_what_was_changed(gateway):
     gateway.ctl("workspace", "create", "Shop", "--slug", "shop")
     listed = gateway.ctl("audit", "list", "--where", "start_time=2020-01-01T00:00:00Z", "--where",

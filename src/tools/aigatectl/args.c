@@ -131,6 +131,12 @@ ctl_args(struct ctl *ctl, int argc, char **argv, const struct ctl_opt *opts,
 {
 	bool only_words = false;
 
+	for (const struct ctl_opt *o = ctl->listed ? opts : NULL; o && o->kind != CTL_OPT_END; o++) {
+		ag_buf_puts(ctl->listed, o->name[1] ? " --" : " -");
+		ag_buf_puts(ctl->listed, o->name);
+	}
+	if (ctl->listed)
+		return CTL_LISTED;
 	for (int i = 0; i < argc; i++) {
 		const struct ctl_opt *opt = only_words ? NULL : option_find(opts, argv[i]);
 		int taken = only_words || opt ? 0 : take_global(ctl, argc, argv, &i);

@@ -5,21 +5,6 @@
 
 #define GLOBAL_OPTIONS "--config --output --socket --database --share-dir --organisation --help"
 
-/* Options as they stand in the text of a command's arguments. */
-static void
-put_options(struct ag_buf *b, const char *args)
-{
-	for (const char *p = args; (p = strstr(p, "--")) != NULL;) {
-		size_t n = 2 + strspn(p + 2, "abcdefghijklmnopqrstuvwxyz-");
-
-		ag_buf_putc(b, ' ');
-		ag_buf_put(b, p, n);
-		p += n;
-	}
-	if (strstr(args, "--rpm"))
-		ag_buf_puts(b, " --enforcement --on-exhaust --rps --rph --rpd --tpm");
-}
-
 static bool
 is_listed(const struct ag_buf *b, const char *word, size_t n)
 {
@@ -72,6 +57,27 @@ put_second_words(struct ag_buf *b, const char *first, size_t n)
 				    strlen(ctl_verb_name((enum ctl_verb)verb)));
 }
 
+/* What a command of one word may be followed by: "bash|zsh". */
+static void
+put_alternatives(struct ag_buf *b, const char *first, size_t n)
+{
+	const struct ctl_command *command;
+
+	for (size_t i = 0; (command = ctl_command_at(i)) != NULL; i++) {
+		const char *p = command->args;
+		size_t len = strspn(p, "abcdefghijklmnopqrstuvwxyz-|");
+
+		if (strlen(command->name) != n || strncmp(command->name, first, n) != 0 || p[0] == '-' ||
+		    !memchr(p, '|', len) || (p[len] != '\0' && p[len] != ' '))
+			continue;
+		for (size_t word; len > 0; p += word, len -= word) {
+			word = strcspn(p, "| ");
+			add_word(b, p, word);
+			word += p[word] == '|';
+		}
+	}
+}
+
 static struct ag_str
 trimmed(const struct ag_buf *b)
 {
@@ -90,32 +96,69 @@ print_second_words(struct ag_buf *first)
 
 		ag_buf_init(&second, 4096);
 		put_second_words(&second, rest.p, n);
+		put_alternatives(&second, rest.p, n);
 		if (second.n > 0)
 			printf("\t%.*s) words='%.*s' ;;\n", (int)n, rest.p, (int)trimmed(&second).n, trimmed(&second).p);
 		ag_buf_fini(&second);
 		rest = ag_str_trim(ag_str_skip(rest, n));
 	}
-	puts("\tcompletion) words='bash zsh' ;;");
+}
+
+/* ---- every command, by its words and what it takes ---- */
+
+static bool
+has_command(const char *name)
+{
+	const struct ctl_command *command;
+
+	for (size_t i = 0; (command = ctl_command_at(i)) != NULL; i++)
+		if (strcmp(command->name, name) == 0)
+			return true;
+	return false;
 }
 
 static void
-print_options(void)
+each_command(void (*tell)(const char *name, struct ag_str options))
 {
 	const struct ctl_command *command;
 	const struct ctl_noun *noun;
+	struct ag_buf b;
+	char name[80];
 
+	ag_buf_init(&b, 4096);
 	for (size_t i = 0; (command = ctl_command_at(i)) != NULL; i++) {
-		const char *space = strchr(command->name, ' ');
-		struct ag_buf b;
-
-		ag_buf_init(&b, 4096);
-		put_options(&b, command->args);
-		printf("\t'%s'%s) words='%.*s' ;;\n", command->name, space ? "" : "' '*", (int)trimmed(&b).n, trimmed(&b).p);
-		ag_buf_fini(&b);
+		ag_buf_reset(&b);
+		ctl_command_options(command, &b);
+		tell(command->name, trimmed(&b));
 	}
 	for (size_t i = 0; (noun = ctl_noun_at(i)) != NULL; i++)
-		printf("\t'%s '*) words='--set --file --where --%s' ;;\n", noun->name,
-		       noun->parent ? noun->parent : "workspace");
+		for (unsigned verb = 1; verb <= CTL_VERB_DELETE; verb <<= 1) {
+			snprintf(name, sizeof(name), "%s %s", noun->name, ctl_verb_name((enum ctl_verb)verb));
+			if (!(noun->verbs & verb) || has_command(name))
+				continue;
+			ag_buf_reset(&b);
+			ctl_noun_options(noun, (enum ctl_verb)verb, &b);
+			tell(name, trimmed(&b));
+		}
+	ag_buf_fini(&b);
+}
+
+static void
+print_case(const char *name, struct ag_str options)
+{
+	printf("\t'%s'%s) words='%.*s' ;;\n", name, strchr(name, ' ') ? "" : "' '*", AG_STR_ARG(options));
+}
+
+static void
+print_words(const char *name, struct ag_str options)
+{
+	printf("%s%s%.*s\n", name, options.n > 0 ? " " : "", AG_STR_ARG(options));
+}
+
+void
+ctl_words(void)
+{
+	each_command(print_words);
 }
 
 /* One function for both shells: zsh runs it through bashcompinit. */
@@ -158,7 +201,7 @@ print_script(void)
 	     "\tfi ;;\n"
 	     "\tesac\n"
 	     "\tcase \"$first $second\" in");
-	print_options();
+	each_command(print_case);
 	puts("\tesac\n"
 	     "\tCOMPREPLY=($(compgen -W \"$words " GLOBAL_OPTIONS "\" -- \"$cur\"))\n"
 	     "}");

@@ -26,6 +26,7 @@ enum ctl_exit {
 	CTL_UNREACHABLE = 3, /* no answer from the daemon or the database */
 	CTL_BAD_FILE = 4,    /* configuration, SQL or price file missing or wrong */
 	CTL_DIFFERS = 5,     /* apply --dry-run: there is something to do */
+	CTL_LISTED = 100,    /* no exit: the options of a command were asked for, see ctl.listed */
 };
 
 enum ctl_output { CTL_OUT_TABLE, CTL_OUT_JSON, CTL_OUT_YAML };
@@ -39,6 +40,7 @@ struct ctl {
 	enum ctl_output output;
 	struct ag_conf *conf;  /* owned, read when first asked for */
 	PGconn *db;            /* owned */
+	struct ag_buf *listed; /* borrowed; not NULL: ctl_args() adds " --option" for each and reads nothing */
 };
 
 /* "aigatectl: text" on standard error; returns status, so that callers write return ctl_fail(). */
@@ -61,7 +63,8 @@ struct ctl_opt {
 	void *out;              /* bool *, const char **, struct ctl_list * */
 };
 /* Global options are understood at any place.  Words that are no options go to words; more than
- * max_words of them are an error.  opts may be NULL.  CTL_OK or CTL_USAGE. */
+ * max_words of them are an error.  opts may be NULL.  CTL_OK or CTL_USAGE.  Every command calls it before it does
+ * anything: what completion and help tell of its options is what it takes. */
 enum ctl_exit ctl_args(struct ctl *ctl, int argc, char **argv, const struct ctl_opt *opts,
                        struct ctl_list *words, unsigned max_words);
 /* Consumes global options at the front; the index of the first word, or < 0. */
@@ -159,11 +162,15 @@ struct ctl_command {
 	const char *text;
 };
 const struct ctl_command *ctl_command_at(size_t i);
+/* " --option" of each that it takes. */
+void ctl_command_options(const struct ctl_command *command, struct ag_buf *b);
 
 /* commands */
 enum ctl_exit ctl_apply(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_export(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_completion(struct ctl *ctl, int argc, char **argv);
+void ctl_print_options(struct ag_str options); /* of --help: a line of its own, or the end of one */
+void ctl_words(void); /* complete.c: a line for each command: its name and its options */
 enum ctl_exit ctl_db_migrate(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_db_status(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit ctl_bootstrap(struct ctl *ctl, int argc, char **argv);

@@ -1,9 +1,10 @@
 /* key.c - key create, list, show, revoke. */
 #include <json-c/json.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/num.h"
-#include "tools/aigatectl/ctl.h"
+#include "tools/aigatectl/noun.h"
 
 static const struct ctl_column columns[] = {
 	{ "id", "id", NULL },
@@ -132,20 +133,31 @@ ctl_key_list(struct ctl *ctl, int argc, char **argv)
 	return status;
 }
 
+/* The id of a key that is given by its id or its name; the text is the caller's. */
+static enum ctl_exit
+key_id(struct ctl *ctl, const struct ctl_list *words, char **out)
+{
+	if (words->n != 1)
+		return ctl_fail(CTL_USAGE, "which key?  Give its id or its name");
+	return ctl_noun_handle(ctl, ctl_noun_find("key"), NULL, words->v[0], out);
+}
+
 enum ctl_exit
 ctl_key_show(struct ctl *ctl, int argc, char **argv)
 {
 	struct ctl_list words = { .n = 0 };
+	char *id = NULL;
 	struct json_object *answer = NULL;
 	enum ctl_exit status = ctl_args(ctl, argc, argv, NULL, &words, 1);
 
-	if (status == CTL_OK && words.n != 1)
-		status = ctl_fail(CTL_USAGE, "which key?  Give its id");
 	if (status == CTL_OK)
-		status = ctl_api(ctl, "GET", ctl_path("/v1/api-keys/", words.v[0], ""), NULL, &answer);
+		status = key_id(ctl, &words, &id);
+	if (status == CTL_OK)
+		status = ctl_api(ctl, "GET", ctl_path("/v1/api-keys/", id, ""), NULL, &answer);
 	if (status == CTL_OK)
 		ctl_print_one(ctl, answer, columns, AG_ARRAY_LEN(columns));
 	json_object_put(answer);
+	free(id);
 	return status;
 }
 
@@ -153,14 +165,16 @@ enum ctl_exit
 ctl_key_revoke(struct ctl *ctl, int argc, char **argv)
 {
 	struct ctl_list words = { .n = 0 };
+	char *id = NULL;
 	enum ctl_exit status = ctl_args(ctl, argc, argv, NULL, &words, 1);
 
-	if (status == CTL_OK && words.n != 1)
-		status = ctl_fail(CTL_USAGE, "which key?  Give its id");
 	if (status == CTL_OK)
-		status = ctl_api(ctl, "DELETE", ctl_path("/v1/api-keys/", words.v[0], ""), NULL, NULL);
+		status = key_id(ctl, &words, &id);
+	if (status == CTL_OK)
+		status = ctl_api(ctl, "DELETE", ctl_path("/v1/api-keys/", id, ""), NULL, NULL);
 	if (status == CTL_OK)
 		ctl_say("key %s is deleted and works no more", words.v[0]);
+	free(id);
 	return status;
 }
 
@@ -171,6 +185,7 @@ ctl_key_rotate(struct ctl *ctl, int argc, char **argv)
 	const char *minutes = NULL;
 	bool forget = false, fetch = false;
 	struct ctl_list words = { .n = 0 };
+	char *id = NULL;
 	const struct ctl_opt opts[] = { { "transition-minutes", CTL_OPT_TEXT, &minutes },
 		                            { "forget", CTL_OPT_FLAG, &forget },
 		                            { "fetch", CTL_OPT_FLAG, &fetch },
@@ -179,17 +194,17 @@ ctl_key_rotate(struct ctl *ctl, int argc, char **argv)
 	struct json_object *body = json_object_new_object(), *answer = NULL;
 	uint64_t n = 30;
 
-	if (status == CTL_OK && words.n != 1)
-		status = ctl_fail(CTL_USAGE, "which key?  Give its id");
+	if (status == CTL_OK)
+		status = key_id(ctl, &words, &id);
 	if (status == CTL_OK && (minutes != NULL) + forget + fetch > 1)
 		status = ctl_fail(CTL_USAGE, "--transition-minutes, --forget and --fetch exclude each other");
 	if (status == CTL_OK && minutes && ag_parse_u64(ag_str(minutes), 525600, &n) < 0)
 		status = ctl_fail(CTL_USAGE, "--transition-minutes is a number up to 525600, not \"%s\"", minutes);
 	json_object_object_add(body, "key_transition_period_ms", json_object_new_int64((int64_t)n * 60000));
 	if (status == CTL_OK && forget)
-		status = ctl_api(ctl, "DELETE", ctl_path("/v1/api-keys/", words.v[0], "/former-secret"), NULL, NULL);
+		status = ctl_api(ctl, "DELETE", ctl_path("/v1/api-keys/", id, "/former-secret"), NULL, NULL);
 	else if (status == CTL_OK)
-		status = ctl_api(ctl, "POST", ctl_path("/v1/api-keys/", words.v[0], fetch ? "/new-secret" : "/rotate"),
+		status = ctl_api(ctl, "POST", ctl_path("/v1/api-keys/", id, fetch ? "/new-secret" : "/rotate"),
 		                 fetch ? NULL : body, &answer);
 	if (status == CTL_OK && forget) {
 		ctl_say("the former secret of key %s works no more", words.v[0]);
@@ -199,6 +214,7 @@ ctl_key_rotate(struct ctl *ctl, int argc, char **argv)
 	}
 	json_object_put(body);
 	json_object_put(answer);
+	free(id);
 	return status;
 }
 

@@ -36,15 +36,15 @@ static const struct ctl_command commands[] = {
 	  "NAME --workspace W [--scopes S,S] [--metadata K=V] [--expires T] " LIMIT_ARGS,
 	  "make an API key and print it, once" },
 	{ "key list", ctl_key_list, "[--workspace W]", "list keys, masked" },
-	{ "key show", ctl_key_show, "ID", "show one: limits and what is used" },
-	{ "key rotate", ctl_key_rotate, "ID [--transition-minutes N | --forget | --fetch]",
+	{ "key show", ctl_key_show, "ID|NAME", "show one: limits and what is used" },
+	{ "key rotate", ctl_key_rotate, "ID|NAME [--transition-minutes N | --forget | --fetch]",
 	  "give one a new secret and print it, once" },
-	{ "key revoke", ctl_key_revoke, "ID", "delete one; it stops working at once" },
+	{ "key revoke", ctl_key_revoke, "ID|NAME", "delete one; it stops working at once" },
 	{ "user invite", ctl_user_invite, "EMAIL [--role admin|member] [--workspace SLUG[:ROLE]] ...",
 	  "invite a person and print the link, once" },
 	{ "user list", ctl_user_list, "", "list the persons of the organisation" },
-	{ "user role", ctl_user_role, "ID admin|member", "change a person's role" },
-	{ "user remove", ctl_user_remove, "ID", "remove a person and the person's keys" },
+	{ "user role", ctl_user_role, "ID|EMAIL admin|member", "change a person's role" },
+	{ "user remove", ctl_user_remove, "ID|EMAIL", "remove a person and the person's keys" },
 	{ "limits", ctl_key_limits, "ID|NAME", "what binds a key: limits of all levels, used and left" },
 	{ "explain", ctl_explain, "REQUEST|TRACE [--since DAY|Nd]",
 	  "why a request was refused, fitted or admitted" },
@@ -68,7 +68,7 @@ static const struct ctl_command commands[] = {
 	{ "journal verify", ctl_journal_verify, "[--dir DIR]", "read all of it: damage and holes" },
 	{ "journal replay", ctl_journal_replay, "[--dir DIR]",
 	  "store it in PostgreSQL, the daemon being stopped" },
-	{ "apply", ctl_apply, "-f FILE [--dry-run] [--prune [--yes]]",
+	{ "apply", ctl_apply, "-f FILE [--dry-run] [--prune [--yes]] [--resend-secrets]",
 	  "make what stands what a file says; again: nothing" },
 	{ "export", ctl_export, "", "what stands, as a file for apply; secrets left out" },
 	{ "completion", ctl_completion, "bash|zsh", "completion for a shell" },
@@ -140,6 +140,56 @@ ctl_command_at(size_t i)
 	return i < AG_ARRAY_LEN(commands) ? &commands[i] : NULL;
 }
 
+void
+ctl_command_options(const struct ctl_command *command, struct ag_buf *b)
+{
+	struct ctl ctl = { .listed = b };
+
+	(void)command->run(&ctl, 0, NULL);
+}
+
+void
+ctl_print_options(struct ag_str options)
+{
+	printf("%s%.*s\n", options.n > 0 ? "\noptions:" : "", (int)options.n, options.n > 0 ? options.p : "");
+}
+
+static void
+print_command_help(const struct ctl_command *command)
+{
+	struct ag_buf b;
+
+	ag_buf_init(&b, 4096);
+	ctl_command_options(command, &b);
+	printf("usage: aigatectl %s %s\n%s", command->name, command->args, command->text);
+	ctl_print_options(ag_buf_str(&b));
+	ag_buf_fini(&b);
+}
+
+/* What there is of a first word; false: nothing. */
+static bool
+print_noun_help(FILE *out, const char *first)
+{
+	const struct ctl_noun *noun = ctl_noun_find(first);
+	size_t n = strlen(first);
+	bool is_any = noun != NULL;
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(commands); i++) {
+		if (strncmp(commands[i].name, first, n) != 0 || commands[i].name[n] != ' ')
+			continue;
+		fprintf(out, "usage: aigatectl %s %s\n", commands[i].name, commands[i].args);
+		is_any = true;
+	}
+	if (noun) {
+		fprintf(out, "usage: aigatectl %s", noun->name);
+		for (unsigned verb = 1, k = 0; verb <= CTL_VERB_DELETE; verb <<= 1)
+			if (noun->verbs & verb)
+				fprintf(out, "%s%s", k++ ? "|" : " ", ctl_verb_name((enum ctl_verb)verb));
+		fputs(" ...\nA verb and --help tell its options.\n", out);
+	}
+	return is_any;
+}
+
 /* The command the words begin with, and how many of them are its name. */
 static const struct ctl_command *
 command_find(int argc, char **argv, int *out_words)
@@ -174,18 +224,24 @@ run(struct ctl *ctl, int argc, char **argv)
 	}
 	if (strcmp(argv[at], "help") == 0 || strcmp(argv[at], "--help") == 0 ||
 	    strcmp(argv[at], "-h") == 0) {
-		print_help(stdout);
+		if (at + 1 < argc && strcmp(argv[at + 1], "--words") == 0)
+			ctl_words();
+		else if (at + 1 == argc || !print_noun_help(stdout, argv[at + 1]))
+			print_help(stdout);
 		return CTL_OK;
 	}
 	command = command_find(argc - at, argv + at, &words);
 	if (!command && ctl_noun_run(ctl, argc - at, argv + at, &status))
 		return status;
+	if (!command && (at + 1 == argc || strcmp(argv[at + 1], "--help") == 0 || strcmp(argv[at + 1], "-h") == 0) &&
+	    print_noun_help(at + 1 == argc ? stderr : stdout, argv[at]))
+		return at + 1 == argc ? CTL_USAGE : CTL_OK;
 	if (!command)
 		return ctl_fail(CTL_USAGE, "unknown command \"%s%s%s\"; try aigatectl help", argv[at],
 		                at + 1 < argc ? " " : "", at + 1 < argc ? argv[at + 1] : "");
 	for (int i = at + words; i < argc; i++) {
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-			printf("usage: aigatectl %s %s\n%s\n", command->name, command->args, command->text);
+			print_command_help(command);
 			return CTL_OK;
 		}
 	}

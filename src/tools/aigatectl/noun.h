@@ -51,6 +51,11 @@ const char *ctl_verb_name(enum ctl_verb verb);
 /* Whether `word` is one of the words. */
 bool ctl_has_word(const char *words, const char *word, size_t n);
 
+/* " --option" of each that it takes with that verb. */
+void ctl_noun_options(const struct ctl_noun *noun, enum ctl_verb verb, struct ag_buf *b);
+/* What of the API's path a person means by a name; home as for ctl_noun_path().  The text is the caller's. */
+enum ctl_exit ctl_noun_handle(struct ctl *ctl, const struct ctl_noun *noun, const char *home, const char *name,
+                              char **out);
 /* What comes of `aigatectl NOUN VERB ...` where there is no command of that name.  False: no such noun or
  * verb. */
 bool ctl_noun_run(struct ctl *ctl, int argc, char **argv, enum ctl_exit *out);

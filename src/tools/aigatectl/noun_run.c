@@ -144,9 +144,8 @@ is_uuid(const char *s)
 	return strlen(s) == 36 && strspn(s, "0123456789abcdefABCDEF-") == 36;
 }
 
-/* What stands in the path for what a person calls it; the text is the caller's. */
-static enum ctl_exit
-handle_find(struct ctl *ctl, const struct ctl_noun *noun, const char *home, const char *name, char **out)
+enum ctl_exit
+ctl_noun_handle(struct ctl *ctl, const struct ctl_noun *noun, const char *home, const char *name, char **out)
 {
 	struct json_object *all = NULL, *one;
 	enum ctl_exit status;
@@ -332,7 +331,7 @@ run_on_one(struct ctl *ctl, const struct ctl_noun *noun, enum ctl_verb verb, con
 	char *handle = NULL;
 
 	if (noun->list)
-		status = handle_find(ctl, noun, w->home, w->rest.v[0], &handle);
+		status = ctl_noun_handle(ctl, noun, w->home, w->rest.v[0], &handle);
 	if (status != CTL_OK)
 		return status;
 	if (verb == CTL_VERB_UPDATE) {
@@ -355,16 +354,21 @@ static enum ctl_exit
 run(struct ctl *ctl, const struct ctl_noun *noun, enum ctl_verb verb, int argc, char **argv)
 {
 	struct words w = { .home = NULL };
-	const struct ctl_opt opts[] = {
-		{ noun->parent ? noun->parent : "workspace", CTL_OPT_TEXT, &w.home },
-		{ "set", CTL_OPT_LIST, &w.set },
-		{ "where", CTL_OPT_LIST, &w.where },
-		{ "file", CTL_OPT_TEXT, &w.file },
-		{ NULL, CTL_OPT_END, NULL },
-	};
+	struct ctl_opt opts[4] = { { NULL, CTL_OPT_END, NULL } };
 	bool is_one = noun->list && verb != CTL_VERB_LIST && verb != CTL_VERB_CREATE;
-	enum ctl_exit status = ctl_args(ctl, argc, argv, opts, &w.rest, is_one ? 1 : 0);
+	enum ctl_exit status;
+	size_t n = 0;
 
+	if (noun->home != CTL_HOME_ORG)
+		opts[n++] = (struct ctl_opt){ noun->parent ? noun->parent : "workspace", CTL_OPT_TEXT, &w.home };
+	if (verb == CTL_VERB_LIST)
+		opts[n++] = (struct ctl_opt){ "where", CTL_OPT_LIST, &w.where };
+	if (verb == CTL_VERB_CREATE || verb == CTL_VERB_UPDATE) {
+		opts[n++] = (struct ctl_opt){ "set", CTL_OPT_LIST, &w.set };
+		opts[n++] = (struct ctl_opt){ "file", CTL_OPT_TEXT, &w.file };
+	}
+	opts[n] = (struct ctl_opt){ NULL, CTL_OPT_END, NULL };
+	status = ctl_args(ctl, argc, argv, opts, &w.rest, is_one ? 1 : 0);
 	if (status != CTL_OK)
 		return status;
 	if (is_one && w.rest.n != 1)
@@ -376,6 +380,31 @@ run(struct ctl *ctl, const struct ctl_noun *noun, enum ctl_verb verb, int argc, 
 	if (verb == CTL_VERB_LIST)
 		return run_list(ctl, noun, &w);
 	return verb == CTL_VERB_CREATE ? run_create(ctl, noun, &w) : run_on_one(ctl, noun, verb, &w);
+}
+
+void
+ctl_noun_options(const struct ctl_noun *noun, enum ctl_verb verb, struct ag_buf *b)
+{
+	struct ctl ctl = { .listed = b };
+
+	(void)run(&ctl, noun, verb, 0, NULL);
+}
+
+static void
+help(const struct ctl_noun *noun, enum ctl_verb verb)
+{
+	bool is_written = (verb == CTL_VERB_CREATE || verb == CTL_VERB_UPDATE) && noun->members;
+	bool is_one = noun->list && verb != CTL_VERB_LIST && verb != CTL_VERB_CREATE;
+	struct ag_buf b;
+
+	ag_buf_init(&b, 4096);
+	ctl_noun_options(noun, verb, &b);
+	printf("usage: aigatectl %s %s%s%s", noun->name, ctl_verb_name(verb), is_one ? " " : "",
+	       is_one ? noun->identity : "");
+	ctl_print_options(ag_buf_str(&b));
+	if (is_written)
+		printf("members: %s\n", noun->members);
+	ag_buf_fini(&b);
 }
 
 /* "get" is "show" to whoever comes from elsewhere. */
@@ -395,8 +424,7 @@ ctl_noun_run(struct ctl *ctl, int argc, char **argv, enum ctl_exit *out)
 			continue;
 		for (int i = 2; i < argc; i++)
 			if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-				printf("usage: aigatectl %s %s\nmembers: %s\n", noun->name, argv[1],
-				       noun->members ? noun->members : "none");
+				help(noun, (enum ctl_verb)verb);
 				*out = CTL_OK;
 				return true;
 			}

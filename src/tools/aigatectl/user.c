@@ -1,8 +1,9 @@
 /* user.c - user invite, list, role, remove. */
 #include <json-c/json.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "tools/aigatectl/ctl.h"
+#include "tools/aigatectl/noun.h"
 
 static const struct ctl_column columns[] = {
 	{ "id", "id", NULL },
@@ -83,15 +84,19 @@ ctl_user_role(struct ctl *ctl, int argc, char **argv)
 	struct ctl_list words = { .n = 0 };
 	enum ctl_exit status = ctl_args(ctl, argc, argv, NULL, &words, 2);
 	struct json_object *body;
+	char *id = NULL;
 
 	if (status == CTL_OK && words.n != 2)
-		status = ctl_fail(CTL_USAGE, "whose role, and which?  Give an id, and admin or member");
+		status = ctl_fail(CTL_USAGE, "whose role, and which?  Give an e-mail address or an id, and admin or member");
+	if (status == CTL_OK)
+		status = ctl_noun_handle(ctl, ctl_noun_find("user"), NULL, words.v[0], &id);
 	if (status != CTL_OK)
 		return status;
 	body = json_object_new_object();
 	json_object_object_add(body, "role", json_object_new_string(words.v[1]));
-	status = ctl_api(ctl, "PUT", ctl_path("/v1/admin/users/", words.v[0], ""), body, NULL);
+	status = ctl_api(ctl, "PUT", ctl_path("/v1/admin/users/", id, ""), body, NULL);
 	json_object_put(body);
+	free(id);
 	return status;
 }
 
@@ -101,10 +106,15 @@ ctl_user_remove(struct ctl *ctl, int argc, char **argv)
 	struct ctl_list words = { .n = 0 };
 	enum ctl_exit status = ctl_args(ctl, argc, argv, NULL, &words, 1);
 
+	char *id = NULL;
+
 	if (status == CTL_OK && words.n != 1)
-		status = ctl_fail(CTL_USAGE, "which user?  Give the id");
+		status = ctl_fail(CTL_USAGE, "which user?  Give the e-mail address or the id");
 	if (status == CTL_OK)
-		status = ctl_api(ctl, "DELETE", ctl_path("/v1/admin/users/", words.v[0], ""), NULL, NULL);
+		status = ctl_noun_handle(ctl, ctl_noun_find("user"), NULL, words.v[0], &id);
+	if (status == CTL_OK)
+		status = ctl_api(ctl, "DELETE", ctl_path("/v1/admin/users/", id, ""), NULL, NULL);
+	free(id);
 	if (status == CTL_OK)
 		ctl_say("user %s is removed; the user's keys work no more", words.v[0]);
 	return status;
