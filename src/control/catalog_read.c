@@ -10,6 +10,7 @@
 #include "control/meters.h"
 #include "control/policy_rules.h"
 #include "control/configurations.h"
+#include "control/custom_headers.h"
 #include "control/price_multiplier.h"
 #include "control/publish.h"
 #include "control/rules_load.h"
@@ -242,7 +243,7 @@ read_prices(struct reader *r)
 
 /* "name: value\n" for each header; they were checked when they were given. */
 static struct ag_cat_text
-header_lines(struct reader *r, struct json_object *configurations)
+header_lines(struct reader *r, int64_t integration_id, struct json_object *configurations)
 {
 	struct json_object *headers;
 	struct ag_cat_text t = { 0, 0 };
@@ -250,8 +251,16 @@ header_lines(struct reader *r, struct json_object *configurations)
 
 	if (!json_object_object_get_ex(configurations, "custom_headers", &headers) || !headers)
 		return t;
-	ag_buf_init(&lines, 65536);
+	ag_buf_init(&lines, 2 * AG_CUSTOM_HEADERS_BYTES);
 	json_object_object_foreach(headers, name, value) {
+		bool may = ag_custom_header_may(name, value);
+		size_t bytes = may ? strlen(name) + (size_t)json_object_get_string_len(value) + 4 : 0;
+
+		if (!may || lines.n + bytes > AG_CUSTOM_HEADERS_BYTES) {
+			ag_warn("custom header \"%.64s\" of integration %lld %s, it is not sent", name,
+			    (long long)integration_id, may ? "has no room" : "is the gateway's own to say");
+			continue;
+		}
 		ag_buf_puts(&lines, name);
 		ag_buf_puts(&lines, ": ");
 		ag_buf_puts(&lines, json_object_get_string(value));
@@ -318,7 +327,7 @@ read_integration(struct reader *r, const PGresult *res, int i)
 	uint8_t sealed[SEALED_MAX];
 	size_t n = 0;
 
-	row.headers = header_lines(r, configurations);
+	row.headers = header_lines(r, row.id, configurations);
 	if (ag_configurations_switch(configurations, "shared_objects") > 0)
 		row.flags |= AG_CAT_INTEGRATION_SHARED;
 	if (ag_configurations_switch(configurations, "uncounted_work") > 0)

@@ -7,6 +7,7 @@
 #include "control/aws_credential.h"
 #include "control/configurations.h"
 #include "control/credential.h"
+#include "control/custom_headers.h"
 #include "control/custom_host.h"
 #include "control/destination.h"
 #include "control/family.h"
@@ -21,8 +22,6 @@
 
 #define KEY_MAX_BYTES   8192
 #define TEXT_MAX_BYTES  4096
-#define HEADERS_MAX     32
-#define HEADER_MAX      2048
 
 
 enum ag_scope
@@ -75,57 +74,6 @@ ag_integration_find(struct ag_call *c, const char *name, enum ag_verb verb,
 }
 
 /* ---- configurations ---- */
-
-/* Headers that are the gateway's, the connection's, or carry a credential. */
-static bool
-is_reserved_header(const char *name)
-{
-	static const char *const names[] = { "host", "content-length", "transfer-encoding", "connection",
-		"keep-alive", "te", "trailer", "upgrade", "expect", "authorization", "api-key",
-		"x-api-key", "proxy-authorization", "proxy-authenticate", "proxy-connection", "cookie",
-		"content-type", "accept-encoding", "content-encoding" };
-
-	for (size_t i = 0; i < AG_ARRAY_LEN(names); i++)
-		if (strcasecmp(names[i], name) == 0)
-			return true;
-	return strncasecmp(name, "x-portkey-", 10) == 0;
-}
-
-static bool
-is_token(const char *s)
-{
-	size_t n = strspn(s, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
-
-	return n > 0 && n <= 128 && s[n] == '\0';
-}
-
-static int
-check_headers(struct ag_call *c, struct json_object *headers)
-{
-	if (json_object_object_length(headers) > HEADERS_MAX)
-		return ag_call_invalid(c, "configurations.custom_headers: at most %d headers", HEADERS_MAX);
-	json_object_object_foreach(headers, name, value) {
-		const char *text = json_object_is_type(value, json_type_string)
-		    ? json_object_get_string(value) : NULL;
-
-		if (!is_token(name))
-			return ag_call_invalid(c, "configurations.custom_headers: \"%.64s\" is not the "
-			    "name of a header", name);
-		if (is_reserved_header(name))
-			return ag_call_invalid(c, "configurations.custom_headers.%.64s: is the gateway's "
-			    "own; a credential belongs in key", name);
-		if (!text || strlen(text) > HEADER_MAX ||
-		    strlen(text) != (size_t)json_object_get_string_len(value))
-			return ag_call_invalid(c, "configurations.custom_headers.%.64s: must be a string "
-			    "of at most %d bytes", name, HEADER_MAX);
-		for (const char *p = text; *p; p++)
-			if ((unsigned char)*p < 0x20 || *p == 0x7f)
-				return ag_call_invalid(c, "configurations.custom_headers.%.64s: must not "
-				    "hold control characters", name);
-	}
-	return 0;
-}
 
 /* NULL: none given. */
 static int
@@ -204,7 +152,7 @@ check_configurations(struct ag_call *c, struct json_object *conf, const char **o
 	case AG_FIELD_BAD:
 		return -1;
 	case AG_FIELD_SET:
-		if (check_headers(c, headers) < 0)
+		if (ag_custom_headers_check(c, headers) < 0)
 			return -1;
 		break;
 	case AG_FIELD_ABSENT:

@@ -14,6 +14,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/configurations.c src/control/configurations.h \
 	src/control/control.c src/control/control.h \
 	src/control/credential.c src/control/credential.h \
+	src/control/custom_headers.c src/control/custom_headers.h \
 	src/control/custom_host.c src/control/custom_host.h \
 	src/control/deliver.c src/control/deliver.h \
 	src/control/destination.c src/control/destination.h \

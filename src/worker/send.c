@@ -67,6 +67,21 @@ ag_req_strings(const struct ag_req *r, const struct ag_catalog *cat, struct ag_s
 	strs[AG_RS_METADATA] = r->metadata;
 }
 
+/* What makes some servers take a request for another than was checked (by method, path or host), or send
+ * its bill to somebody else. */
+static bool
+is_steering(struct ag_str name)
+{
+	static const struct ag_str names[] = { { "x-http-method-override", 22 }, { "x-http-method", 13 },
+		{ "x-method-override", 17 }, { "x-original-url", 14 }, { "x-rewrite-url", 13 }, { "x-original-host", 15 },
+		{ "x-host", 6 }, { "x-goog-user-project", 19 }, { "x-hf-bill-to", 12 } };
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(names); i++)
+		if (name.n == names[i].n && ag_str_ieq(name, names[i]))
+			return true;
+	return name.n > 12 && ag_str_ieq(ag_str_n(name.p, 12), AG_STR("x-forwarded-"));
+}
+
 /* Headers a provider must not see: ours, the caller's credentials, what chooses an account, where the
  * caller's own traces lead, and what belongs to one connection. */
 static bool
@@ -87,7 +102,7 @@ is_withheld(const struct ag_http_head *head, const struct ag_http_header *hdr)
 
 	if ((name.p[0] | 0x20) == 'x' &&
 	    ((name.n > 10 && ag_str_ieq(ag_str_n(name.p, 10), AG_STR("x-portkey-"))) ||
-	        (name.n > 9 && ag_str_ieq(ag_str_n(name.p, 9), AG_STR("x-aigate-")))))
+	        (name.n > 9 && ag_str_ieq(ag_str_n(name.p, 9), AG_STR("x-aigate-"))) || is_steering(name)))
 		return true;
 	return withheld[hdr->id] || ag_http_is_hop_by_hop(head, hdr);
 }

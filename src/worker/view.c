@@ -210,7 +210,8 @@ header_lines(struct ag_view *v, struct ag_str text)
 			ag_buf_putc(&b, '\r');
 		ag_buf_putc(&b, text.p[i]);
 	}
-	out = ag_arena_dup(&v->arena, ag_buf_str(&b));
+	/* Half a line would take what follows it, the credential too, for its end. */
+	out = b.failed ? AG_STR_NONE : ag_arena_dup(&v->arena, ag_buf_str(&b));
 	ag_buf_fini(&b);
 	return out;
 }
