@@ -148,3 +148,12 @@ ag_fmt_decimal(char *out, size_t cap, int64_t v, int scale)
 	}
 	return (size_t)n;
 }
+
+int
+ag_hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}

@@ -25,6 +25,9 @@ int ag_parse_decimal(struct ag_str s, int scale, int64_t max, int64_t *out) AG_M
  * without NUL.  cap >= 32. */
 size_t ag_fmt_decimal(char *out, size_t cap, int64_t v, int scale);
 
+/* What a hexadecimal digit of either case stands for; -1: it is none. */
+int ag_hex_value(char c);
+
 /* At most AG_U64_DIGITS bytes, no NUL; returns the length. */
 size_t ag_fmt_u64(char *out, uint64_t v);
 

@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/hash.h"
+#include "base/num.h"
 
 #define SEAL_VERSION 1
 #define SEAL_NONCE   12
@@ -24,18 +25,6 @@
 static_assert(SEAL_HEAD + SEAL_TAG == AG_SEAL_OVERHEAD, "the sealed form is frozen");
 
 /* ---- the key file ------------------------------------------------------------------------ */
-
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
 
 static void
 set_id(struct ag_master_key *mk)
@@ -57,7 +46,7 @@ parse_key(const char *text, size_t n, struct ag_master_key *out)
 	if (n != KEY_DIGITS)
 		return -EINVAL;
 	for (size_t i = 0; i < AG_MASTER_KEY_LEN; i++) {
-		int hi = hex_digit(text[2 * i]), lo = hex_digit(text[2 * i + 1]);
+		int hi = ag_hex_value(text[2 * i]), lo = ag_hex_value(text[2 * i + 1]);
 
 		if (hi < 0 || lo < 0) {
 			ag_mem_wipe(&mk, sizeof(mk));

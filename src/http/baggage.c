@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/num.h"
 #include "base/utf8.h"
 
 static bool
@@ -42,15 +43,6 @@ ag_baggage_next(struct ag_str *rest, struct ag_str *out_name, struct ag_str *out
 	return false;
 }
 
-static int
-hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* A percent sign that begins no pair stands for itself. */
 static size_t
 decode(struct ag_str value, char *out, size_t cap)
@@ -58,8 +50,8 @@ decode(struct ag_str value, char *out, size_t cap)
 	size_t n = 0;
 
 	for (size_t i = 0; i < value.n && n < cap; i++) {
-		int high = value.p[i] == '%' && i + 2 < value.n ? hex(value.p[i + 1]) : -1;
-		int low = high >= 0 ? hex(value.p[i + 2]) : -1;
+		int high = value.p[i] == '%' && i + 2 < value.n ? ag_hex_value(value.p[i + 1]) : -1;
+		int low = high >= 0 ? ag_hex_value(value.p[i + 2]) : -1;
 
 		out[n++] = low >= 0 ? (char)(high << 4 | low) : value.p[i];
 		i += low >= 0 ? 2 : 0;

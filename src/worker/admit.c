@@ -419,7 +419,8 @@ estimate(struct ag_req *r, struct ag_str *out_detail)
 	    r->target.price->p[AG_PI_SEARCH] < 0)
 		r->tools.fee = AG_STR("web search");
 	if (r->target.price)
-		r->bound = ag_price_bound(r->target.price, r->target.multiples, r->est.input, asked_tier(r), r->searches);
+		r->bound = ag_price_bound(r->target.price, r->target.multiples, r->est.input, asked_tier(r),
+		    r->searches);
 	return AG_ALLOW;
 }
 

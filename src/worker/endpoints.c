@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/num.h"
 #include "policy/media.h"
 #include "provider/figure.h"
 #include "worker/request.h"
@@ -111,15 +112,6 @@ scan_fields(struct ag_req *r, const struct inbound *in, struct ag_json_fault *fa
 	return rc;
 }
 
-static int
-hex_of(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Percent-decoded into the arena; p NULL: not well-formed, or it holds what no name does. */
 static struct ag_str
 unescape(struct ag_req *r, struct ag_str s)
@@ -133,10 +125,11 @@ unescape(struct ag_req *r, struct ag_str s)
 		char c = s.p[i];
 
 		if (c == '%') {
-			int hi = s.n - i > 2 ? hex_of(s.p[i + 1]) : -1, lo = s.n - i > 2 ? hex_of(s.p[i + 2]) : -1;
+			int hi = s.n - i > 2 ? ag_hex_value(s.p[i + 1]) : -1;
+			int lo = s.n - i > 2 ? ag_hex_value(s.p[i + 2]) : -1;
 
 			is_good = hi >= 0 && lo >= 0;
-			c = (char)(hi << 4 | lo);
+			c = is_good ? (char)(hi << 4 | lo) : c;
 			i += 2;
 		}
 		is_good = is_good && (unsigned char)c >= 0x20;

@@ -21,15 +21,6 @@ ag_passed_is_json(const struct ag_http_head *head, struct ag_str body)
 	return body.n > 0 && body.p[0] == '{';
 }
 
-static int
-hex_of(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* One way to spell each path: what a provider would make another path of has rules of its own here, or
  * leads out of its base. */
 static bool
@@ -42,8 +33,8 @@ is_plain(struct ag_str path)
 			return false;
 		if (path.p[i] != '%')
 			continue;
-		hi = path.n - i > 2 ? hex_of(path.p[i + 1]) : -1;
-		lo = path.n - i > 2 ? hex_of(path.p[i + 2]) : -1;
+		hi = path.n - i > 2 ? ag_hex_value(path.p[i + 1]) : -1;
+		lo = path.n - i > 2 ? ag_hex_value(path.p[i + 2]) : -1;
 		if (hi < 0 || lo < 0)
 			return false;
 		c = hi << 4 | lo;

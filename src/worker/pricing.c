@@ -2,15 +2,10 @@
  *
  * What anybody may know, so no key is asked for; answered from the catalogue.  Prices of one customer's
  * own account at a provider are not told here. */
+#include "base/num.h"
 #include "worker/request.h"
 
 #define CENT_PUSD INT64_C(10000000000) /* one cent is 10^10 pico-USD */
-
-static int
-hex_digit(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
-}
 
 struct ag_str
 ag_req_unescape(struct ag_req *r, struct ag_str v)
@@ -22,8 +17,8 @@ ag_req_unescape(struct ag_req *r, struct ag_str v)
 	if (!s.p)
 		return AG_STR_NONE;
 	for (size_t i = 0; i < s.n; i++) {
-		int hi = s.p[i] == '%' && s.n - i > 2 ? hex_digit(s.p[i + 1]) : -1;
-		int lo = hi >= 0 ? hex_digit(s.p[i + 2]) : -1;
+		int hi = s.p[i] == '%' && s.n - i > 2 ? ag_hex_value(s.p[i + 1]) : -1;
+		int lo = hi >= 0 ? ag_hex_value(s.p[i + 2]) : -1;
 
 		if (lo >= 0) {
 			out[n++] = (char)(hi << 4 | lo);

@@ -1,4 +1,5 @@
 /* noun_run.c - list, show, create, update and delete of any noun, by its row in the table. */
+#include <assert.h>
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
@@ -229,6 +230,7 @@ show_from_list(struct ctl *ctl, const struct ctl_noun *noun, const char *home, c
 	struct json_object *all = NULL, *found = NULL;
 	enum ctl_exit status = ctl_noun_list(ctl, noun, home, &all);
 
+	assert(handle);
 	for (size_t i = 0; status == CTL_OK && i < json_object_array_length(all); i++)
 		if (strcmp(ctl_json_text(json_object_array_get_idx(all, i), noun->handle), handle) == 0)
 			found = json_object_array_get_idx(all, i);

@@ -110,15 +110,6 @@ oauth_route(struct ag_str method, struct ag_str path, enum mock_endpoint *out,
 	return ag_str_eq(method, AG_STR("POST")) ? 0 : 405;
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 32);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* A field of a form, decoded; false when it is not there. */
 static bool
 form_field(struct ag_str form, const char *name, struct ag_buf *out)
@@ -134,8 +125,8 @@ form_field(struct ag_str form, const char *name, struct ag_buf *out)
 			continue;
 		for (size_t i = n + 1; i < pair.n; i++) {
 			bool is_coded = pair.p[i] == '%' && i + 2 < pair.n;
-			int hi = is_coded ? hex_digit(pair.p[i + 1]) : -1;
-			int lo = is_coded ? hex_digit(pair.p[i + 2]) : -1;
+			int hi = is_coded ? ag_hex_value(pair.p[i + 1]) : -1;
+			int lo = is_coded ? ag_hex_value(pair.p[i + 2]) : -1;
 			char c = pair.p[i] == '+' ? ' ' : pair.p[i];
 
 			if (hi >= 0 && lo >= 0) {
