@@ -14,4 +14,5 @@ EXTRA_DIST += \
 	include/aigated/tbl/price_kinds.h \
 	include/aigated/tbl/states.h \
 	include/aigated/tbl/scopes.h \
+	include/aigated/tbl/security_settings.h \
 	include/aigated/tbl/verdicts.h

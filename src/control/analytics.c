@@ -296,12 +296,15 @@ add_metadata(struct ag_call *c, struct ag_report *r)
 /* ---- rows ---- */
 
 static void
-put_scope(const struct ag_report *r)
+put_scope(struct ag_report *r)
 {
 	/* $1 is the organisation, $2 the workspace where there is one. */
 	ag_buf_puts(&r->ask->sql, " where l.organisation_id = $1");
 	if (r->workspace_id)
 		ag_buf_puts(&r->ask->sql, " and l.workspace_id = $2");
+	if (r->only_person)
+		ag_buf_printf(&r->ask->sql, " and l.api_key_id in (select id from aigate.api_key"
+		    " where user_id = $%d)", ag_ask_i64(r->ask, r->only_person));
 }
 
 static void
@@ -399,7 +402,8 @@ int
 ag_report_begin(struct ag_call *c, enum ag_report_scope scope, bool may_sum,
     const char *metadata_key, struct ag_report *out)
 {
-	struct ag_report r = { .is_raw = !may_sum, .metadata_key = metadata_key };
+	struct ag_report r = { .is_raw = !may_sum, .metadata_key = metadata_key,
+		.only_person = ag_security_only_person(c) };
 	int rc;
 
 	if (read_span(c, &r) < 0 || check_lists(c, &r) < 0 || find_workspace(c, scope, &r) < 0)

@@ -15,6 +15,7 @@ struct ag_report {
 	int64_t min_us, max_us;
 	int64_t zone_s;            /* offset of the time asked from: where days begin */
 	int64_t workspace_id;      /* 0: all of the organisation */
+	int64_t only_person;       /* whose keys are counted; 0: all */
 	int64_t width_s;           /* of a bucket */
 	int64_t first, last;       /* numbers of buckets */
 	bool is_raw;               /* a filter needs the ledger */

@@ -221,7 +221,9 @@ find_user(struct ag_call *c, const struct key_body *b, const struct ag_kind *kin
 		return -1;
 	if (role == AG_ROLE_IN_NONE)
 		return ag_call_invalid(c, "user_id: the user is no member of the workspace");
-	return ag_key_check_role(c, b->scopes, "scopes", role);
+	if (ag_key_check_role(c, b->scopes, "scopes", role) < 0)
+		return -1;
+	return ag_key_check_open(c, b->scopes, NULL, "scopes", role, workspace_id);
 }
 
 /* What the organisation demands: metadata, lifetime. */
@@ -420,6 +422,14 @@ uuid_of(struct json_object *obj)
 	return json_object_object_get_ex(obj, "id", &v) ? json_object_get_string(v) : NULL;
 }
 
+static int64_t
+workspace_of(struct json_object *key)
+{
+	struct json_object *v;
+
+	return json_object_object_get_ex(key, "_workspace_id", &v) ? json_object_get_int64(v) : 0;
+}
+
 /* An update holds the whole key against what the organisation demands, whatever it changes. */
 static int
 apply_to_standing(struct ag_call *c, struct key_body *b, const struct ag_kind *kind,
@@ -441,18 +451,10 @@ apply_to_standing(struct ag_call *c, struct key_body *b, const struct ag_kind *k
 	b->has_metadata = true;
 	if (!b->scopes || !json_object_object_get_ex(before, "_user_id", &user_id) || !user_id)
 		return 0;
-	json_object_object_get_ex(before, "_workspace_id", &since);
-	if (ag_people_role_in(c, json_object_get_int64(user_id), json_object_get_int64(since), &role) < 0)
+	if (ag_people_role_in(c, json_object_get_int64(user_id), workspace_of(before), &role) < 0 ||
+	    ag_key_check_role(c, b->scopes, "scopes", role) < 0)
 		return -1;
-	return ag_key_check_role(c, b->scopes, "scopes", role);
-}
-
-static int64_t
-workspace_of(struct json_object *key)
-{
-	struct json_object *v;
-
-	return json_object_object_get_ex(key, "_workspace_id", &v) ? json_object_get_int64(v) : 0;
+	return ag_key_check_open(c, b->scopes, scopes, "scopes", role, workspace_of(before));
 }
 
 void

@@ -120,14 +120,22 @@ ag_call_not_found(struct ag_call *c, const char *kind, const char *name)
 bool
 ag_call_has(const struct ag_call *c, enum ag_scope scope)
 {
-	return c->actor.is_operator || ag_scopes_has(c->actor.scopes, scope);
+	return c->actor.is_operator || (ag_scopes_has(c->actor.scopes, scope) &&
+	    !ag_security_closes_scope(c->actor.closed, scope));
 }
 
 int
 ag_call_need(struct ag_call *c, enum ag_scope scope)
 {
+	const char *closed;
+
 	if (ag_call_has(c, scope))
 		return 0;
+	closed = ag_security_closes_scope(c->actor.closed, scope);
+	if (ag_scopes_has(c->actor.scopes, scope) && closed)
+		return ag_call_fail(c, 403, "AB03",
+		    "the workspace does not allow %s: security_settings.%s is false",
+		    ag_scope_name(scope), closed);
 	return ag_call_fail(c, 401, "AB05", "the API key lacks the scope %s", ag_scope_name(scope));
 }
 

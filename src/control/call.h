@@ -13,6 +13,7 @@
 #include "control/control.h"
 #include "control/pg.h"
 #include "control/plan.h"
+#include "control/security.h"
 
 #define AG_CALL_BODY_MAX (1u << 20)
 #define AG_CALL_DEPTH_MAX 16
@@ -30,6 +31,8 @@ struct ag_actor {
 	int64_t org_id;          /* 0: an operator who named none and there is not exactly one */
 	int64_t workspace_id;    /* 0: an organisation's key or an operator */
 	uint64_t scopes[AG_SCOPE_WORDS];
+	int64_t user_id;         /* whose key it is; 0 nobody's */
+	struct ag_closed closed; /* to that person, see security.h */
 };
 
 struct evkeyvalq;
@@ -96,8 +99,10 @@ struct json_object *ag_reply_error(int status, const char *code, const char *mes
 
 /* ---- rights ---- */
 
+/* Whether the key has the scope, and its workspace leaves what that is for open to its person. */
 bool ag_call_has(const struct ag_call *c, enum ag_scope scope);
-int ag_call_need(struct ag_call *c, enum ag_scope scope) AG_MUST_CHECK; /* else 401 AB05 */
+/* Else 401 AB05, or 403 AB03 with the name of the switch. */
+int ag_call_need(struct ag_call *c, enum ag_scope scope) AG_MUST_CHECK;
 
 /* ---- PostgreSQL ---- */
 

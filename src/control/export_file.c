@@ -65,22 +65,18 @@ void
 ag_export_download(struct ag_call *c)
 {
 	int64_t until_s = ag_clock_wall_us() / AG_US_PER_SEC + VALID_S;
-	struct json_object *known = NULL, *answer;
+	struct json_object *known = ag_export_find(c, SQL_EXPORT_GET), *filters, *fields, *answer;
 	char signature[SIGNATURE_LEN + 1], url[640];
-	struct ag_pg_args a = { 0 };
 	struct stored s;
+	int rc;
 
-	ag_pg_arg_i64(&a, c->actor.org_id);
-	ag_pg_arg_i64(&a, c->actor.workspace_id);
-	ag_pg_arg_text(&a, c->arg[0]);
-	if (ag_call_json(c, SQL_EXPORT_GET, &a, &known) < 0)
+	if (!known)
 		return;
+	json_object_object_get_ex(known, "filters", &filters);
+	json_object_object_get_ex(known, "requested_data", &fields);
+	rc = ag_export_may_see(c, filters, fields);
 	json_object_put(known);
-	if (!known) {
-		ag_call_not_found(c, "export", c->arg[0]);
-		return;
-	}
-	if (find(c, &s) < 0)
+	if (rc < 0 || find(c, &s) < 0)
 		return;
 	if (strcmp(s.status, "success") != 0) {
 		ag_call_invalid(c, "the export is %s: there is nothing to download", s.status);

@@ -257,7 +257,7 @@ static void
 begin(struct ag_exports *x, const PGresult *row)
 {
 	struct ag_export_query q = { .org_id = ag_pg_i64(row, 0, 2), .workspace_id = ag_pg_i64(row, 0, 3),
-		.now_us = ag_pg_i64(row, 0, 7) };
+		.now_us = ag_pg_i64(row, 0, 7), .only_person = ag_pg_i64(row, 0, 8) };
 	struct ag_err err = { "" };
 
 	x->id = ag_pg_i64(row, 0, 0);

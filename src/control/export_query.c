@@ -263,6 +263,8 @@ ag_export_ask(const struct ag_export_query *q, bool is_count, struct ag_ask *a, 
 	else if (add_fields(q, a, err) < 0)
 		return -EINVAL;
 	ag_buf_puts(&a->sql, " from " SQL_LOGS " where x.organisation_id = $1 and x.workspace_id = $2");
+	if (q->only_person)
+		put_where(a, " and " SQL_LOG_OF_PERSON("$%d"), ag_ask_i64(a, q->only_person));
 	if (add_span(q, a, err) < 0)
 		return -EINVAL;
 	json_object_object_foreach(q->filters, name, value)

@@ -33,6 +33,30 @@ struct wish {
 	const char *format, *description;
 };
 
+static bool
+has_metadata(struct json_object *filters, struct json_object *fields)
+{
+	bool has = member(filters, "metadata") != NULL;
+
+	for (size_t i = 0; fields && !has && i < json_object_array_length(fields); i++) {
+		const char *name = json_object_get_string(json_object_array_get_idx(fields, i));
+
+		has = name && strcmp(name, "metadata") == 0;
+	}
+	return has;
+}
+
+int
+ag_export_may_see(struct ag_call *c, struct json_object *filters, struct json_object *fields)
+{
+	const char *closed = ag_security_closes(c->actor.closed, AG_SUBJECT_VIEW_LOG_METADATA);
+
+	if (!closed || !has_metadata(filters, fields))
+		return 0;
+	return ag_call_fail(c, 403, "AB03", "metadata: the workspace does not allow it in an export:"
+	    " security_settings.%s is false", closed);
+}
+
 static int
 read_wish(struct ag_call *c, struct wish *w)
 {
@@ -45,7 +69,7 @@ read_wish(struct ag_call *c, struct wish *w)
 		return -1;
 	if (w->format && strcmp(w->format, "jsonl") != 0 && strcmp(w->format, "csv") != 0)
 		return ag_call_invalid(c, "format: must be jsonl or csv, not \"%s\"", w->format);
-	return 0;
+	return ag_export_may_see(c, w->filters, w->fields);
 }
 
 /* Refuses what could not be exported, then counts, then goes on in then(). */
@@ -120,6 +144,7 @@ create_counted(struct ag_call *c, struct json_object *total)
 		ag_pg_arg_text(&a, w.format ? w.format : "jsonl");
 		ag_pg_arg_i64(&a, json_object_get_int64(total));
 		ag_pg_arg_bytes(&a, ag_str_n((const char *)key, sizeof(key)));
+		ag_pg_arg_i64(&a, ag_security_only_person(c));
 		if (ag_call_json(c, SQL_EXPORT_INSERT, &a, &row) == 0 &&
 		    ag_call_audit(c, "create", "log_export", json_object_get_string(member(row, "id")), NULL, row) == 0 &&
 		    ag_call_commit(c) == 0)
@@ -135,7 +160,8 @@ void
 ag_export_create(struct ag_call *c)
 {
 	struct json_object *empty = json_object_new_object();
-	struct ag_export_query q = { .org_id = c->actor.org_id, .now_us = ag_clock_wall_us() };
+	struct ag_export_query q = { .org_id = c->actor.org_id, .now_us = ag_clock_wall_us(),
+		.only_person = ag_security_only_person(c) };
 	struct wish w;
 
 	if (read_wish(c, &w) == 0 && workspace_of(c, &q.workspace_id) == 0) {
@@ -152,8 +178,8 @@ ag_export_create(struct ag_call *c)
 
 /* ---- one ---- */
 
-static struct json_object *
-find(struct ag_call *c, const char *sql)
+struct json_object *
+ag_export_find(struct ag_call *c, const char *sql)
 {
 	struct json_object *row = NULL;
 	struct ag_pg_args a = { 0 };
@@ -161,6 +187,7 @@ find(struct ag_call *c, const char *sql)
 	ag_pg_arg_i64(&a, c->actor.org_id);
 	ag_pg_arg_i64(&a, c->actor.workspace_id);
 	ag_pg_arg_text(&a, c->arg[0]);
+	ag_pg_arg_i64(&a, ag_security_only_person(c));
 	if (ag_call_json(c, sql, &a, &row) == 0 && !row)
 		ag_call_not_found(c, "export", c->arg[0]);
 	return row;
@@ -175,7 +202,7 @@ status_of(struct json_object *row)
 void
 ag_export_get(struct ag_call *c)
 {
-	struct json_object *row = find(c, SQL_EXPORT_GET);
+	struct json_object *row = ag_export_find(c, SQL_EXPORT_GET);
 
 	if (!row)
 		return;
@@ -199,6 +226,7 @@ ag_export_list(struct ag_call *c)
 	ag_pg_arg_i64(&a, workspace_id);
 	ag_pg_arg_i64(&a, page.limit);
 	ag_pg_arg_i64(&a, page.offset);
+	ag_pg_arg_i64(&a, ag_security_only_person(c));
 	if (ag_call_json(c, SQL_EXPORT_LIST, &a, &list) < 0)
 		return;
 	data = member(list, "data");
@@ -209,16 +237,19 @@ ag_export_list(struct ag_call *c)
 	ag_call_ok(c, list);
 }
 
-/* Nothing is withheld from who may export: bodies are there of logs that clients told, and where the
- * workspace has them kept. */
+/* Of bodies nothing is withheld from who may export: they are there of logs that clients told, and
+ * where the workspace has them kept. */
 void
 ag_export_fields(struct ag_call *c)
 {
-	struct json_object *answer = json_object_new_object();
+	struct json_object *answer = json_object_new_object(), *denied;
 	int64_t workspace_id;
 
 	if (ag_workspace_resolve(c, ag_call_query(c, "workspace_id"), true, &workspace_id) == 0) {
-		json_object_object_add(answer, "deniedFields", json_object_new_array());
+		denied = json_object_new_array();
+		if (ag_security_closes(c->actor.closed, AG_SUBJECT_VIEW_LOG_METADATA))
+			json_object_array_add(denied, json_object_new_string("metadata"));
+		json_object_object_add(answer, "deniedFields", denied);
 		json_object_object_add(answer, "object", json_object_new_string("export-field-restrictions"));
 		ag_call_ok(c, answer);
 		return;
@@ -231,7 +262,7 @@ ag_export_fields(struct ag_call *c)
 static struct json_object *
 find_idle(struct ag_call *c)
 {
-	struct json_object *row = find(c, SQL_EXPORT_LOCK);
+	struct json_object *row = ag_export_find(c, SQL_EXPORT_LOCK);
 
 	if (row && strcmp(status_of(row), "in_progress") == 0) {
 		ag_call_fail(c, 409, "AB07", "the export is being made; cancel it first");
@@ -255,6 +286,7 @@ update_counted(struct ag_call *c, struct json_object *total)
 		ag_pg_arg_i64(&a, json_object_get_int64(total));
 		ag_pg_arg_text(&a, w.format);
 		ag_pg_arg_text(&a, w.description);
+		ag_pg_arg_i64(&a, ag_security_only_person(c));
 		if (ag_call_json(c, SQL_EXPORT_UPDATE, &a, &after) == 0 &&
 		    ag_call_audit(c, "update", "log_export", json_object_get_string(member(after, "id")), before,
 		        after) == 0 && ag_call_commit(c) == 0) {
@@ -270,7 +302,8 @@ update_counted(struct ag_call *c, struct json_object *total)
 void
 ag_export_update(struct ag_call *c)
 {
-	struct ag_export_query q = { .org_id = c->actor.org_id, .now_us = ag_clock_wall_us() };
+	struct ag_export_query q = { .org_id = c->actor.org_id, .now_us = ag_clock_wall_us(),
+		.only_person = ag_security_only_person(c) };
 	struct json_object *row = find_idle(c);
 	struct wish w;
 
@@ -279,7 +312,8 @@ ag_export_update(struct ag_call *c)
 		q.filters = w.filters ? w.filters : member(row, "filters");
 		q.fields = w.fields ? w.fields : member(row, "requested_data");
 		q.format = format_of(w.format ? w.format : json_object_get_string(member(row, "format")));
-		count_first(c, &q, update_counted);
+		if (ag_export_may_see(c, q.filters, q.fields) == 0)
+			count_first(c, &q, update_counted);
 	}
 	json_object_put(row);
 }
@@ -316,7 +350,8 @@ ag_export_start(struct ag_call *c)
 
 	if (!row)
 		return;
-	if (change(c, row, SQL_EXPORT_START, "start") == 0) {
+	if (ag_export_may_see(c, member(row, "filters"), member(row, "requested_data")) == 0 &&
+	    change(c, row, SQL_EXPORT_START, "start") == 0) {
 		ag_export_unlink(c->ctl, json_object_get_string(member(row, "id")));
 		answer_message(c, "Export started");
 		ag_exports_kick(c->ctl->exports);
@@ -327,7 +362,7 @@ ag_export_start(struct ag_call *c)
 void
 ag_export_cancel(struct ag_call *c)
 {
-	struct json_object *row = find(c, SQL_EXPORT_LOCK);
+	struct json_object *row = ag_export_find(c, SQL_EXPORT_LOCK);
 
 	if (!row)
 		return;

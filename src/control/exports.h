@@ -36,6 +36,7 @@ enum ag_export_format { AG_EXPORT_JSONL, AG_EXPORT_CSV };
 /* What an export is asked over; as it is stored. */
 struct ag_export_query {
 	int64_t org_id, workspace_id;
+	int64_t only_person;           /* whose keys' logs; 0: all */
 	struct json_object *filters;   /* borrowed: an object */
 	struct json_object *fields;    /* borrowed: an array of names */
 	enum ag_export_format format;
@@ -45,6 +46,15 @@ struct ag_export_query {
  * is_count: one column, how many there are.  -EINVAL: the text names the filter or field. */
 int ag_export_ask(const struct ag_export_query *q, bool is_count, struct ag_ask *a,
     struct ag_err *err) AG_MUST_CHECK;
+
+/* ---- exports.c ---- */
+
+/* The export the path names, by SQL_EXPORT_GET or _LOCK, if the caller may know of it.
+ * NULL: answered. */
+struct json_object *ag_export_find(struct ag_call *c, const char *sql);
+/* 403 when it holds, or picks by, metadata that is kept from the caller. */
+int ag_export_may_see(struct ag_call *c, struct json_object *filters,
+    struct json_object *fields) AG_MUST_CHECK;
 
 /* ---- export_file.c ---- */
 

@@ -55,7 +55,8 @@ read_workspace(struct ag_call *c, struct invite_body *b, struct json_object *one
 		return -1;
 	if (strcmp(b->role, "admin") == 0)
 		role = AG_ROLE_IN_ADMIN;
-	if (b->scopes && ag_key_check_role(c, b->scopes, "workspace_api_key_details.scopes", role) < 0)
+	if (b->scopes && (ag_key_check_role(c, b->scopes, "workspace_api_key_details.scopes", role) < 0 ||
+	    ag_key_check_open(c, b->scopes, NULL, "workspace_api_key_details.scopes", role, id) < 0))
 		return -1;
 	for (size_t k = 0; k < json_object_array_length(b->workspaces); k++) {
 		json_object_object_get_ex(json_object_array_get_idx(b->workspaces, k), "id", &kept);

@@ -97,6 +97,25 @@ holds(struct json_object *scopes, enum ag_scope s)
 }
 
 int
+ag_key_check_open(struct ag_call *c, struct json_object *scopes, struct json_object *had,
+    const char *path, enum ag_role_in role, int64_t workspace_id)
+{
+	struct ag_closed closed;
+
+	if (ag_security_of_role(c, workspace_id, role, &closed) < 0)
+		return -1;
+	for (size_t i = 0; i < json_object_array_length(scopes); i++) {
+		enum ag_scope s = scope_at(scopes, i);
+		const char *name = ag_security_closes_scope(closed, s);
+
+		if (name && !holds(had, s))
+			return ag_call_invalid(c, "%s[%zu]: the user's role in the workspace does not allow %s:"
+			    " security_settings.%s is false", path, i, ag_scope_name(s), name);
+	}
+	return 0;
+}
+
+int
 ag_key_check_giver(struct ag_call *c, struct json_object *scopes, struct json_object *had, const char *path)
 {
 	for (size_t i = 0; i < json_object_array_length(scopes); i++) {

@@ -35,6 +35,9 @@ int ag_key_read_scopes(struct ag_call *c, struct json_object *list, const char *
 /* Whether the role may have them all. */
 int ag_key_check_role(struct ag_call *c, struct json_object *scopes, const char *path,
     enum ag_role_in role) AG_MUST_CHECK;
+/* Whether the workspace leaves those open to it that are not in `had` (NULL: none). */
+int ag_key_check_open(struct ag_call *c, struct json_object *scopes, struct json_object *had,
+    const char *path, enum ag_role_in role, int64_t workspace_id) AG_MUST_CHECK;
 /* Nobody gives what he lacks: of `scopes` (as stored) the caller holds those that are not in `had` (the key's
  * so far; NULL: a new key), or they are of a kind his own kind of key can never hold. */
 int ag_key_check_giver(struct ag_call *c, struct json_object *scopes, struct json_object *had,

@@ -62,6 +62,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/rules_load.c src/control/rules_load.h \
 	src/control/rules_sql.h \
 	src/control/secret.c src/control/secret.h \
+	src/control/security.c src/control/security.h \
 	src/control/server.c src/control/server.h \
 	src/control/schema.c src/control/schema.h \
 	src/control/secret_ask.c src/control/secret_ask.h src/control/secret_fetch.c src/control/secret_fetch.h \

@@ -253,7 +253,9 @@ ag_log_get(struct ag_call *c)
 	if (!ag_call_has(c, AG_SCOPE_COMPLETIONS_WRITE) && !ag_call_has(c, AG_SCOPE_LOGS_WRITE) &&
 	    ag_call_need(c, AG_SCOPE_LOGS_VIEW) < 0)
 		return;
-	if (ag_workspace_resolve(c, ag_call_query(c, "workspace_slug"), false, &workspace_id) < 0)
+	/* Whatever else the key may do: who may look at no logs looks at none. */
+	if (ag_security_need(c, AG_SUBJECT_VIEW_LOGS) < 0 ||
+	    ag_workspace_resolve(c, ag_call_query(c, "workspace_slug"), false, &workspace_id) < 0)
 		return;
 	if (!is_uuid(c->arg[0])) {
 		ag_call_not_found(c, "log", c->arg[0]);
@@ -267,6 +269,8 @@ ag_log_get(struct ag_call *c)
 	ag_ask_i64(a, workspace_id);
 	ag_ask_text(a, c->arg[0]);
 	ag_ask_i64(a, ag_call_has(c, AG_SCOPE_LOGS_VIEW) ? 0 : c->actor.key_id ? c->actor.key_id : -1);
+	ag_ask_i64(a, ag_security_only_person(c));
+	ag_ask_i64(a, ag_security_closes(c->actor.closed, AG_SUBJECT_VIEW_LOG_METADATA) != NULL);
 	ag_buf_puts(&a->sql, SQL_LOG_GET);
 	ag_call_read(c, a, answer_log);
 }

@@ -27,15 +27,20 @@ workspace_in_path(struct ag_call *c, int64_t *out_id, char uuid[AG_UUID_LEN])
 	return 0;
 }
 
-/* scopes: what a key of this member may hold. */
+/* scopes: what a key of this member may do. */
 static void
 finish_object(struct json_object *member)
 {
-	struct json_object *role, *list = json_object_new_array();
+	struct json_object *name, *stored, *list = json_object_new_array();
+	struct ag_closed closed;
+	enum ag_role_in role;
 
-	json_object_object_get_ex(member, "role", &role);
+	json_object_object_get_ex(member, "role", &name);
+	json_object_object_get_ex(member, "_security", &stored);
+	role = ag_role_find(ag_str(json_object_get_string(name)));
+	closed = ag_security_closed(stored, ag_security_bound(role));
 	for (unsigned i = 0; i < AG_SCOPES; i++)
-		if (ag_role_may(ag_role_find(ag_str(json_object_get_string(role))), (enum ag_scope)i))
+		if (ag_role_may(role, (enum ag_scope)i) && !ag_security_closes_scope(closed, (enum ag_scope)i))
 			json_object_array_add(list, json_object_new_string(ag_scope_name((enum ag_scope)i)));
 	json_object_object_add(member, "scopes", list);
 	ag_call_strip(member);

@@ -25,12 +25,17 @@ static const struct {
 	{ "WorkspaceDefaults", "metadata:object? input_guardrails:[any] output_guardrails:[any] config_id:text?"
 	                       " user_api_key_config:text? is_default:int" },
 	{ "WorkspaceSettings", "debug_log:any body_log:off|on_request|on|enforced redact:[text] redact_patterns:[text]" },
+	{ "SecuritySettings", ""
+#define X(who, about, name, at_first) name ":bool "
+#include "aigated/tbl/security_settings.h"
+#undef X
+	},
 	{ "WorkspaceWrite", "name:text slug:slug description:text? icon:text? defaults:WorkspaceDefaults? users:[any]"
-	                    " settings:WorkspaceSettings"
+	                    " settings:WorkspaceSettings security_settings:SecuritySettings?"
 	                    " reset_usage:bool" LIMITS_MANY },
 	{ "Workspace", "id*:uuid slug*:slug name*:text icon:text? description:text? defaults:WorkspaceDefaults?"
 	               " is_default:int status*:text object*:text users:[Member]"
-	               " settings:WorkspaceSettings" STAMPS LIMITS_MANY },
+	               " settings:WorkspaceSettings security_settings*:SecuritySettings" STAMPS LIMITS_MANY },
 	{ "WorkspaceDelete", "name*:text force_delete:bool" },
 	{ "WorkspaceList", "object:text total*:int data*:[Workspace]" },
 	{ "Member", "object:text id*:uuid first_name:text last_name:text org_role:text role*:text email:text status:text"

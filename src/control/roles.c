@@ -12,10 +12,11 @@ ag_role_find(struct ag_str name)
 	return ag_str_eq(name, AG_STR("member")) ? AG_ROLE_IN_MEMBER : AG_ROLE_IN_NONE;
 }
 
-/* What members only look at: how the workspace is set up, governed and peopled. */
+/* What members only look at: how the workspace is set up, governed and peopled.  What a workspace
+ * can open to them is not here, see security.h. */
 static const char *const kept_from_members[] = {
-	"workspaces.", "workspace_users.", "configs.", "guardrails.", "policies.",
-	"workspace_integrations.", "workspace_mcp_integrations.", "workspace_agent_integrations.",
+	"workspaces.", "workspace_users.", "policies.", "workspace_integrations.",
+	"workspace_mcp_integrations.", "workspace_agent_integrations.",
 };
 
 static bool

@@ -224,7 +224,8 @@ serve(struct ag_call *c, struct evhttp_request *http, bool from_operator)
 		ag_call_fail(c, 503, "AB04", "%s", why);
 		return;
 	}
-	if (route->scope != AG_SCOPE_NONE && ag_call_need(c, route->scope) < 0)
+	if (ag_security_read_caller(c) < 0 ||
+	    (route->scope != AG_SCOPE_NONE && ag_call_need(c, route->scope) < 0))
 		return;
 	if (read_body(c, http, route->flags & AG_ROUTE_LIST) < 0)
 		return;

@@ -186,7 +186,7 @@
 	" 'object', 'workspace') end,"                                                           \
 	" 'is_default', " w ".is_default::int, 'scim_source_id', null,"                          \
 	" 'usage_limits', " w ".usage_limits, 'rate_limits', " w ".rate_limits,"                 \
-	" 'security_settings', '{}'::json, 'settings', json_build_object("                       \
+	" 'security_settings', " w ".security_settings, 'settings', json_build_object("                       \
 	"'debug_log', (" w ".body_log <> 'off')::int, 'body_log', " w ".body_log, 'redact', " w ".body_redact," \
 	" 'redact_patterns', " w ".body_patterns, 'user_api_key_ttl', null, 'user_key_metadata', null," \
 	" 'user_api_key_count', null, 'user_api_key_max_ttl', null, 'user_key_metadata_override', null)," \

@@ -45,7 +45,14 @@
 #define SQL_LOG_WORKSPACE                                                                    \
 	"(select " SQL_SLUG("w.slug") " from aigate.workspace w where w.id = x.workspace_id)"
 
-/* $1 organisation, $2 workspace or 0, $3 the log, $4 see SQL_LOG_SHOWN */
+/* Of the keys of a person alone. */
+#define SQL_LOG_OF_PERSON(p) "x.api_key_id in (select id from aigate.api_key where user_id = " p "::bigint)"
+/* What a request carried along, as two lists; none where it is kept from the caller ($6). */
+#define SQL_LOG_PAIRS(side)                                                                  \
+	"(select coalesce(json_agg(" side " order by key), '[]') from jsonb_each_text(x.metadata) where $6::bigint = 0)"
+
+/* $1 organisation, $2 workspace or 0, $3 the log, $4 see SQL_LOG_SHOWN, $5 a person whose keys' logs alone, or 0,
+ * $6 1: without metadata */
 #define SQL_LOG_GET                                                                          \
 	"select json_build_object('_id', x.uuid, 'id', x.uuid, 'organisation_id', " SQL_LOG_ORG   \
 	", 'created_at', " SQL_TIME("x.at") ", 'request', " SQL_LOG_REQUEST_WITH(SQL_LOG_SHOWN("request")) " || jsonb_build_object(" \
@@ -62,12 +69,11 @@
 	" 'parent_span_id', x.parent_span_id, 'config', " SQL_CONFIG_SLUG("x.config_id") ", 'config_id'," \
 	" (select uuid from aigate.config where id = x.config_id), 'virtual_key', nullif(x.provider, ''),"            \
 	" 'workspace_slug', " SQL_LOG_WORKSPACE ", 'api_key_id', (select uuid from aigate.api_key" \
-	" where id = x.api_key_id), 'metadata.key', (select coalesce(json_agg(key order by key), '[]')" \
-	" from jsonb_each_text(x.metadata)), 'metadata.value', (select coalesce(json_agg(value order by key), '[]')" \
-	" from jsonb_each_text(x.metadata))), 'finalUntransformedRequest', null,"                \
+	" where id = x.api_key_id), 'metadata.key', " SQL_LOG_PAIRS("key") ", 'metadata.value'," \
+	SQL_LOG_PAIRS("value") "), 'finalUntransformedRequest', null,"                           \
 	" 'transformedRequest', null, 'originalResponse', null, 'object', 'log')"                \
 	" from " SQL_LOGS " where x.organisation_id = $1 and ($2::bigint = 0 or x.workspace_id = $2)" \
-	" and x.uuid = $3::uuid limit 1"
+	" and x.uuid = $3::uuid and ($5::bigint = 0 or " SQL_LOG_OF_PERSON("$5") ") limit 1"
 #define SQL_LOG_CENTS "trim_scale(round(x.cost / 10000000, 7))"
 
 /* $1 organisation, $2 workspace, $3 key or 0, $4 array of rows.  Names in the order given. */
@@ -120,28 +126,32 @@
 	" where id = e.workspace_id), 'object', 'export')"
 
 /* $1 organisation, $2 workspace, $3 key or 0, $4 description, $5 filters, $6 fields, $7 format, $8 total,
- * $9 key for downloads */
+ * $9 key for downloads, $10 a person whose keys' logs alone, or 0 */
 #define SQL_EXPORT_INSERT                                                                    \
 	"insert into aigate.log_export as e (organisation_id, workspace_id, api_key_id, description," \
-	" filters, requested_data, format, total, download_key) values ($1, $2, nullif($3::bigint, 0), $4," \
-	" $5::jsonb, $6::jsonb, $7, $8, $9::bytea) returning " SQL_EXPORT_OBJECT
+	" filters, requested_data, format, total, download_key, only_user_id) values ($1, $2,"   \
+	" nullif($3::bigint, 0), $4, $5::jsonb, $6::jsonb, $7, $8, $9::bytea, nullif($10::bigint, 0)) returning " SQL_EXPORT_OBJECT
 
-/* $1 organisation, $2 workspace or 0, $3 the export */
+/* $1 organisation, $2 workspace or 0, $3 the export, $4 a person whose exports alone, or 0 */
 #define SQL_EXPORT_GET                                                                       \
 	"select " SQL_EXPORT_OBJECT " from aigate.log_export e where e.organisation_id = $1"      \
-	" and ($2::bigint = 0 or e.workspace_id = $2) and e.uuid::text = lower($3)"
+	" and ($2::bigint = 0 or e.workspace_id = $2) and e.uuid::text = lower($3)"             \
+	" and ($4::bigint = 0 or e.only_user_id = $4)"
 #define SQL_EXPORT_LOCK SQL_EXPORT_GET " for update"
 
-/* $1 organisation, $2 workspace, $3 limit, $4 offset */
+/* $1 organisation, $2 workspace, $3 limit, $4 offset, $5 as $4 of SQL_EXPORT_GET */
 #define SQL_EXPORT_LIST SQL_PAGE(                                                            \
-	"select * from aigate.log_export where organisation_id = $1 and workspace_id = $2",      \
+	"select * from aigate.log_export where organisation_id = $1 and workspace_id = $2"       \
+	" and ($5::bigint = 0 or only_user_id = $5)",                                            \
 	"(with e as (select p.*) select " SQL_EXPORT_OBJECT " from e)", "$3", "$4")
 
-/* $1 id, $2 filters or null, $3 fields or null, $4 total, $5 format or null, $6 description or null */
+/* $1 id, $2 filters or null, $3 fields or null, $4 total, $5 format or null, $6 description or null, $7 as $10
+ * of SQL_EXPORT_INSERT */
 #define SQL_EXPORT_UPDATE                                                                    \
 	"update aigate.log_export as e set filters = coalesce($2::jsonb, filters),"              \
 	" requested_data = coalesce($3::jsonb, requested_data), total = $4, format = coalesce($5, format)," \
-	" description = coalesce($6, description), status = 'draft', error = null, total_records = 0," \
+	" description = coalesce($6, description), only_user_id = nullif($7::bigint, 0), status = 'draft'," \
+	" error = null, total_records = 0,"                                                      \
 	" bytes = 0, updated_at = now() where id = $1 returning " SQL_EXPORT_OBJECT
 
 #define SQL_EXPORT_START                                                                     \
@@ -155,7 +165,7 @@
 /* The one that waits longest. */
 #define SQL_EXPORT_NEXT                                                                      \
 	"select id, uuid, organisation_id, workspace_id, filters, requested_data, format,"       \
-	" (extract(epoch from created_at) * 1000000)::bigint"                                    \
+	" (extract(epoch from created_at) * 1000000)::bigint, coalesce(only_user_id, 0)"         \
 	" from aigate.log_export where status = 'in_progress' order by started_at, id limit 1"
 /* $1 id, $2 records, $3 bytes, $4 why it failed or null; not when it was stopped meanwhile */
 #define SQL_EXPORT_END                                                                       \

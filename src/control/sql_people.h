@@ -54,7 +54,7 @@
 /* ---- members ---- */
 
 #define SQL_MEMBER_OBJECT                                                                    \
-	"json_build_object('_version', m.xmin::text, 'object', 'workspace-user', 'id', u.uuid,"  \
+	"json_build_object('_version', m.xmin::text, '_security', w.security_settings, 'object', 'workspace-user', 'id', u.uuid,"  \
 	" 'first_name', u.first_name, 'last_name', u.last_name, 'org_role', u.role, 'role', m.role," \
 	" 'created_at', " SQL_TIME("m.created_at") ", 'last_updated_at', " SQL_TIME("m.updated_at") \
 	", 'status', u.status, 'workspace_id', w.uuid, 'email', u.email, 'scopes', '[]'::json,"  \
@@ -93,6 +93,21 @@
 	" from aigate.api_key k join aigate.app_user u on u.id = k.user_id and u.status = 'active'" \
 	" left join aigate.workspace_user m on m.user_id = u.id and m.workspace_id = k.workspace_id" \
 	" where k.id = $1"
+
+/* ---- what a workspace closes to its people, see security.h ---- */
+
+/* Person, role in the organisation, in the workspace, its switches.  $1 a key that stands */
+#define SQL_SECURITY_OF_KEY                                                                  \
+	"select u.id, u.role, coalesce(m.role, ''), w.security_settings from aigate.api_key k"   \
+	" join aigate.app_user u on u.id = k.user_id and u.status = 'active'"                    \
+	" join aigate.workspace w on w.id = k.workspace_id and w.status = 'active'"              \
+	" left join aigate.workspace_user m on m.user_id = u.id and m.workspace_id = w.id"       \
+	" where k.id = $1 and k.status <> 'deleted'"
+#define SQL_SECURITY_OF_WORKSPACE "select security_settings from aigate.workspace where id = $1"
+/* Adds $2 to what is stored; null: nothing is stored any more.  $1 workspace */
+#define SQL_SECURITY_SET                                                                     \
+	"update aigate.workspace set security_settings = case when $2::jsonb is null then '{}'"  \
+	" else security_settings || $2::jsonb end where id = $1"
 
 /* ---- invites ---- */
 

@@ -25,6 +25,8 @@ struct workspace_body {
 	struct json_object *users;         /* borrowed: body */
 	struct json_object *usage, *rates, *conformed; /* owned, stored form */
 	struct ag_body_settings bodies;
+	struct json_object *security;      /* borrowed: body */
+	bool has_security;
 };
 
 static void
@@ -66,9 +68,7 @@ read_text(struct ag_call *c, const char *name, size_t max, const char **out, boo
 static int
 workspace_body_read(struct ag_call *c, struct workspace_body *b)
 {
-	static const char *const unserved[] = { "security_settings", NULL };
-
-	if (ag_field_refuse(c, c->body, unserved, "") < 0 ||
+	if (ag_security_read(c, &b->security, &b->has_security) < 0 ||
 	    read_text(c, "name", NAME_MAX_BYTES, &b->name, NULL) < 0 ||
 	    read_text(c, "description", TEXT_MAX_BYTES, &b->description, &b->has_description) < 0 ||
 	    read_text(c, "icon", 64, &b->icon, &b->has_icon) < 0 || read_defaults(c, b) < 0 || ag_body_settings_read(c, &b->bodies) < 0)
@@ -159,7 +159,10 @@ read_object(struct ag_call *c, int64_t id, struct json_object **out)
 	ag_pg_arg_i64(&a, id);
 	if (ag_call_json(c, SQL_WORKSPACE_GET, &a, out) < 0)
 		return -1;
-	return *out ? 0 : ag_call_fail(c, 500, "AB04", "internal error, trace %s", c->trace_id);
+	if (!*out)
+		return ag_call_fail(c, 500, "AB04", "internal error, trace %s", c->trace_id);
+	ag_security_show(*out);
+	return 0;
 }
 
 static int
@@ -235,6 +238,31 @@ conform(struct ag_call *c, struct workspace_body *b)
 	return rc;
 }
 
+static int
+put_security(struct ag_call *c, const struct workspace_body *b, int64_t id)
+{
+	AG_AUTO(ag_pgres) PGresult *res = NULL;
+	struct ag_pg_args a = { 0 };
+
+	if (!b->has_security)
+		return 0;
+	ag_pg_arg_i64(&a, id);
+	ag_pg_arg_json(&a, b->security);
+	res = ag_call_sql(c, SQL_SECURITY_SET, &a);
+	return res ? 0 : -1;
+}
+
+/* More members: whoever may change the workspace may still be kept from that. */
+static int
+join(struct ag_call *c, const struct workspace_body *b, int64_t id)
+{
+	if (!b->users)
+		return 0;
+	if (ag_security_need(c, AG_SUBJECT_WRITE_WS_USERS) < 0)
+		return -1;
+	return ag_people_join(c, b->users, "users", id);
+}
+
 static struct ag_str
 stored_text(struct json_object *j)
 {
@@ -261,7 +289,7 @@ create(struct ag_call *c, struct workspace_body *b)
 	}
 	if (conform(c, b) < 0 || insert(c, b, slug, &id, uuid) < 0 || ag_meters_sync(c, "workspace", id,
 	    stored_text(b->usage), stored_text(b->rates), false) < 0 ||
-	    (b->users && ag_people_join(c, b->users, "users", id) < 0) || ag_rules_of_workspace(c, id) < 0 ||
+	    put_security(c, b, id) < 0 || join(c, b, id) < 0 || ag_rules_of_workspace(c, id) < 0 ||
 	    ag_grant_global(c, id) < 0 || read_object(c, id, &obj) < 0)
 		return;
 	meters = ag_meters_of(c, "workspace", obj);
@@ -332,6 +360,7 @@ ag_workspace_list(struct ag_call *c)
 
 		json_object_object_get_ex(one, "_id", &id);
 		ag_limits_decorate(c, one, meters, json_object_get_int64(id));
+		ag_security_show(one);
 		ag_call_strip(one);
 	}
 	if (meters)
@@ -408,7 +437,7 @@ update(struct ag_call *c, struct workspace_body *b)
 
 	if (find_in_path(c, &id, uuid, name) == 0 && read_object(c, id, &before) == 0 &&
 	    ag_call_match(c, before) == 0 && conform_standing(c, b, before) == 0 &&
-	    update_row(c, b, id) == 0 && (!b->users || ag_people_join(c, b->users, "users", id) == 0) &&
+	    update_row(c, b, id) == 0 && put_security(c, b, id) == 0 && join(c, b, id) == 0 &&
 	    ag_rules_of_workspace(c, id) == 0 && read_object(c, id, &after) == 0 &&
 	    ag_call_audit(c, "update", "workspace", uuid, before, after) == 0 &&
 	    add_more(c, id, after) == 0 && (meters = ag_meters_of(c, "workspace", after)) != NULL &&

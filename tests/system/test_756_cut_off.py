@@ -84,9 +84,11 @@ def of_a_key(plane, mock):
 def of_a_person(plane, mock):
     workspace = plane.default_workspace()["slug"]
     person = user(plane, "ada@example.com", workspaces=[{"id": workspace, "role": "admin"}], workspace_api_key_details={
-        "scopes": ["completions.write", "configs.create"]})
+        "scopes": ["completions.write", "policies.create"]})
     key = person["api_keys"][0]["key"]
-    make = lambda: plane.admin_ask("POST", "/configs", {"name": "c", "config": {"provider": "@mock"}}, key=key).status
+    make = lambda: plane.admin_ask("POST", "/policies/rate-limits", {
+        "type": "requests", "unit": "rpm", "value": 1000, "conditions": [{"key": "api_key", "value": "*"}],
+        "group_by": [{"key": "api_key"}]}, key=key).status
     yield ("lower a role", "PUT", f"/admin/workspaces/{workspace}/users/{person['id']}", {"role": "member"},
            make, 200, 401)
     yield ("remove a person", "DELETE", f"/admin/users/{person['id']}", None, lambda: status(plane, key), 200, 401)
