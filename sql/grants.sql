@@ -51,8 +51,8 @@ grant select, insert, update on aigate.feedback, aigate.log_export to aigate_con
 grant select, insert, update on aigate.config, aigate.config_version, aigate.guardrail to aigate_control;
 grant select, insert, delete on aigate.guardrail_default, aigate.guardrail_exclusion to aigate_control;
 grant select, insert, update, delete on aigate.workspace_user, aigate.invite,
-	aigate.secret_reference, aigate.secret_reference_workspace, aigate.integration_secret
-	to aigate_control;
+	aigate.secret_reference, aigate.secret_reference_workspace, aigate.integration_secret,
+	aigate.user_key_turn to aigate_control;
 grant select, insert, update on aigate.alert, aigate.shadow_state to aigate_control;
 grant select on aigate.schema_migration, aigate.ledger, aigate.usage_hour, aigate.usage_day,
 	aigate.error_hour, aigate.latency_hour, aigate.metadata_hour, aigate.ledger_adjustment,

@@ -22,6 +22,7 @@ dist_sqlmigrations_DATA = \
 	sql/migrations/0019_object.sql \
 	sql/migrations/0020_price_adjustments.sql \
 	sql/migrations/0021_security_settings.sql \
+	sql/migrations/0022_user_keys.sql \
 	sql/migrations/0023_price_kinds.sql
 sqlviewsdir = $(pkgdatadir)/sql/views
 dist_sqlviews_DATA = \

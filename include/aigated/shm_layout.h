@@ -16,7 +16,7 @@
 #include "base/hash.h"
 
 #define AG_SHM_MAGIC  UINT64_C(0x6169676174656431) /* "aigated1" */
-#define AG_SHM_LAYOUT 10u
+#define AG_SHM_LAYOUT 11u
 
 /* Bytes of the segment's file that are locked as names, not as bytes: one a process slot from 0 on
  * (held while the process lives), and one for insertions into the meter table. */
@@ -157,7 +157,7 @@ struct ag_key {
 	uint8_t uuid[16];
 	uint32_t state;              /* enum ag_key_state */
 	uint32_t kind;               /* enum ag_key_kind */
-	uint32_t blob_unit;          /* first 64-byte unit of the metadata JSON text */
+	uint32_t blob_unit;          /* first 64-byte unit of the metadata text, see policy/metadata.h */
 	uint32_t blob_bytes;         /* its length, 0 = none */
 	uint32_t n_meters;
 	uint32_t meters[AG_KEY_METERS_MAX]; /* indices into the meter table */

@@ -226,11 +226,39 @@ find_user(struct ag_call *c, const struct key_body *b, const struct ag_kind *kin
 	return ag_key_check_open(c, b->scopes, NULL, "scopes", role, workspace_id);
 }
 
-/* What the organisation demands: metadata, lifetime. */
+/* Metadata: the organisation's schema is about what the key carries; of that the key keeps its own,
+ * and what the schema filled in. */
 static int
-apply_settings(struct ag_call *c, struct key_body *b, const struct ag_kind *kind, int64_t since_us,
-    bool is_new)
+conform(struct ag_call *c, struct key_body *b, struct json_object *settings,
+    const struct ag_user_keys *of_user)
 {
+	struct json_object *carried = ag_user_keys_carried(of_user, b->metadata);
+	struct json_object *whole = NULL, *own = NULL;
+	int rc = ag_settings_conform(c, settings, AG_SETTING_KEY_SCHEMA, carried, &whole);
+
+	if (rc == 0 && b->metadata && json_object_deep_copy(b->metadata, &own, NULL) < 0)
+		rc = ag_call_fail(c, 500, "AB04", "out of memory");
+	if (rc == 0 && whole) {
+		json_object_object_foreach(whole, name, value) {
+			if (carried && json_object_object_get_ex(carried, name, NULL))
+				continue;
+			if (!own)
+				own = json_object_new_object();
+			json_object_object_add(own, name, json_object_get(value));
+		}
+	}
+	json_object_put(carried);
+	json_object_put(whole);
+	b->conformed = own;
+	return rc;
+}
+
+/* What the organisation and, of a person's key, the workspace demand: metadata, lifetime. */
+static int
+apply_settings(struct ag_call *c, struct key_body *b, const struct ag_kind *kind,
+    const struct ag_user_keys *of_user, int64_t since_us, bool is_new)
+{
+	static const struct ag_user_keys nothing = { .count = -1 };
 	int64_t expires_at_us = b->expiry_is_set ? b->expires_at_us : INT64_MAX;
 	struct json_object *settings = NULL;
 	int rc = 0;
@@ -241,11 +269,10 @@ apply_settings(struct ag_call *c, struct key_body *b, const struct ag_kind *kind
 	if (kind->holder == AG_SCOPE_OF_A)
 		b->conformed = json_object_get(b->metadata);
 	else
-		rc = ag_settings_conform(c, settings, AG_SETTING_KEY_SCHEMA, b->metadata, &b->conformed);
+		rc = conform(c, b, settings, of_user ? of_user : &nothing);
 	/* null asks for a key without an end; what is not said is filled in, or stays. */
 	if (rc == 0 && (is_new || b->has_expiry))
-		rc = ag_settings_expiry(c, settings, strcmp(kind->sub_type, "user") == 0, since_us,
-		    is_new && !b->has_expiry, &expires_at_us);
+		rc = ag_settings_expiry(c, settings, of_user, since_us, is_new && !b->has_expiry, &expires_at_us);
 	json_object_put(settings);
 	if (rc < 0)
 		return -1;
@@ -253,6 +280,23 @@ apply_settings(struct ag_call *c, struct key_body *b, const struct ag_kind *kind
 	b->expiry_is_set = expires_at_us != INT64_MAX;
 	b->expires_at_us = expires_at_us;
 	return 0;
+}
+
+/* What a workspace demands of a key that is to be made, if it is a person's; room for it too. */
+static int
+apply_to_new(struct ag_call *c, struct key_body *b, const struct ag_kind *kind,
+    int64_t workspace_id, int64_t user_id)
+{
+	struct ag_user_keys of_user = { .count = -1 };
+	int rc;
+
+	if (user_id && ag_user_keys_find(c, workspace_id, user_id, &of_user) < 0)
+		return -1;
+	rc = ag_user_keys_room(c, &of_user, workspace_id, user_id, "user_id");
+	if (rc == 0)
+		rc = apply_settings(c, b, kind, user_id ? &of_user : NULL, ag_clock_wall_us(), true);
+	ag_user_keys_fini(&of_user);
+	return rc;
 }
 
 static void
@@ -309,7 +353,7 @@ make(struct ag_call *c, struct key_body *b, const struct ag_kind *kind, int64_t 
 	int64_t id;
 	int rc = -1;
 
-	if (apply_settings(c, b, kind, ag_clock_wall_us(), true) < 0)
+	if (apply_to_new(c, b, kind, workspace_id, user_id) < 0)
 		return -1;
 	if (ag_new_key_make(key) < 0)
 		return ag_call_fail(c, 500, "AB04", "no random numbers");
@@ -423,11 +467,33 @@ uuid_of(struct json_object *obj)
 }
 
 static int64_t
-workspace_of(struct json_object *key)
+id_in(struct json_object *key, const char *name)
 {
 	struct json_object *v;
 
-	return json_object_object_get_ex(key, "_workspace_id", &v) ? json_object_get_int64(v) : 0;
+	return json_object_object_get_ex(key, name, &v) ? json_object_get_int64(v) : 0;
+}
+
+/* A person's key that had ended and begins to work again is one more. */
+static int
+apply_to_user_key(struct ag_call *c, struct key_body *b, const struct ag_kind *kind,
+    struct json_object *before)
+{
+	int64_t workspace_id = id_in(before, "_workspace_id"), user_id = id_in(before, "_user_id");
+	struct ag_user_keys of_user = { .count = -1 };
+	struct json_object *was_over;
+	int rc = 0;
+
+	if (user_id && ag_user_keys_find(c, workspace_id, user_id, &of_user) < 0)
+		return -1;
+	json_object_object_get_ex(before, "_expired", &was_over);
+	if (b->has_expiry && json_object_get_boolean(was_over) &&
+	    (!b->expiry_is_set || b->expires_at_us > ag_clock_wall_us()))
+		rc = ag_user_keys_room(c, &of_user, workspace_id, user_id, "expires_at");
+	if (rc == 0)
+		rc = apply_settings(c, b, kind, user_id ? &of_user : NULL, id_in(before, "_since_us"), false);
+	ag_user_keys_fini(&of_user);
+	return rc;
 }
 
 /* An update holds the whole key against what the organisation demands, whatever it changes. */
@@ -435,7 +501,8 @@ static int
 apply_to_standing(struct ag_call *c, struct key_body *b, const struct ag_kind *kind,
     struct json_object *before)
 {
-	struct json_object *defaults, *since, *user_id, *scopes = NULL;
+	int64_t workspace_id = id_in(before, "_workspace_id"), user_id = id_in(before, "_user_id");
+	struct json_object *defaults, *scopes = NULL;
 	enum ag_role_in role;
 
 	json_object_object_get_ex(before, "scopes", &scopes);
@@ -445,16 +512,15 @@ apply_to_standing(struct ag_call *c, struct key_body *b, const struct ag_kind *k
 		json_object_object_get_ex(before, "defaults", &defaults);
 		json_object_object_get_ex(defaults, "metadata", &b->metadata);
 	}
-	json_object_object_get_ex(before, "_since_us", &since);
-	if (apply_settings(c, b, kind, json_object_get_int64(since), false) < 0)
+	if (apply_to_user_key(c, b, kind, before) < 0)
 		return -1;
 	b->has_metadata = true;
-	if (!b->scopes || !json_object_object_get_ex(before, "_user_id", &user_id) || !user_id)
+	if (!b->scopes || !user_id)
 		return 0;
-	if (ag_people_role_in(c, json_object_get_int64(user_id), workspace_of(before), &role) < 0 ||
+	if (ag_people_role_in(c, user_id, workspace_id, &role) < 0 ||
 	    ag_key_check_role(c, b->scopes, "scopes", role) < 0)
 		return -1;
-	return ag_key_check_open(c, b->scopes, scopes, "scopes", role, workspace_of(before));
+	return ag_key_check_open(c, b->scopes, scopes, "scopes", role, workspace_id);
 }
 
 void
@@ -468,7 +534,8 @@ ag_api_key_update(struct ag_call *c)
 	if (ag_key_find(c, AG_KEY_TO_UPDATE, &id, &kind) == 0 && key_body_read(c, &b, kind) == 0 &&
 	    ag_key_read(c, id, &before) == 0 && ag_call_match(c, before) == 0 &&
 	    apply_to_standing(c, &b, kind, before) == 0 && update_row(c, &b, id) == 0 &&
-	    ag_rules_of_key(c, id, workspace_of(before)) == 0 && ag_key_policy_store(c, id, &b.policy) == 0 &&
+	    ag_rules_of_key(c, id, id_in(before, "_workspace_id")) == 0 &&
+	    ag_key_policy_store(c, id, &b.policy) == 0 &&
 	    ag_key_read(c, id, &after) == 0 &&
 	    ag_call_audit(c, "update", "api_key", uuid_of(before), before, after) == 0 &&
 	    ag_publish_key(c, id) == 0 && ag_call_commit(c) == 0) {

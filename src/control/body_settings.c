@@ -3,6 +3,7 @@
 #include "aigated/body.h"
 #include "base/pattern.h"
 #include "control/field.h"
+#include "control/user_keys.h"
 
 static int
 read_mode(struct ag_call *c, struct json_object *settings, struct ag_body_settings *out)
@@ -83,18 +84,15 @@ check_patterns(struct ag_call *c, struct json_object *list)
 int
 ag_body_settings_read(struct ag_call *c, struct ag_body_settings *out)
 {
-	static const char *const unserved[] = { "user_api_key_ttl", "user_key_metadata", "user_api_key_count",
-		"user_api_key_max_ttl", "user_key_metadata_override", NULL };
 	static const char *const served[] = { "debug_log", "body_log", "redact", "redact_patterns" };
 	struct json_object *settings = NULL;
 
-	if (ag_field_object(c, c->body, "settings", &settings) == AG_FIELD_BAD ||
-	    ag_field_refuse(c, settings, unserved, "settings.") < 0)
+	if (ag_field_object(c, c->body, "settings", &settings) == AG_FIELD_BAD)
 		return -1;
 	if (!settings)
 		return 0;
 	json_object_object_foreach(settings, name, value) {
-		bool is_served = !value;
+		bool is_served = !value || ag_user_keys_is_setting(name);
 
 		for (size_t i = 0; i < AG_ARRAY_LEN(served); i++)
 			is_served = is_served || strcmp(name, served[i]) == 0;

@@ -73,6 +73,7 @@ src_control_libcontrol_a_SOURCES = \
 	src/control/sql.h src/control/sql_keys.h src/control/sql_people.h src/control/sql_settings.h \
 	src/control/throttle.c src/control/throttle.h \
 	src/control/usage.c \
+	src/control/user_keys.c src/control/user_keys.h \
 	src/control/users.c \
 	src/control/sql.h src/control/sql_providers.h \
 	src/control/sql.h src/control/sql_analytics.h src/control/sql_audit.h src/control/sql_logs.h \

@@ -24,7 +24,9 @@ static const struct {
 
 	{ "WorkspaceDefaults", "metadata:object? input_guardrails:[any] output_guardrails:[any] config_id:text?"
 	                       " user_api_key_config:text? is_default:int" },
-	{ "WorkspaceSettings", "debug_log:any body_log:off|on_request|on|enforced redact:[text] redact_patterns:[text]" },
+	{ "WorkspaceSettings", "debug_log:any body_log:off|on_request|on|enforced redact:[text] redact_patterns:[text]"
+	                       " user_api_key_ttl:int? user_api_key_max_ttl:int? user_api_key_count:int?"
+	                       " user_key_metadata:any user_key_metadata_override:any" },
 	{ "SecuritySettings", ""
 #define X(who, about, name, at_first) name ":bool "
 #include "aigated/tbl/security_settings.h"

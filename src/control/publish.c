@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "control/roles.h"
 #include "control/sql.h"
+#include "policy/metadata.h"
 
 /* "{a,b,c}": the next element, without quotes (none of ours needs them). */
 static bool
@@ -108,6 +109,11 @@ plan_key(struct ag_call *c, const PGresult *res, int row)
 	if (ag_publish_key_row(c->ctl, res, row, &key, &metadata) < 0)
 		return ag_call_fail(c, 500, "AB04", "the key cannot be published, trace %s",
 		    c->trace_id);
+	/* Its own fits alone, and what its workspace gives along does. */
+	if (metadata.n > AG_METADATA_MAX)
+		return ag_call_invalid(c, "metadata: the key %.36s would carry %zu bytes, with"
+		    " settings.user_key_metadata of its workspace; at most %d fit",
+		    PQgetvalue(res, row, 1), metadata.n, AG_METADATA_MAX);
 	/* The former first, see ag_keytab_put(). */
 	if (ag_publish_former(res, row, &key, &former)) {
 		if (ag_plan_key(&c->plan, c->ctl, &former, metadata, &err) < 0)

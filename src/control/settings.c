@@ -52,41 +52,47 @@ ag_settings_conform(struct ag_call *c, struct json_object *settings, const char 
 	return 0;
 }
 
-/* The lower of the two that are set, and its name; INT64_MAX none. */
+/* The lowest of those that are set, and what says so; INT64_MAX none. */
 static int64_t
-ceiling_us(struct json_object *settings, bool is_user_key, const char **out_name)
+ceiling_us(struct json_object *settings, const struct ag_user_keys *of_user, const char **out_name)
 {
-	const char *const name[] = { AG_SETTING_KEY_DAYS, is_user_key ? AG_SETTING_USER_KEY_DAYS : NULL };
+	const struct { const char *name, *whose; } of_org[] = {
+		{ AG_SETTING_KEY_DAYS, AG_SETTING_KEY_DAYS " of the organisation" },
+		{ of_user ? AG_SETTING_USER_KEY_DAYS : NULL, AG_SETTING_USER_KEY_DAYS " of the organisation" } };
 	int64_t least = INT64_MAX;
 
-	for (size_t i = 0; i < AG_ARRAY_LEN(name); i++) {
+	if (of_user && of_user->max_ttl_days > 0) {
+		least = of_user->max_ttl_days * AG_US_PER_DAY;
+		*out_name = "settings." AG_USER_KEY_MAX_TTL " of the workspace";
+	}
+	for (size_t i = 0; i < AG_ARRAY_LEN(of_org); i++) {
 		struct json_object *v;
 		int64_t us;
 
-		if (!name[i] || !json_object_object_get_ex(settings, name[i], &v) || !v)
+		if (!of_org[i].name || !json_object_object_get_ex(settings, of_org[i].name, &v) || !v)
 			continue;
 		us = json_object_get_int64(v) * AG_US_PER_DAY;
 		if (us < least) {
 			least = us;
-			*out_name = name[i];
+			*out_name = of_org[i].whose;
 		}
 	}
 	return least;
 }
 
 int
-ag_settings_expiry(struct ag_call *c, struct json_object *settings, bool is_user_key, int64_t since_us,
-    bool is_new, int64_t *io)
+ag_settings_expiry(struct ag_call *c, struct json_object *settings,
+    const struct ag_user_keys *of_user, int64_t since_us, bool is_new, int64_t *io)
 {
 	const char *name = "";
-	int64_t most = ceiling_us(settings, is_user_key, &name);
+	int64_t most = ceiling_us(settings, of_user, &name), life = most;
 
-	if (most == INT64_MAX)
-		return 0;
-	if (is_new && *io == INT64_MAX)
-		*io = since_us + most;
-	if (*io > since_us + most)
-		return ag_call_invalid(c, "expires_at: a key lives at most %lld days (%s of the organisation)",
+	if (of_user && of_user->ttl_days > 0 && of_user->ttl_days * AG_US_PER_DAY < most)
+		life = of_user->ttl_days * AG_US_PER_DAY;
+	if (is_new && *io == INT64_MAX && life != INT64_MAX)
+		*io = since_us + life;
+	if (most != INT64_MAX && *io > since_us + most)
+		return ag_call_invalid(c, "expires_at: a key lives at most %lld days (%s)",
 		    (long long)(most / AG_US_PER_DAY), name);
 	return 0;
 }

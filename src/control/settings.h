@@ -3,6 +3,7 @@
 #define AG_CONTROL_SETTINGS_H
 
 #include "control/call.h"
+#include "control/user_keys.h"
 
 #define AG_SETTING_KEY_SCHEMA       "api_key_metadata_schema"
 #define AG_SETTING_WORKSPACE_SCHEMA "workspace_metadata_schema"
@@ -18,9 +19,11 @@ int ag_settings_read(struct ag_call *c, struct json_object **out) AG_MUST_CHECK;
 int ag_settings_conform(struct ag_call *c, struct json_object *settings, const char *schema,
     struct json_object *metadata, struct json_object **out) AG_MUST_CHECK;
 
-/* Holds the end of a key's life against the ceiling of its kind, counted from since_us.  is_new: absent
- * becomes the ceiling.  INT64_MAX: never ends. */
-int ag_settings_expiry(struct ag_call *c, struct json_object *settings, bool is_user_key, int64_t since_us,
-    bool is_new, int64_t *io_expires_at_us) AG_MUST_CHECK;
+/* Holds the end of a key's life against the ceilings of its kind, counted from since_us.  of_user:
+ * what its workspace demands of a person's key, NULL for any other.  is_new: absent becomes what the
+ * workspace says, else the ceiling.  INT64_MAX: never ends. */
+int ag_settings_expiry(struct ag_call *c, struct json_object *settings,
+    const struct ag_user_keys *of_user, int64_t since_us, bool is_new,
+    int64_t *io_expires_at_us) AG_MUST_CHECK;
 
 #endif

@@ -188,8 +188,12 @@
 	" 'usage_limits', " w ".usage_limits, 'rate_limits', " w ".rate_limits,"                 \
 	" 'security_settings', " w ".security_settings, 'settings', json_build_object("                       \
 	"'debug_log', (" w ".body_log <> 'off')::int, 'body_log', " w ".body_log, 'redact', " w ".body_redact," \
-	" 'redact_patterns', " w ".body_patterns, 'user_api_key_ttl', null, 'user_key_metadata', null," \
-	" 'user_api_key_count', null, 'user_api_key_max_ttl', null, 'user_key_metadata_override', null)," \
+	" 'redact_patterns', " w ".body_patterns, 'user_api_key_ttl', coalesce(" w ".user_key_ttl_days, 0)," \
+	" 'user_key_metadata', case when " w ".user_key_metadata is null then '0'"               \
+	" when " w ".user_key_metadata = 'true' then '1' else " w ".user_key_metadata end,"      \
+	" 'user_api_key_count', coalesce(" w ".user_key_count, -1),"                             \
+	" 'user_api_key_max_ttl', coalesce(" w ".user_key_max_ttl_days, 0),"                     \
+	" 'user_key_metadata_override', " w ".user_key_metadata_override::int),"                 \
 	" 'status', " w ".status, 'object', 'workspace')"
 
 /* $1 organisation, $2 name contains, $3 exact name, $4 JSON array of states, $5 only this id, $6 limit, $7 offset */
@@ -486,6 +490,18 @@
 	"select id from aigate.app_user where organisation_id = $1 and uuid::text = lower($2)"   \
 	" and status = 'active'"
 
+/* What a workspace w gives the keys of a person u along; null: nothing. */
+#define SQL_USER_KEY_METADATA                                                                \
+	"case when w.user_key_metadata = 'true' then jsonb_build_object('_user', u.email)"       \
+	" else w.user_key_metadata end"
+/* The metadata of a key's slot: what overlays that of its requests, and behind a line feed, which JSON of
+ * PostgreSQL never holds, what gives way to it (policy/metadata.h). */
+#define SQL_KEY_CARRIED                                                                      \
+	"case when k.kind <> 'workspace-user' or w.user_key_metadata is null then k.metadata::text" \
+	" when w.user_key_metadata_override then coalesce(k.metadata, '{}')::text || E'\\n' || (("  \
+	SQL_USER_KEY_METADATA ") - array(select jsonb_object_keys(coalesce(k.metadata, '{}'))))::text" \
+	" else (coalesce(k.metadata, '{}') || (" SQL_USER_KEY_METADATA "))::text end"
+
 /* What a key slot holds.  Columns: id, uuid, organisation, workspace, user, kind, hash, scopes,
  * metadata, expiry, whether it is shut, ids of its meters; then those that have names. */
 #define KEY_COL_CONFIG        12 /* -1: one that is gone */
@@ -495,7 +511,7 @@
 #define KEY_COL_FORMER_EXPIRY 16
 #define SQL_KEY_SLOTS(ids)                                                                   \
 	"select k.id, k.uuid, k.organisation_id, coalesce(k.workspace_id, 0), coalesce(k.user_id, 0)," \
-	" k.kind, k.key_hash, k.scopes, k.metadata, " SQL_EPOCH_US("k.expires_at") ","           \
+	" k.kind, k.key_hash, k.scopes, " SQL_KEY_CARRIED ", " SQL_EPOCH_US("k.expires_at") ","           \
 	" k.status <> 'active' or o.status <> 'active' or coalesce(w.status <> 'active', false)," \
 	" " ids ", case when k.config_id is null then 0 else coalesce((select id from aigate.config" \
 	" where workspace_id = k.workspace_id and slug = k.config_id), -1) end,"                 \

@@ -4,11 +4,18 @@
 
 #include "control/sql.h"
 
+/* The end of a key that gets a new secret: a person's lives no longer from now on than its workspace lets it. */
+#define SQL_KEY_NEW_END                                                                      \
+	"case when kind = 'workspace-user' then least(expires_at, date_trunc('milliseconds', clock_timestamp())" \
+	" + (select w.user_key_max_ttl_days from aigate.workspace w where w.id = workspace_id)"  \
+	" * interval '1 day') else expires_at end"
+
 /* $1 key, $2 hash, $3 mask, $4 microseconds the former secret works on.  None while a former one works. */
 #define SQL_KEY_ROTATE                                                                       \
 	"update aigate.api_key set former_hash = key_hash, former_expires_at = date_trunc('milliseconds',"  \
 	" clock_timestamp() + $4::bigint * interval '1 microsecond'), key_hash = $2::bytea, key_mask = $3," \
-	" rotated_at = clock_timestamp(), updated_at = now(), rotation_seed = null, secret_told_at = null" \
+	" rotated_at = clock_timestamp(), updated_at = now(), rotation_seed = null, secret_told_at = null," \
+	" expires_at = " SQL_KEY_NEW_END                                                         \
 	" where id = $1 and coalesce(former_expires_at <= clock_timestamp(), true) returning " SQL_TIME("former_expires_at")
 
 #define SQL_KEY_FORGET                                                                       \
@@ -51,7 +58,8 @@
 	"update aigate.api_key k set former_hash = key_hash, former_expires_at = date_trunc('milliseconds',"  \
 	" clock_timestamp() + (rotation_policy ->> 'key_transition_period_ms')::bigint"          \
 	" * interval '1 millisecond'), key_hash = $2::bytea, key_mask = $3, rotation_seed = $4::bytea," \
-	" secret_told_at = null, rotated_at = clock_timestamp(), updated_at = now(), next_rotation_at = " \
+	" secret_told_at = null, rotated_at = clock_timestamp(), updated_at = now(), expires_at = " \
+	SQL_KEY_NEW_END ", next_rotation_at = "                                                  \
 	SQL_ROTATION_AFTER_NOW("k.rotation_policy") ", rotation_policy = case when "             \
 	SQL_ROTATION_AFTER_NOW("k.rotation_policy") " is not null then rotation_policy end where id = $1"
 #define SQL_ALERT_ROTATED                                                                    \

@@ -109,6 +109,33 @@
 	"update aigate.workspace set security_settings = case when $2::jsonb is null then '{}'"  \
 	" else security_settings || $2::jsonb end where id = $1"
 
+/* ---- what a workspace demands of the keys of its people, see user_keys.h ---- */
+
+/* $1 workspace, then each behind whether it is given: days (0 none), days, number (-1 none), metadata, whether it
+ * gives way.  No row: a key would live longer by itself than it may. */
+#define SQL_USER_KEYS_SET                                                                    \
+	"with n as (select id, case when $2 then nullif($3::int, 0) else user_key_ttl_days end as ttl," \
+	" case when $4 then nullif($5::int, 0) else user_key_max_ttl_days end as max_ttl"        \
+	" from aigate.workspace where id = $1)"                                                  \
+	" update aigate.workspace w set user_key_ttl_days = n.ttl, user_key_max_ttl_days = n.max_ttl," \
+	" user_key_count = case when $6 then nullif($7::int, -1) else user_key_count end,"       \
+	" user_key_metadata = case when $8 then $9::jsonb else user_key_metadata end,"           \
+	" user_key_metadata_override = case when $10 then $11 else user_key_metadata_override end" \
+	" from n where w.id = n.id and (n.ttl <= n.max_ttl) is not false returning w.id"
+#define SQL_USER_KEYS_IN                                                                     \
+	"select coalesce(json_agg(id), '[]') from aigate.api_key where workspace_id = $1"        \
+	" and kind = 'workspace-user' and status <> 'deleted'"
+/* $1 workspace, $2 person: days, days, number, metadata, whether it gives way, keys that work */
+#define SQL_USER_KEYS_OF                                                                     \
+	"select coalesce(w.user_key_ttl_days, 0), coalesce(w.user_key_max_ttl_days, 0),"         \
+	" coalesce(w.user_key_count, -1), " SQL_USER_KEY_METADATA ", w.user_key_metadata_override," \
+	" (select count(*) from aigate.api_key where workspace_id = w.id and user_id = u.id"     \
+	" and status = 'active' and coalesce(expires_at > now(), true))"                         \
+	" from aigate.workspace w join aigate.app_user u on u.id = $2 where w.id = $1"
+#define SQL_USER_KEYS_TURN                                                                   \
+	"insert into aigate.user_key_turn as t (workspace_id, user_id) values ($1, $2)"          \
+	" on conflict (workspace_id, user_id) do update set turns = t.turns + 1"
+
 /* ---- invites ---- */
 
 #define SQL_INVITE_STATUS(i) "case when " i ".status = 'pending' and " i ".expires_at <= now() then 'expired' else " i ".status end"

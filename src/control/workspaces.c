@@ -13,6 +13,7 @@
 #include "control/settings.h"
 #include "control/sql_people.h"
 #include "control/sql_providers.h"
+#include "control/user_keys.h"
 
 #define NAME_MAX_BYTES 255
 #define TEXT_MAX_BYTES 4096
@@ -25,6 +26,7 @@ struct workspace_body {
 	struct json_object *users;         /* borrowed: body */
 	struct json_object *usage, *rates, *conformed; /* owned, stored form */
 	struct ag_body_settings bodies;
+	struct ag_user_keys_body user_keys;
 	struct json_object *security;      /* borrowed: body */
 	bool has_security;
 };
@@ -35,6 +37,7 @@ workspace_body_fini(struct workspace_body *b)
 	json_object_put(b->usage);
 	json_object_put(b->rates);
 	json_object_put(b->conformed);
+	ag_user_keys_body_fini(&b->user_keys);
 }
 
 static int
@@ -66,12 +69,23 @@ read_text(struct ag_call *c, const char *name, size_t max, const char **out, boo
 }
 
 static int
+read_user_keys(struct ag_call *c, struct workspace_body *b)
+{
+	struct json_object *settings = NULL;
+
+	if (ag_field_object(c, c->body, "settings", &settings) == AG_FIELD_BAD)
+		return -1;
+	return ag_user_keys_read(c, settings, &b->user_keys);
+}
+
+static int
 workspace_body_read(struct ag_call *c, struct workspace_body *b)
 {
 	if (ag_security_read(c, &b->security, &b->has_security) < 0 ||
 	    read_text(c, "name", NAME_MAX_BYTES, &b->name, NULL) < 0 ||
 	    read_text(c, "description", TEXT_MAX_BYTES, &b->description, &b->has_description) < 0 ||
-	    read_text(c, "icon", 64, &b->icon, &b->has_icon) < 0 || read_defaults(c, b) < 0 || ag_body_settings_read(c, &b->bodies) < 0)
+	    read_text(c, "icon", 64, &b->icon, &b->has_icon) < 0 || read_defaults(c, b) < 0 ||
+	    ag_body_settings_read(c, &b->bodies) < 0 || read_user_keys(c, b) < 0)
 		return -1;
 	if (ag_field_slug(c, c->body, "slug", &b->slug) == AG_FIELD_BAD ||
 	    ag_field_bool(c, c->body, "reset_usage", &b->reset_usage) == AG_FIELD_BAD ||
@@ -289,7 +303,8 @@ create(struct ag_call *c, struct workspace_body *b)
 	}
 	if (conform(c, b) < 0 || insert(c, b, slug, &id, uuid) < 0 || ag_meters_sync(c, "workspace", id,
 	    stored_text(b->usage), stored_text(b->rates), false) < 0 ||
-	    put_security(c, b, id) < 0 || join(c, b, id) < 0 || ag_rules_of_workspace(c, id) < 0 ||
+	    put_security(c, b, id) < 0 || ag_user_keys_store(c, id, &b->user_keys) < 0 ||
+	    join(c, b, id) < 0 || ag_rules_of_workspace(c, id) < 0 ||
 	    ag_grant_global(c, id) < 0 || read_object(c, id, &obj) < 0)
 		return;
 	meters = ag_meters_of(c, "workspace", obj);
@@ -437,7 +452,8 @@ update(struct ag_call *c, struct workspace_body *b)
 
 	if (find_in_path(c, &id, uuid, name) == 0 && read_object(c, id, &before) == 0 &&
 	    ag_call_match(c, before) == 0 && conform_standing(c, b, before) == 0 &&
-	    update_row(c, b, id) == 0 && put_security(c, b, id) == 0 && join(c, b, id) == 0 &&
+	    update_row(c, b, id) == 0 && put_security(c, b, id) == 0 &&
+	    ag_user_keys_store(c, id, &b->user_keys) == 0 && join(c, b, id) == 0 &&
 	    ag_rules_of_workspace(c, id) == 0 && read_object(c, id, &after) == 0 &&
 	    ag_call_audit(c, "update", "workspace", uuid, before, after) == 0 &&
 	    add_more(c, id, after) == 0 && (meters = ag_meters_of(c, "workspace", after)) != NULL &&

@@ -134,8 +134,10 @@ add_baggage(struct merge *m, struct ag_arena *arena, struct ag_str baggage)
 	return m->out.failed ? -E2BIG : 0;
 }
 
+/* weak: the second part of the key's. */
 static int
-merge_all(struct ag_arena *arena, const struct ag_metadata_in *in, struct ag_str *out)
+merge_all(struct ag_arena *arena, const struct ag_metadata_in *in, struct ag_str key, struct ag_str weak,
+    struct ag_str *out)
 {
 	struct merge m = { .n_keys = 0 };
 	int rc;
@@ -143,9 +145,11 @@ merge_all(struct ag_arena *arena, const struct ag_metadata_in *in, struct ag_str
 	ag_buf_init(&m.out, AG_METADATA_MAX);
 	rc = add_members(&m, in->workspace, true);
 	if (rc == 0)
-		rc = add_members(&m, in->key, true);
+		rc = add_members(&m, key, true);
 	if (rc == 0)
 		rc = add_members(&m, in->request, false);
+	if (rc == 0)
+		rc = add_members(&m, weak, true);
 	if (rc == 0 && in->baggage.n > 0)
 		rc = add_baggage(&m, arena, in->baggage);
 	if (rc == 0 && m.out.n > 0) {
@@ -160,11 +164,14 @@ merge_all(struct ag_arena *arena, const struct ag_metadata_in *in, struct ag_str
 int
 ag_metadata_merge(struct ag_arena *arena, const struct ag_metadata_in *in, struct ag_str *out)
 {
-	struct ag_str one = in->key.n > 0 ? in->key : in->workspace;
+	const char *line = in->key.n > 0 ? memchr(in->key.p, '\n', in->key.n) : NULL;
+	struct ag_str key = line ? ag_str_n(in->key.p, (size_t)(line - in->key.p)) : in->key;
+	struct ag_str weak = line ? ag_str_skip(in->key, key.n + 1) : AG_STR_NONE;
+	struct ag_str one = key.n > 0 ? key : in->workspace;
 
 	*out = AG_STR_NONE;
-	if (in->request.n > 0 || in->baggage.n > 0 || (in->key.n > 0 && in->workspace.n > 0))
-		return merge_all(arena, in, out);
+	if (in->request.n > 0 || in->baggage.n > 0 || weak.n > 0 || (key.n > 0 && in->workspace.n > 0))
+		return merge_all(arena, in, key, weak, out);
 	/* The usual case: one source, nothing to merge. */
 	if (one.n > 0)
 		*out = ag_arena_dup(arena, one);

@@ -1,5 +1,6 @@
 /* metadata.h - the metadata of a request: its baggage, overlaid by what the client says of it, overlaid by its
- * key's, overlaid by its workspace's (the workspace wins). */
+ * key's, overlaid by its workspace's (the workspace wins).  A key's may have a second part, behind a line
+ * feed, which all but baggage overlay. */
 #ifndef AG_POLICY_METADATA_H
 #define AG_POLICY_METADATA_H
 
@@ -10,7 +11,7 @@
 
 struct ag_metadata_in {
 	struct ag_str baggage;                 /* value of the header, or empty */
-	struct ag_str request, key, workspace; /* a JSON object each, or empty */
+	struct ag_str request, key, workspace; /* a JSON object each, a key's one of them or two, or empty */
 };
 
 /* What the client sent and is no proper object is left out, as the wire contract asks, and so is a member of

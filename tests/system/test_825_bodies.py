@@ -279,7 +279,6 @@ def test_days_past_their_retention_are_dropped(gateway_factory, mock):
     ({"redact_patterns": ["(?:a{500}){2}"]}, "settings.redact_patterns[0]: "),
     ({"redact_patterns": ["x"] * 17}, "settings.redact_patterns: must be at most 16"),
     ({"redact_patterns": [""]}, "settings.redact_patterns[0]: must be"),
-    ({"user_api_key_ttl": 5}, "settings.user_api_key_ttl: not implemented"),
     ({"bodies": True}, "settings.bodies: there is no such setting"),
 ])
 def test_bad_settings_are_refused(plane_of, settings, why):

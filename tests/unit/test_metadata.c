@@ -50,6 +50,18 @@ each_level_is_overlaid_by_the_one_above(void)
 }
 
 static void
+a_second_part_of_the_key_gives_way_to_all(void)
+{
+	is_merged("", "{}\n{\"a\":\"s\"}", "", "{\"a\":\"s\"}", "alone");
+	is_merged("", "{\"b\":\"k\"}\n{\"a\":\"s\"}", "", "{\"b\":\"k\",\"a\":\"s\"}", "beside the first");
+	is_merged("{\"a\":\"r\"}", "{}\n{\"a\":\"s\",\"b\":\"s\"}", "", "{\"a\":\"r\",\"b\":\"s\"}", "to the request");
+	is_merged("{\"a\":\"r\"}", "{\"a\":\"k\"}\n{\"a\":\"s\"}", "{\"a\":\"w\"}", "{\"a\":\"w\"}", "to the workspace");
+	is_merged("not json", "{\"b\":\"k\"}\n", "", "{\"b\":\"k\"}", "an empty one");
+	/* A request has no second part. */
+	is_merged("{\"a\":\"r\"}\n{\"b\":\"r\"}", "{\"c\":\"k\"}", "", "{\"c\":\"k\"}", "of a request it is no object");
+}
+
+static void
 what_is_no_object_is_left_out(void)
 {
 	is_merged("not json", "{\"a\":\"k\"}", "", "{\"a\":\"k\"}", "words");
@@ -132,6 +144,7 @@ main(void)
 	baggage_is_metadata_below_all_other();
 	baggage_without_room_is_left_out();
 	each_level_is_overlaid_by_the_one_above();
+	a_second_part_of_the_key_gives_way_to_all();
 	what_is_no_object_is_left_out();
 	an_escape_does_not_hide_a_name();
 	what_the_ledger_could_not_read_does_not_reach_it();
