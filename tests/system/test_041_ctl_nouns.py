@@ -55,6 +55,39 @@ def test_models_members_and_the_organisation(gateway):
     assert yaml.safe_load(gateway.ctl("-o", "yaml", "org", "show").stdout)["saved_only"] is True
 
 
+def test_what_a_workspace_demands_is_set_shown_exported_and_applied(gateway, tmp_path):
+    slug = gateway.default_workspace()["slug"]
+    assert "settings" not in gateway.ctl("export").stdout
+    gateway.ctl("workspace", "update", slug, "--set", "security_settings.membersViewLogs=false", "--set",
+                "security_settings.membersWriteConfigs=true", "--set", "settings.user_api_key_ttl=7", "--set",
+                "settings.user_api_key_count=2", "--set", 'settings.user_key_metadata={"team":"a"}')
+    shown = gateway.ctl("workspace", "show", slug).stdout
+    assert "membersViewLogs off, membersWriteConfigs on" in shown
+    assert '7 days, 2 a person, carry {"team":"a"}' in shown
+    done = gateway.ctl("workspace", "update", slug, "--set", "security_settings.nobodyViewsLogs=false", check=False)
+    assert done.returncode != 0 and "security_settings.nobodyViewsLogs" in done.stderr
+
+    text = gateway.ctl("export").stdout
+    one = next(w for w in yaml.safe_load(text)["workspaces"] if w["slug"] == slug)
+    assert one["security_settings"] == {"membersViewLogs": False, "membersWriteConfigs": True}
+    assert one["settings"] == {"user_api_key_ttl": 7, "user_api_key_count": 2, "user_key_metadata": {"team": "a"}}
+    # Nothing to do; then what was changed by hand is put back, and what the file does not name stays.
+    path = tmp_path / "all.yaml"
+    path.write_text(text)
+    assert gateway.ctl("apply", "-f", str(path), "--dry-run").returncode == 0
+    gateway.admin("PUT", f"/admin/workspaces/{slug}", {
+        "security_settings": {"membersViewLogs": True, "managersViewLogs": False},
+        "settings": {"user_key_metadata": {"team": "a", "more": "b"}, "user_key_metadata_override": 0}})
+    told = gateway.ctl("apply", "-f", str(path), "--dry-run", check=False)
+    assert told.returncode == 5
+    assert "security_settings.membersViewLogs" in told.stdout and "settings.user_key_metadata" in told.stdout
+    assert "managersViewLogs" not in told.stdout
+    gateway.ctl("apply", "-f", str(path), "--yes")
+    now = gateway.admin("GET", f"/admin/workspaces/{slug}")
+    assert (now["security_settings"]["membersViewLogs"], now["security_settings"]["managersViewLogs"]) == (False, False)
+    assert now["settings"]["user_key_metadata"] == {"team": "a"} and now["settings"]["user_key_metadata_override"] == 0
+
+
 def test_a_secret_does_not_go_on_the_command_line(gateway, tmp_path, monkeypatch):
     done = gateway.ctl("integration", "update", "mock", "--set", "key=sk-seen-by-all", check=False)
     assert done.returncode == 2 and "secret" in done.stderr

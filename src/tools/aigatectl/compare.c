@@ -236,7 +236,8 @@ static bool
 is_whole(const char *name)
 {
 	static const char names[] = "metadata config configurations tags conditions group_by checks pricing_config"
-	                            " api_key_metadata_schema workspace_metadata_schema usage_limits rate_limits";
+	                            " api_key_metadata_schema workspace_metadata_schema usage_limits"
+	                            " rate_limits user_key_metadata";
 
 	return ctl_has_word(names, name, strlen(name));
 }

@@ -124,6 +124,8 @@ void ctl_print_one(const struct ctl *ctl, struct json_object *object,
                    const struct ctl_column *columns, unsigned n);
 void ctl_put_usage_limits(struct ag_buf *b, struct json_object *value);
 void ctl_put_rate_limits(struct ag_buf *b, struct json_object *value);
+/* Of a workspace's security_settings those that do not stand as they do at first: the caller's. */
+struct json_object *ctl_switches_moved(struct json_object *all);
 
 /* limits.c: options about money and rates, as the admin API wants them. */
 struct ctl_limit_opts {

@@ -92,6 +92,24 @@ put_member(struct json_object *to, const char *name, struct json_object *value)
 		json_object_object_add(to, name, value);
 }
 
+/* Which bodies are kept, when any are; of the keys of people, what is not as it is at first. */
+static struct json_object *
+settings_new(struct json_object *all)
+{
+	static const struct { const char *name; int at_first; } of_keys[] = {
+		{ "user_api_key_ttl", 0 }, { "user_api_key_max_ttl", 0 }, { "user_api_key_count", -1 },
+		{ "user_key_metadata", 0 }, { "user_key_metadata_override", 1 } };
+	struct json_object *mode = member(all, "body_log"), *v;
+	struct json_object *out = mode && strcmp(json_object_get_string(mode), "off") != 0
+	    ? pick(all, "body_log redact redact_patterns") : json_object_new_object();
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(of_keys); i++)
+		if ((v = member(all, of_keys[i].name)) &&
+		    (!json_object_is_type(v, json_type_int) || json_object_get_int(v) != of_keys[i].at_first))
+			json_object_object_add(out, of_keys[i].name, json_object_get(v));
+	return out;
+}
+
 static struct json_object *
 item_new(const struct ctl_noun *noun, struct json_object *o)
 {
@@ -117,12 +135,14 @@ item_new(const struct ctl_noun *noun, struct json_object *o)
 		put_member(item, "defaults", v);
 	}
 	if ((v = member(item, "settings"))) {
-		struct json_object *mode = member(v, "body_log");
-
-		v = mode && strcmp(json_object_get_string(mode), "off") != 0 ? pick(v, "body_log redact redact_patterns") : NULL;
+		v = settings_new(v);
 		json_object_object_del(item, "settings");
-		if (v)
-			put_member(item, "settings", v);
+		put_member(item, "settings", v);
+	}
+	if ((v = member(item, "security_settings"))) {
+		v = ctl_switches_moved(v);
+		json_object_object_del(item, "security_settings");
+		put_member(item, "security_settings", v);
 	}
 	for (const char *p = noun->secrets; p && *p;) {
 		size_t n = strcspn(p, " ");

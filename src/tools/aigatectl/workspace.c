@@ -3,6 +3,61 @@
 
 #include "tools/aigatectl/ctl.h"
 
+static const struct {
+	const char *name;
+	bool at_first;
+} switches[] = {
+#define X(who, about, name, at_first) { name, at_first },
+#include "aigated/tbl/security_settings.h"
+#undef X
+};
+
+struct json_object *
+ctl_switches_moved(struct json_object *all)
+{
+	struct json_object *out = json_object_new_object(), *v;
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(switches); i++)
+		if (json_object_object_get_ex(all, switches[i].name, &v) &&
+		    json_object_get_boolean(v) != switches[i].at_first)
+			json_object_object_add(out, switches[i].name, json_object_get(v));
+	return out;
+}
+
+/* "membersViewLogs off, ..."; nothing while all stand as they do at first. */
+static void
+put_switches(struct ag_buf *b, struct json_object *value)
+{
+	struct json_object *moved = ctl_switches_moved(value);
+
+	json_object_object_foreach(moved, name, v)
+		ag_buf_printf(b, "%s%s %s", b->n > 0 ? ", " : "", name,
+		              json_object_get_boolean(v) ? "on" : "off");
+	json_object_put(moved);
+}
+
+/* "7 days, at most 30 days, 2 a person, carry {...}": of the keys of people. */
+static void
+put_user_keys(struct ag_buf *b, struct json_object *value)
+{
+	struct json_object *v = ctl_json_at(value, "user_key_metadata");
+	int ttl = json_object_get_int(ctl_json_at(value, "user_api_key_ttl"));
+	int max_ttl = json_object_get_int(ctl_json_at(value, "user_api_key_max_ttl"));
+	struct json_object *count = ctl_json_at(value, "user_api_key_count");
+	bool gives_way = json_object_get_int(ctl_json_at(value, "user_key_metadata_override")) == 1;
+
+	if (ttl > 0)
+		ag_buf_printf(b, "%d days", ttl);
+	if (max_ttl > 0)
+		ag_buf_printf(b, "%sat most %d days", b->n > 0 ? ", " : "", max_ttl);
+	if (count && json_object_get_int(count) >= 0)
+		ag_buf_printf(b, "%s%d a person", b->n > 0 ? ", " : "", json_object_get_int(count));
+	if (json_object_is_type(v, json_type_object) || json_object_get_int(v) == 1)
+		ag_buf_printf(b, "%scarry %s%s", b->n > 0 ? ", " : "", json_object_is_type(v, json_type_object)
+		    ? json_object_to_json_string_ext(v, JSON_C_TO_STRING_PLAIN) : "the person's address as _user",
+		    gives_way ? "" : " whatever they say");
+}
+
 static const struct ctl_column columns[] = {
 	{ "slug", "slug", NULL },
 	{ "name", "name", NULL },
@@ -12,6 +67,8 @@ static const struct ctl_column columns[] = {
 	{ "created", "created_at", NULL },
 	{ "metadata", "defaults.metadata", NULL },
 	{ "id", "id", NULL },
+	{ "user keys", "settings", put_user_keys },
+	{ "switches", "security_settings", put_switches },
 };
 
 enum ctl_exit
@@ -66,7 +123,7 @@ ctl_workspace_list(struct ctl *ctl, int argc, char **argv)
 		status = ctl_api(ctl, "GET", "/v1/admin/workspaces?page_size=1000", NULL, &answer);
 	if (status == CTL_OK)
 		ctl_print_list(ctl, answer, ctl_json_at(answer, "data"), columns,
-		               AG_ARRAY_LEN(columns) - 2);
+		               AG_ARRAY_LEN(columns) - 4);
 	json_object_put(answer);
 	return status;
 }
