@@ -16,6 +16,13 @@ USAGE = {"type": TEXT, "credit_limit": INT, "alert_threshold": INT, "periodic_re
 RATE = {"type": TEXT, "unit": TEXT, "value": INT}
 WORKSPACE = {"id": TEXT, "slug": TEXT, "name": TEXT, "description": TEXT, "defaults": {"metadata": DICT},
              "usage_limits": [USAGE], "rate_limits": [RATE], "created_at": TIME, "last_updated_at": TIME}
+# 35 flags, each of them a bool: what is missing or null would be taken for false and sent back as such.
+SWITCHES = {**{f"{who}{verb}": BOOL for who in ("members", "managers") for verb in (
+    "ViewLogs", "ViewLogMetadata", "ViewAllData", "ViewApiKeys", "WriteApiKeys", "ViewConfigs", "WriteConfigs",
+    "ViewPrompts", "WritePrompts", "ViewGuardrails", "WriteGuardrails", "ViewVirtualKeys", "WriteVirtualKeys",
+    "ViewAnalytics")}, **{name: BOOL for name in (
+        "managersUpdateWs", "managersWriteWsUsers", "managersWriteMcpServers", "managersWriteWsIntegrations",
+        "managersWriteWsMcpIntegrations", "organisationAdminsViewLogs", "organisationAdminsViewLogMetadata")}}
 MEMBER = {"id": TEXT, "role": TEXT, "email": TEXT, "created_at": TIME}
 INVITE = {"id": TEXT, "email": TEXT, "role": TEXT, "status": TEXT, "workspaces": [{"id": TEXT, "role": TEXT}],
           "created_at": TIME, "expires_at": TIME}
@@ -107,6 +114,99 @@ def test_workspaces(tf):
     assert made["id"] in [w["id"] for w in tf("GET", "/admin/workspaces", shape={"data": [WORKSPACE]})["data"]]
     tf("DELETE", path, {"name": "Production"}, status=400)
     tf("DELETE", path, {"name": "Prod"})
+
+
+def test_security_settings_of_a_workspace(tf):
+    """The resource reads what stands, lays over it what is configured, and sends all 35; its end sends nothing."""
+    workspace = tf("POST", "/admin/workspaces", {"name": "Shop"})
+    path = f"/admin/workspaces/{workspace['id']}"
+
+    def read():
+        found = tf("GET", path, shape={"security_settings": SWITCHES})["security_settings"]
+        assert set(found) == set(SWITCHES) and None not in found.values()
+        return found
+
+    def apply(**configured):
+        """As Create and Update do; the state is what was sent."""
+        state = {**read(), **configured}
+        tf("PUT", path, {"security_settings": state})
+        return state
+    first = read()
+    state = apply(membersViewAllData=False, membersViewLogs=False)
+    assert {name for name in first if first[name] != state[name]} == {"membersViewAllData", "membersViewLogs"}
+    assert read() == state, "the second plan is empty"
+    # Changed; then one of the two leaves the configuration, and stays as it is.
+    state = apply(membersViewAllData=True, membersViewLogs=False)
+    assert read() == state
+    state = apply(membersViewAllData=False)
+    assert read() == state and state["membersViewLogs"] is False
+    # Imported by the id of the workspace: all there is to know is read.
+    assert read() == state
+    # The workspace's own resource knows nothing of them and leaves them alone.
+    tf("PUT", path, {"name": "Shop 2", "description": "d", "usage_limits": None, "rate_limits": []})
+    assert read() == state and tf("GET", path, shape=WORKSPACE)["name"] == "Shop 2"
+    listed = tf("GET", "/admin/workspaces", shape={"data": [{**WORKSPACE, "security_settings": SWITCHES}]})["data"]
+    assert next(w for w in listed if w["id"] == workspace["id"])["security_settings"] == state
+    tf("DELETE", path, {"name": "Shop 2"})
+
+
+def test_keys_of_a_workspace_that_demands_something(gateway, tf):
+    """What the workspace gives a person's key along is no part of it: the second plan is empty."""
+    workspace = tf("POST", "/admin/workspaces", {"name": "Shop", "settings": {
+        "user_key_metadata": {"team": "a"}, "user_key_metadata_override": 0, "user_api_key_ttl": 30}})
+    ada = user(gateway, "ada@example.com", workspaces=[{"id": workspace["slug"], "role": "member"}])["id"]
+    for metadata in (None, {"service": "b"}):
+        made = tf("POST", "/api-keys/workspace/user", {
+            "name": "hers", "workspace_id": workspace["id"], "user_id": ada, "scopes": ["completions.write", "logs.view"],
+            **({"defaults": {"metadata": metadata}} if metadata else {})})
+        path = f"/api-keys/{made['id']}"
+        assert (tf("GET", path, shape=KEY)["defaults"]["metadata"] or None) == metadata
+        # A scope that was closed in the meantime stays in the configuration, and is sent with every change.
+        tf("PUT", f"/admin/workspaces/{workspace['id']}", {"security_settings": {"membersViewLogs": False}})
+        tf("PUT", path, {"name": "hers still", "scopes": ["completions.write", "logs.view"]})
+        one = tf("GET", path, shape=KEY)
+        assert (one["name"], one["scopes"]) == ("hers still", ["completions.write", "logs.view"])
+        assert (one["defaults"]["metadata"] or None) == metadata and one["expires_at"]
+        tf("PUT", f"/admin/workspaces/{workspace['id']}", {"security_settings": {"membersViewLogs": True}})
+        tf("DELETE", path)
+
+
+def test_lists_that_data_sources_read(gateway, tf, integration):
+    """Data sources decode whole lists: what else stands in them must fit as well."""
+    workspace = tf("POST", "/admin/workspaces", {"name": "Shop"})
+    tf("PUT", f"/integrations/{integration}/workspaces", {
+        "global_workspace_access": {"enabled": True, "usage_limits": [BUDGET], "rate_limits": [RPM]},
+        "override_existing_workspace_access": True})
+    grants = tf("GET", f"/integrations/{integration}/workspaces", shape=GRANTS)
+    assert grants["total"] == len(grants["workspaces"]) > 0
+    assert limits_of(next(g for g in grants["workspaces"] if g["id"] == workspace["slug"])) == ([BUDGET], [RPM])
+    ada = user(gateway, "ada@example.com", workspaces=[{"id": workspace["slug"], "role": "member"}])["id"]
+    where = f"workspace_id={workspace['id']}"
+    tf("POST", "/configs", {"name": "c", "config": {"provider": "@openai"}, "workspace_id": workspace["id"]})
+    tf("POST", "/guardrails", {"name": "g", "workspace_id": workspace["id"], "actions": {},
+                               "checks": [{"id": "default.modelWhitelist", "parameters": {"models": ["m"]}}]})
+    tf("POST", "/api-keys/organisation/service", {"name": "ours", "scopes": ["workspaces.list"]})
+    tf("POST", "/api-keys/workspace/service", {"name": "theirs", "scopes": ["completions.write"], "usage_limits": {
+        "credit_limit": 5, "alert_threshold": 4}, "workspace_id": workspace["id"], "expires_at": "2099-01-01T00:00:00Z"})
+    tf("POST", "/secret-references", {"name": "e", "manager_type": "environment", "secret_path": "AIGATE_SECRET_X",
+                                      "allow_all_workspaces": False, "allowed_workspaces": [workspace["slug"]]})
+    for path, shape, least in (
+            ("/integrations", INTEGRATION, 1), (f"/providers?{where}", PROVIDER, 1), (f"/configs?{where}", CONFIG, 1),
+            (f"/guardrails?{where}", GUARDRAIL, 1), ("/api-keys", KEY, 2), (f"/api-keys?{where}", KEY, 1),
+            (f"/admin/workspaces/{workspace['id']}/users", MEMBER, 1), ("/admin/users/invites", INVITE, 1),
+            ("/secret-references", {"id": TEXT, "slug": TEXT, "allowed_workspaces": [TEXT], "tags": DICT,
+                                    "created_at": TIME}, 1)):
+        listed = tf("GET", path, shape={"data": [shape]})["data"]
+        assert len(listed) >= least, path
+    person = tf("GET", f"/admin/users/{ada}", shape={"id": TEXT, "email": TEXT, "role": TEXT, "created_at": TIME})
+    assert person["id"] == ada
+    # A policy is laid to rest by its status, not deleted.
+    for kind, fields in (("usage-limits", {"type": "cost", "credit_limit": 5}),
+                         ("rate-limits", {"type": "requests", "unit": "rpm", "value": 5})):
+        made = tf("POST", f"/policies/{kind}", {"name": "p", "workspace_id": workspace["id"], "group_by": [
+            {"key": "api_key"}], "conditions": [{"key": "api_key", "value": "*"}], **fields})
+        tf("PUT", f"/policies/{kind}/{made['id']}", {"name": "p", "status": "archived"})
+        assert tf("GET", f"/policies/{kind}/{made['id']}", shape=POLICY)["status"] == "archived"
 
 
 def test_members_and_invites(gateway, tf):
