@@ -57,6 +57,8 @@ a_second_part_of_the_key_gives_way_to_all(void)
 	is_merged("{\"a\":\"r\"}", "{}\n{\"a\":\"s\",\"b\":\"s\"}", "", "{\"a\":\"r\",\"b\":\"s\"}", "to the request");
 	is_merged("{\"a\":\"r\"}", "{\"a\":\"k\"}\n{\"a\":\"s\"}", "{\"a\":\"w\"}", "{\"a\":\"w\"}", "to the workspace");
 	is_merged("not json", "{\"b\":\"k\"}\n", "", "{\"b\":\"k\"}", "an empty one");
+	is_i64(merge_all("a=b,c=b", "", "{}\n{\"a\":\"s\"}", ""), 0, "before baggage");
+	is_str(merged, "{\"a\":\"s\",\"c\":\"b\"}", "which all others overlay");
 	/* A request has no second part. */
 	is_merged("{\"a\":\"r\"}\n{\"b\":\"r\"}", "{\"c\":\"k\"}", "", "{\"c\":\"k\"}", "of a request it is no object");
 }
