@@ -259,7 +259,9 @@ intake_gate(struct ag_flusher *f)
 	struct ag_a32 *closed = &f->ctx->shm->hdr->intake_closed;
 	unsigned fill = ag_intake_fill_percent(&f->intake);
 
-	if (!ag_a32_get(closed) && f->intake.has_journal_failed && fill >= INTAKE_CLOSE) {
+	bool takes_nothing = f->intake.has_journal_failed || f->intake.has_sync_failed;
+
+	if (!ag_a32_get(closed) && takes_nothing && fill >= INTAKE_CLOSE) {
 		ag_error("rings and journal are full, new requests are %s",
 		    f->ctx->conf->full_ring == AG_FULL_RING_SERVE ? "served unrecorded" : "refused");
 		ag_a32_publish(closed, 1);
@@ -298,6 +300,10 @@ leave_if_done(struct ag_flusher *f, int64_t now_us)
 		    "they wait in shared memory");
 		f->exit_status = 1;
 	}
+	if (!ag_intake_is_synced(&f->intake, is_late))
+		return;
+	if (ag_journal_unsynced_bytes(f->journal) > 0)
+		f->exit_status = 1;
 	event_base_loopbreak(f->base);
 }
 
@@ -309,7 +315,7 @@ flusher_work(struct ag_flusher *f, int64_t now_us)
 	    ag_intake_pending_bytes(&f->intake) >=
 	        (uint64_t)f->ctx->conf->flush_batch * BYTES_PER_RECORD;
 
-	if (since && must_journal(f, since, now_us)) {
+	if ((since && must_journal(f, since, now_us)) || ag_intake_owes_write(&f->intake, now_us)) {
 		int rc = ag_intake_to_journal(&f->intake, now_us);
 
 		if (rc < 0)
@@ -370,6 +376,21 @@ run_retention(struct ag_flusher *f, struct ag_retention *r, int64_t keep_us, int
 }
 
 static void
+flusher_on_synced(evutil_socket_t fd, short what, void *arg)
+{
+	struct ag_flusher *f = arg;
+	int64_t now_us = ag_clock_mono_us();
+	int rc = ag_intake_sync(&f->intake, now_us);
+
+	(void)fd;
+	(void)what;
+	if (rc < 0)
+		ag_debug("journal: %s", strerror(-rc));
+	ag_intake_note_lag(&f->intake, f->ctx->conf->journal_sync, now_us);
+	event_active(f->ev_tick, EV_TIMEOUT, 0); /* segments may go that it had */
+}
+
+static void
 flusher_on_second(evutil_socket_t fd, short what, void *arg)
 {
 	struct ag_flusher *f = arg;
@@ -380,6 +401,7 @@ flusher_on_second(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	arm(f->ev_second, AG_US_PER_SEC);
 	ag_a64_set(&ag_shm_proc(f->ctx->shm, f->ctx->proc_ix)->heartbeat_us, ag_clock_wall_us());
+	ag_intake_note_lag(&f->intake, f->ctx->conf->journal_sync, now_us);
 	if (!ag_store_is_up(f->store) || (busy && now_us - busy > STALL_US))
 		note_down(f, now_us, true);
 	if (now_us >= f->partitions_at_us) {
@@ -501,6 +523,7 @@ flusher_fini(struct ag_flusher *f)
 	ag_store_free(f->store);
 	event_drop(&f->ev_tick);
 	event_drop(&f->ev_second);
+	event_drop(&f->ev_synced);
 	event_drop(&f->ev_life);
 	for (size_t i = 0; i < AG_ARRAY_LEN(f->ev_signal); i++)
 		event_drop(&f->ev_signal[i]);
@@ -551,6 +574,11 @@ events_make(struct ag_flusher *f)
 		f->ev_signal[i] = evsignal_new(f->base, signals[i], flusher_on_signal, f);
 		ok = f->ev_signal[i] && event_add(f->ev_signal[i], NULL) == 0;
 	}
+	if (ok && ag_journal_sync_event_fd(f->journal) >= 0) {
+		f->ev_synced = event_new(f->base, ag_journal_sync_event_fd(f->journal), EV_READ | EV_PERSIST,
+		    flusher_on_synced, f);
+		ok = f->ev_synced && event_add(f->ev_synced, NULL) == 0;
+	}
 	if (!ok)
 		return false;
 	arm(f->ev_tick, 0);
@@ -562,6 +590,7 @@ static bool
 flusher_init(struct ag_flusher *f, struct ag_role_ctx *ctx)
 {
 	int64_t now_us = ag_clock_mono_us();
+	int rc;
 
 	f->ctx = ctx;
 	f->partitions_at_us = now_us + AG_US_PER_DAY; /* the store makes them when it connects */
@@ -573,7 +602,15 @@ flusher_init(struct ag_flusher *f, struct ag_role_ctx *ctx)
 	if (is_journalling(f))
 		ag_notice("the journal holds %llu bytes of an earlier life",
 		    (unsigned long long)ag_journal_bytes(f->journal));
+	rc = ag_journal_start_syncer(f->journal);
+	if (rc < 0)
+		ag_warn("could not start the thread that waits for the disk: %s, the loop waits itself",
+		    strerror(-rc));
 	ag_intake_init(&f->intake, ctx->shm, f->journal, &f->streams, now_us);
+	/* The life before may have ended before its last sync. */
+	rc = ag_intake_sync(&f->intake, now_us);
+	if (rc < 0)
+		ag_debug("journal: %s", strerror(-rc));
 	f->reconcile = ag_reconcile_new(ctx->shm, &f->streams);
 	if (f->reconcile && events_make(f))
 		f->store = ag_store_new(f->base, ctx->conf->database, &store_ops, f);

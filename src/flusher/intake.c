@@ -9,6 +9,11 @@
 #include "shm/counters.h"
 
 #define JOURNAL_AGAIN_US (500 * AG_US_PER_MS)
+#define LATE_SYNCS       10 /* this many times journal_sync is late */
+#define LATE_LEAST_US    AG_US_PER_SEC
+#define UNSYNCED_RINGS   UINT64_C(4)
+#define UNSYNCED_LEAST   (UINT64_C(64) << 20)
+#define UNSYNCED_MOST    (UINT64_C(512) << 20)
 
 static uint64_t
 ring_tail(const struct ag_intake *in, uint32_t w)
@@ -22,6 +27,16 @@ ring_head(const struct ag_intake *in, uint32_t w)
 	return (uint64_t)ag_a64_observe(&in->ring[w].hdr->head);
 }
 
+/* While the disk is behind the kernel: several times what the rings hold, within reason. */
+static uint64_t
+unsynced_max(const struct ag_shm *shm)
+{
+	uint64_t bytes = UNSYNCED_RINGS * shm->hdr->sizes.ring_bytes * shm->hdr->sizes.workers;
+
+	bytes = bytes > UNSYNCED_LEAST ? bytes : UNSYNCED_LEAST;
+	return bytes < UNSYNCED_MOST ? bytes : UNSYNCED_MOST;
+}
+
 void
 ag_intake_init(struct ag_intake *in, struct ag_shm *shm, struct ag_journal *journal,
     struct ag_streams *streams, int64_t now_us)
@@ -32,6 +47,7 @@ ag_intake_init(struct ag_intake *in, struct ag_shm *shm, struct ag_journal *jour
 	in->streams = streams;
 	in->boot_id = shm->hdr->boot_id;
 	in->n_rings = shm->hdr->sizes.workers;
+	ag_journal_set_max_unsynced(journal, unsynced_max(shm));
 	assert(in->n_rings <= AG_WORKERS_MAX);
 	for (uint32_t w = 0; w < in->n_rings; w++)
 		in->ring[w] = ag_ring_of(shm, w);
@@ -249,39 +265,131 @@ journal_failed(struct ag_intake *in, int rc, int64_t now_us)
 {
 	if (!in->has_journal_failed)
 		ag_error("could not write the journal: %s, records wait in the rings",
-		    rc == -ENOSPC ? "no room left" : strerror(-rc));
+		    rc == -ENOSPC ? "no room left" : rc == -EAGAIN ? "the disk is too far behind" :
+		    strerror(-rc));
 	in->has_journal_failed = true;
 	in->journal_again_at_us = now_us + JOURNAL_AGAIN_US;
+}
+
+static void
+sync_failed(struct ag_intake *in, int rc, int64_t now_us)
+{
+	if (!in->has_sync_failed)
+		ag_error("could not sync the journal: %s, writing it again elsewhere", strerror(-rc));
+	in->has_sync_failed = true;
+	in->journal_again_at_us = now_us + JOURNAL_AGAIN_US;
+}
+
+static void
+journal_worked(struct ag_intake *in, bool *has_failed)
+{
+	bool was_bad = *has_failed;
+
+	*has_failed = false;
+	if (was_bad && !in->has_journal_failed && !in->has_sync_failed)
+		ag_notice("the journal can be written again");
 }
 
 int
 ag_intake_to_journal(struct ag_intake *in, int64_t now_us)
 {
 	struct journalled done = { .records = 0 };
-	int append = 0, sync;
+	int append = 0, rc;
 
-	if (in->has_journal_failed && now_us < in->journal_again_at_us)
+	if ((in->has_journal_failed || in->has_sync_failed) && now_us < in->journal_again_at_us)
 		return -EAGAIN;
 	for (uint32_t w = 0; w < in->n_rings; w++) {
-		int rc = journal_ring(in, w, &done);
-
+		rc = journal_ring(in, w, &done);
 		append = append ? append : rc;
 	}
-	sync = ag_journal_sync(in->journal);
+	rc = ag_journal_write(in->journal);
 	ag_a64_set(&ag_counters_mine[AG_CNT_journal_bytes], (int64_t)ag_journal_bytes(in->journal));
-	if (sync < 0) {
-		journal_failed(in, sync, now_us);
-		return sync;
+	if (rc < 0) {
+		journal_failed(in, rc, now_us);
+		return rc;
 	}
 	for (uint32_t w = 0; w < in->n_rings; w++)
 		ring_release(in, w, done.cursor[w], done.seq[w]);
 	ag_count_add(AG_CNT_journal_records, (int64_t)done.records);
-	if (append < 0) {
+	if (append < 0)
 		journal_failed(in, append, now_us);
-		return append;
+	else
+		journal_worked(in, &in->has_journal_failed);
+	rc = ag_intake_sync(in, now_us);
+	return append < 0 ? append : rc;
+}
+
+int
+ag_intake_sync(struct ag_intake *in, int64_t now_us)
+{
+	int rc = ag_journal_sync_look(in->journal);
+
+	if (rc > 0)
+		return 0;
+	if (rc == 0 && in->is_syncing) {
+		journal_worked(in, &in->has_sync_failed);
+		in->journal_again_at_us = 0; /* its copies have gone: there may be room again */
 	}
-	if (in->has_journal_failed)
-		ag_notice("the journal can be written again");
-	in->has_journal_failed = false;
-	return 0;
+	in->is_syncing = false;
+	/* What was written meanwhile has waited long enough: on at once. */
+	if (rc == 0 && ag_journal_unsynced_bytes(in->journal) > 0 && !ag_journal_owes_write(in->journal)) {
+		rc = ag_journal_sync_start(in->journal);
+		in->is_syncing = rc == 0;
+	}
+	if (rc < 0)
+		sync_failed(in, rc, now_us);
+	return rc;
+}
+
+bool
+ag_intake_owes_write(const struct ag_intake *in, int64_t now_us)
+{
+	return in->has_sync_failed && now_us >= in->journal_again_at_us &&
+	    ag_journal_owes_write(in->journal);
+}
+
+void
+ag_intake_note_lag(const struct ag_intake *in, int64_t journal_sync_us, int64_t now_us)
+{
+	static struct ag_log_limit limit;
+	struct ag_a64 *late_ms = &ag_counters_mine[AG_CNT_journal_late_ms];
+	int64_t since_us = ag_journal_unsynced_since_us(in->journal);
+	int64_t patience_us = LATE_SYNCS * journal_sync_us;
+	bool was_late = ag_a64_get(late_ms) != 0;
+
+	if (patience_us < LATE_LEAST_US)
+		patience_us = LATE_LEAST_US;
+	ag_a64_set(&ag_counters_mine[AG_CNT_journal_unsynced_bytes],
+	    (int64_t)ag_journal_unsynced_bytes(in->journal));
+	if (since_us && now_us - since_us > patience_us) {
+		ag_a64_set(late_ms, (now_us - since_us) / AG_US_PER_MS);
+		if (ag_log_allowed(&limit, 60))
+			ag_warn("the disk is slow: the journal waits for its sync since %lld ms, a power cut would "
+			    "cost more than journal_sync; going on", (long long)((now_us - since_us) / AG_US_PER_MS));
+	} else if (was_late) {
+		ag_a64_set(late_ms, 0);
+		ag_notice("the disk keeps up again");
+	}
+}
+
+bool
+ag_intake_is_synced(struct ag_intake *in, bool is_late)
+{
+	static bool is_told;
+	uint64_t bytes;
+
+	if (ag_intake_sync(in, ag_clock_mono_us()) < 0)
+		ag_debug("the last sync failed");
+	bytes = ag_journal_unsynced_bytes(in->journal);
+	if (bytes == 0)
+		return true;
+	if (is_late && in->has_sync_failed) {
+		ag_error("leaving with %llu bytes of the journal that could not be synced, a power cut "
+		    "would cost them", (unsigned long long)bytes);
+		return true;
+	}
+	if (is_late && !is_told)
+		ag_notice("waiting for the disk to sync the journal");
+	is_told = is_told || is_late;
+	return false;
 }

@@ -1,6 +1,7 @@
 /* Segments are listed oldest first.  Only the newest is written to, and only by the process that
- * made it: after a restart writing goes on in a new one, so that a torn tail can be in one place
- * alone, the end of the segment that was newest when the process or the machine died.
+ * made it: after a restart writing goes on in a new one.  So a torn tail is at the end of the
+ * segment that was newest when the process died; a machine that dies while syncs are behind may
+ * leave one at the end of a segment before it, too, which is read as damage there.
  *
  * An entry is found again behind damage by its magic on an 8-byte boundary and its checksum. */
 #include <dirent.h>
@@ -18,6 +19,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "flusher/journal_int.h"
+#include "flusher/syncer.h"
 #include "shm/ring.h"
 
 void
@@ -47,21 +49,37 @@ segment_number(const char *name, uint64_t *out)
 
 /* ---- the list of segments ----------------------------------------------------------------- */
 
-static int
-segment_add(struct ag_journal *j, uint64_t number, uint64_t bytes)
+struct segment *
+ag_journal_segment_add(struct ag_journal *j, uint64_t number)
 {
 	if (j->n_segs == j->cap_segs) {
 		size_t cap = j->cap_segs ? j->cap_segs * 2 : 16;
 		struct segment *p = reallocarray(j->segs, cap, sizeof(*p));
 
 		if (!p)
-			return -ENOMEM;
+			return NULL;
 		j->segs = p;
 		j->cap_segs = cap;
 	}
-	j->segs[j->n_segs++] = (struct segment){ .number = number, .bytes = bytes };
-	j->synced_bytes += bytes;
-	return 0;
+	j->segs[j->n_segs] = (struct segment){ .number = number, .fd = -1 };
+	return &j->segs[j->n_segs++];
+}
+
+void
+ag_journal_segment_drop(struct ag_journal *j, size_t i)
+{
+	ag_fd_close(&j->segs[i].fd);
+	j->bytes -= j->segs[i].end;
+	memmove(j->segs + i, j->segs + i + 1, (j->n_segs - i - 1) * sizeof(*j->segs));
+	j->n_segs--;
+}
+
+void
+ag_journal_count_bytes(struct ag_journal *j)
+{
+	j->bytes = 0;
+	for (size_t i = 0; i < j->n_segs; i++)
+		j->bytes += j->segs[i].end;
 }
 
 static int
@@ -72,8 +90,8 @@ segment_compare(const void *a, const void *b)
 	return x->number < y->number ? -1 : x->number > y->number;
 }
 
-static void
-segment_unlink(struct ag_journal *j, uint64_t number)
+void
+ag_journal_segment_unlink(struct ag_journal *j, uint64_t number)
 {
 	char name[32];
 
@@ -93,25 +111,29 @@ ag_journal_scan_dir(struct ag_journal *j, struct ag_err *err)
 		return ag_err_set(err, -errno, "could not read journal directory \"%s\": %s", j->dir,
 		    strerror(errno));
 	while ((e = readdir(d)) != NULL) {
+		struct segment *s;
 		struct stat st;
 		uint64_t number;
-		int rc;
 
 		if (!segment_number(e->d_name, &number))
 			continue;
 		if (fstatat(j->dir_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
 			continue;
-		rc = segment_add(j, number, (uint64_t)st.st_size);
-		if (rc < 0) {
+		s = ag_journal_segment_add(j, number);
+		if (!s) {
 			closedir(d);
-			return ag_err_set(err, rc, "could not list the journal: out of memory");
+			return ag_err_set(err, -ENOMEM, "could not list the journal: out of memory");
 		}
+		/* Whoever wrote it may have died before it was synced. */
+		s->end = s->readable = s->written = (uint64_t)st.st_size;
+		s->is_new = s->is_sealed = true;
 		if (number >= j->next_number)
 			j->next_number = number + 1;
 	}
 	closedir(d);
 	if (j->n_segs > 1)
 		qsort(j->segs, j->n_segs, sizeof(*j->segs), segment_compare);
+	ag_journal_count_bytes(j);
 	return 0;
 }
 
@@ -121,16 +143,18 @@ segment_retire(struct ag_journal *j, const struct segment *s)
 {
 	char name[32], aside[40];
 
+	ag_journal_segment_name(s->number, name);
 	if (!s->is_damaged) {
-		segment_unlink(j, s->number);
+		/* A big file takes its time to go. */
+		if (!j->syncer || !ag_syncer_unlink(j->syncer, name))
+			ag_journal_segment_unlink(j, s->number);
 		return;
 	}
-	ag_journal_segment_name(s->number, name);
 	snprintf(aside, sizeof(aside), "%s.damaged", name);
 	if (renameat(j->dir_fd, name, j->dir_fd, aside) < 0) {
 		ag_warn("could not keep damaged journal segment \"%s\": %s, deleting it", name,
 		    strerror(errno));
-		segment_unlink(j, s->number);
+		ag_journal_segment_unlink(j, s->number);
 		return;
 	}
 	ag_warn("journal segment \"%s\" was damaged, keeping it as \"%s\"", name, aside);
@@ -151,7 +175,7 @@ drop_torn_tail(struct ag_journal *j, struct ag_err *err)
 		return 0;
 	rc = ag_journal_open_for_reading(j, s->number);
 	while (rc == 0) {
-		rc = ag_journal_find_entry(j, &off, s->bytes, &h, &rec);
+		rc = ag_journal_find_entry(j, &off, s->end, &h, &rec);
 		if (rc == -EIO && j->io_tries < IO_TRIES) {
 			rc = 0; /* the next try is at once: nobody else is served meanwhile */
 			continue;
@@ -162,24 +186,23 @@ drop_torn_tail(struct ag_journal *j, struct ag_err *err)
 		good = off;
 		last_seq = rec->seq;
 		rc = 0;
-		if (off + sizeof(h) > s->bytes)
+		if (off + sizeof(h) > s->end)
 			break;
 	}
 	if (rc < 0)
 		return ag_err_set(err, rc, "could not read journal segment %016" PRIx64 ": %s",
 		    s->number, strerror(-rc));
-	if (s->bytes <= good && s->bytes >= sizeof(struct segment_hdr))
+	if (s->end <= good && s->end >= sizeof(struct segment_hdr))
 		return 0;
 	ag_journal_segment_name(s->number, name);
 	ag_warn("journal segment \"%s\" has a torn tail: dropping %" PRIu64 " bytes behind record "
-	    "%" PRIu64 ", going on from there", name, s->bytes > good ? s->bytes - good : s->bytes,
+	    "%" PRIu64 ", going on from there", name, s->end > good ? s->end - good : s->end,
 	    last_seq);
 	j->in_n = 0;
-	j->synced_bytes -= s->bytes;
 	if (good == sizeof(struct segment_hdr)) {
 		ag_fd_close(&j->read_fd);
-		segment_unlink(j, s->number);
-		j->n_segs--;
+		ag_journal_segment_unlink(j, s->number);
+		ag_journal_segment_drop(j, j->n_segs - 1);
 		return 0;
 	}
 	{
@@ -189,8 +212,8 @@ drop_torn_tail(struct ag_journal *j, struct ag_err *err)
 			return ag_err_set(err, -errno, "could not cut journal segment \"%s\": %s", name,
 			    strerror(errno));
 	}
-	s->bytes = good;
-	j->synced_bytes += good;
+	s->end = s->readable = s->written = s->synced = good;
+	ag_journal_count_bytes(j);
 	return 0;
 }
 
@@ -238,14 +261,14 @@ ag_journal_open(const char *dir, uint64_t segment_bytes, uint64_t max_bytes,
 
 	if (!j)
 		return ag_err_set(err, -ENOMEM, "could not open the journal: out of memory");
-	j->dir_fd = j->lock_fd = j->write_fd = j->read_fd = -1;
+	j->dir_fd = j->lock_fd = j->read_fd = -1;
 	j->next_number = 1;
+	j->max_chunks = 64;
 	j->segment_bytes_wanted = segment_bytes;
 	ag_journal_set_max(j, max_bytes);
 	j->dir = strdup(dir);
-	j->out = malloc(WRITE_BYTES);
 	j->in = malloc(READ_BYTES);
-	if (!j->dir || !j->out || !j->in)
+	if (!j->dir || !j->in)
 		rc = ag_err_set(err, -ENOMEM, "could not open the journal: out of memory");
 	else
 		rc = open_dir(j, err);
@@ -266,162 +289,18 @@ ag_journal_free(struct ag_journal *j)
 {
 	if (!j)
 		return;
+	ag_syncer_stop(j->syncer); /* first: it holds descriptors of ours */
+	while (j->n_segs)
+		ag_journal_segment_drop(j, j->n_segs - 1);
+	ag_journal_drop_copies(j, (struct ag_journal_pos){ .segment = UINT64_MAX }, true);
+	free(j->spare);
 	ag_fd_close(&j->read_fd);
-	ag_fd_close(&j->write_fd);
 	ag_fd_close(&j->lock_fd);
 	ag_fd_close(&j->dir_fd);
 	free(j->segs);
 	free(j->in);
-	free(j->out);
 	free(j->dir);
 	free(j);
-}
-
-/* ---- writing ------------------------------------------------------------------------------ */
-
-static int
-write_out(struct ag_journal *j)
-{
-	size_t done = 0;
-
-	while (done < j->out_n) {
-		ssize_t n = write(j->write_fd, j->out + done, j->out_n - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		done += (size_t)n;
-		j->written += (size_t)n;
-	}
-	j->out_n = 0;
-	return 0;
-}
-
-/* The segment being written is complete: later entries go to a new one. */
-static int
-segment_close(struct ag_journal *j)
-{
-	int rc = ag_journal_sync(j);
-
-	ag_fd_close(&j->write_fd);
-	return rc;
-}
-
-static int
-segment_create(struct ag_journal *j)
-{
-	struct segment_hdr h = { .magic = JOURNAL_MAGIC, .number = j->next_number,
-		.created_at_us = ag_clock_wall_us() };
-	char name[32];
-	int rc;
-
-	ag_journal_segment_name(h.number, name);
-	j->write_fd = openat(j->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (j->write_fd < 0)
-		return -errno;
-	j->next_number++;
-	rc = segment_add(j, h.number, 0);
-	/* The name must survive a power cut as surely as the bytes. */
-	if (rc == 0 && fsync(j->dir_fd) < 0)
-		rc = -errno;
-	if (rc < 0) {
-		ag_fd_close(&j->write_fd);
-		segment_unlink(j, h.number);
-		if (j->n_segs && j->segs[j->n_segs - 1].number == h.number)
-			j->n_segs--;
-		return rc;
-	}
-	j->written = 0;
-	memcpy(j->out, &h, sizeof(h));
-	j->out_n = sizeof(h);
-	return 0;
-}
-
-int
-ag_journal_append(struct ag_journal *j, uint64_t boot_id, const struct ag_record *rec)
-{
-	struct entry_hdr h = { .magic = ENTRY_MAGIC, .len = rec->len, .boot_id = boot_id };
-	size_t need = sizeof(h) + rec->len;
-	int rc = 0;
-
-	assert(rec->len >= ag_record_fixed_bytes(1) && rec->len <= AG_RECORD_MAX);
-	if (j->write_error)
-		return j->write_error;
-	if (ag_journal_bytes(j) + need + sizeof(struct segment_hdr) > j->max_bytes)
-		return -ENOSPC;
-	if (j->write_fd >= 0 && j->written + j->out_n + need > j->segment_bytes)
-		rc = segment_close(j);
-	if (rc == 0 && j->write_fd < 0)
-		rc = segment_create(j);
-	if (rc == 0 && j->out_n + need > WRITE_BYTES)
-		rc = write_out(j);
-	if (rc < 0) {
-		j->write_error = rc;
-		return rc;
-	}
-	h.crc = entry_crc(&h, rec);
-	memcpy(j->out + j->out_n, &h, sizeof(h));
-	memcpy(j->out + j->out_n + sizeof(h), rec, rec->len);
-	j->out_n += need;
-	return 0;
-}
-
-/* After a failure nobody knows what of the unsynced part is on disk: it is cut off, and writing
- * goes on in a new segment.  Should even the cut fail, the entries that stay are read again and
- * skipped by their numbers. */
-static int
-sync_failed(struct ag_journal *j, int rc)
-{
-	struct segment *s;
-
-	j->out_n = 0;
-	j->write_error = 0;
-	if (j->write_fd < 0)
-		return rc;
-	s = &j->segs[j->n_segs - 1];
-	if (ftruncate(j->write_fd, (off_t)s->bytes) < 0)
-		ag_warn("could not cut journal segment %016" PRIx64 ": %s, its records are skipped when "
-		    "read again", s->number, strerror(errno));
-	ag_fd_close(&j->write_fd);
-	if (s->bytes == 0) {
-		segment_unlink(j, s->number);
-		j->n_segs--;
-	}
-	return rc;
-}
-
-int
-ag_journal_sync(struct ag_journal *j)
-{
-	struct segment *s;
-	int rc = j->write_error;
-
-	if (rc < 0)
-		return sync_failed(j, rc);
-	if (j->write_fd < 0)
-		return 0;
-	s = &j->segs[j->n_segs - 1];
-	if (j->out_n == 0 && j->written == s->bytes)
-		return 0;
-	rc = write_out(j);
-	if (rc == 0 && fdatasync(j->write_fd) < 0)
-		rc = -errno;
-	if (rc < 0)
-		return sync_failed(j, rc);
-	j->synced_bytes += j->written - s->bytes;
-	s->bytes = j->written;
-	return 0;
-}
-
-uint64_t
-ag_journal_bytes(const struct ag_journal *j)
-{
-	uint64_t pending = 0;
-
-	if (j->write_fd >= 0)
-		pending = j->written + j->out_n - j->segs[j->n_segs - 1].bytes;
-	return j->synced_bytes + pending;
 }
 
 /* ---- places ------------------------------------------------------------------------------- */
@@ -437,11 +316,17 @@ struct ag_journal_pos
 ag_journal_end(const struct ag_journal *j)
 {
 	const struct segment *s = j->n_segs ? &j->segs[j->n_segs - 1] : NULL;
-	uint64_t off = s ? s->bytes : 0;
+	uint64_t off = s ? s->readable : 0;
 
 	if (off < sizeof(struct segment_hdr))
 		off = sizeof(struct segment_hdr);
 	return (struct ag_journal_pos){ .segment = s ? s->number : j->next_number, .off = off };
+}
+
+uint64_t
+ag_journal_bytes(const struct ag_journal *j)
+{
+	return j->bytes;
 }
 
 bool
@@ -453,25 +338,23 @@ ag_journal_pos_is_before(struct ag_journal_pos a, struct ag_journal_pos b)
 void
 ag_journal_trim(struct ag_journal *j, struct ag_journal_pos pos)
 {
-	size_t gone = 0;
-
-	for (; gone < j->n_segs; gone++) {
-		struct segment *s = &j->segs[gone];
-		struct ag_journal_pos end = { .segment = s->number, .off = s->bytes };
-		bool is_newest = gone + 1 == j->n_segs;
+	while (j->n_segs) {
+		struct segment *s = &j->segs[0];
+		struct ag_journal_pos end = { .segment = s->number, .off = s->readable };
 
 		if (ag_journal_pos_is_before(pos, end))
 			break;
-		/* The newest goes too when nothing waits to be written to it. */
-		if (is_newest && j->write_fd >= 0 && (j->out_n || j->written != s->bytes))
+		/* Something waits to be written to it, or the syncer has it: it goes next time. */
+		if (s->end != s->readable || (j->is_syncing && j->sync_segment == s->number))
 			break;
-		if (is_newest)
-			ag_fd_close(&j->write_fd);
 		if (j->read_fd >= 0 && j->read_number == s->number)
 			ag_fd_close(&j->read_fd);
+		end.off = UINT64_MAX;
+		ag_journal_drop_copies(j, end, true);
 		segment_retire(j, s);
-		j->synced_bytes -= s->bytes;
+		ag_journal_segment_drop(j, 0);
 	}
-	memmove(j->segs, j->segs + gone, (j->n_segs - gone) * sizeof(*j->segs));
-	j->n_segs -= gone;
+	ag_journal_drop_copies(j, pos, false);
+	if (!j->n_segs)
+		j->written_at_us = 0;
 }

@@ -3,11 +3,20 @@
  * Append-only segments in one directory, "<number>.journal", each a header and then entries
  * {magic, length, CRC-32C, boot id, record}.  Owner: the flusher, alone (flock on "lock").
  *
- * Append collects in memory, sync makes durable: what was appended is safe when sync returned 0,
- * and gone altogether when it failed.  Reading follows the order of appending and sees what was
- * synced.  Segments are deleted whole, when all of them is stored.
+ * Append collects in memory; write hands it to the kernel, where it outlives this process; sync
+ * makes a power cut leave it.  What was appended is the journal's when write returned 0, and gone
+ * altogether when it failed.  Reading follows the order of appending and sees what is the
+ * journal's.  Segments are deleted whole, when all of them is stored.
  *
- * Fails with -ENOSPC (ceiling reached, or disk full) and other -errno of the file system. */
+ * A sync that fails costs nothing: copies of what was not synced are kept in memory, and the next
+ * write puts them into new segments.  The copies have a ceiling; a disk that is further behind
+ * takes no more.
+ *
+ * With a syncer (syncer.h) syncs and deletions are a thread's and nothing here waits for them;
+ * without, ag_journal_sync_start() returns when it is done.
+ *
+ * Fails with -ENOSPC (ceiling reached, or disk full), -EAGAIN (the disk is too far behind) and
+ * other -errno of the file system. */
 #ifndef AG_FLUSHER_JOURNAL_H
 #define AG_FLUSHER_JOURNAL_H
 
@@ -36,18 +45,36 @@ struct ag_journal_entry {
  * process has it.  segment_bytes is lowered when max_bytes is small. */
 int ag_journal_open(const char *dir, uint64_t segment_bytes, uint64_t max_bytes,
     struct ag_journal **out, struct ag_err *err) AG_MUST_CHECK;
-void ag_journal_free(struct ag_journal *j); /* what was not synced is given up */
+void ag_journal_free(struct ag_journal *j); /* what was not written is given up; waits for the syncer */
 void ag_journal_set_max(struct ag_journal *j, uint64_t max_bytes);
 
-/* -ENOSPC: the ceiling; nothing was appended, what was before still stands. */
+/* Syncs and deletions in a thread from now on.  -errno: as before. */
+int ag_journal_start_syncer(struct ag_journal *j) AG_MUST_CHECK;
+/* Of copies of what is not synced; one chunk at least. */
+void ag_journal_set_max_unsynced(struct ag_journal *j, uint64_t bytes);
+
+/* -ENOSPC, -EAGAIN: a ceiling; nothing was appended, what was before still stands. */
 int ag_journal_append(struct ag_journal *j, uint64_t boot_id,
     const struct ag_record *rec) AG_MUST_CHECK;
-/* On failure all that was appended since the last good sync is gone. */
-int ag_journal_sync(struct ag_journal *j) AG_MUST_CHECK;
+/* On failure all that was appended since the last good write is gone.  Also writes again what a
+ * failed sync may have lost, of which nothing goes. */
+int ag_journal_write(struct ag_journal *j) AG_MUST_CHECK;
+bool ag_journal_owes_write(const struct ag_journal *j); /* a sync has failed since */
 
-uint64_t ag_journal_bytes(const struct ag_journal *j); /* on disk and waiting for sync */
+/* Begins to sync what is written, unless a sync is under way. */
+int ag_journal_sync_start(struct ag_journal *j) AG_MUST_CHECK;
+/* What came of it: 1 under way, 0 none is (any more), -errno it failed. */
+int ag_journal_sync_look(struct ag_journal *j) AG_MUST_CHECK;
+int ag_journal_sync_event_fd(const struct ag_journal *j); /* then it is worth a look; -1 without syncer */
+/* All that was appended: written, synced, waited for. */
+int ag_journal_sync(struct ag_journal *j) AG_MUST_CHECK;
+uint64_t ag_journal_unsynced_bytes(const struct ag_journal *j);
+/* Since when (monotonic) something has been waiting for a sync, 0: nothing is. */
+int64_t ag_journal_unsynced_since_us(const struct ag_journal *j);
+
+uint64_t ag_journal_bytes(const struct ag_journal *j); /* with what is to be written */
 struct ag_journal_pos ag_journal_first(const struct ag_journal *j);
-struct ag_journal_pos ag_journal_end(const struct ag_journal *j); /* of what is synced */
+struct ag_journal_pos ag_journal_end(const struct ag_journal *j);
 bool ag_journal_pos_is_before(struct ag_journal_pos a, struct ag_journal_pos b);
 
 /* The entry at *pos, which moves behind it: 1, 0 at the end, -errno when it could not be read.
@@ -55,7 +82,8 @@ bool ag_journal_pos_is_before(struct ag_journal_pos a, struct ag_journal_pos b);
 int ag_journal_read(struct ag_journal *j, struct ag_journal_pos *pos,
     struct ag_journal_entry *out) AG_MUST_CHECK;
 
-/* Everything before pos is stored: segments that end there go; one of which something had to be
+/* Everything before pos is stored: segments that end there go, synced or not, but for the one that
+ * is being synced; one of which something had to be
  * skipped is kept as "<number>.journal.damaged". */
 void ag_journal_trim(struct ag_journal *j, struct ag_journal_pos pos);
 

@@ -17,7 +17,7 @@ ag_journal_open_to_look(const char *dir, struct ag_journal **out, struct ag_err 
 
 	if (!j)
 		return ag_err_set(err, -ENOMEM, "could not look at the journal: out of memory");
-	j->dir_fd = j->lock_fd = j->write_fd = j->read_fd = -1;
+	j->dir_fd = j->lock_fd = j->read_fd = -1;
 	j->next_number = 1;
 	j->dir = strdup(dir);
 	j->in = malloc(READ_BYTES);
@@ -57,7 +57,7 @@ ag_journal_segments(const struct ag_journal *j)
 int
 ag_journal_segment_at(struct ag_journal *j, size_t i, struct ag_journal_segment *out)
 {
-	struct ag_journal_segment s = { .number = j->segs[i].number, .bytes = j->segs[i].bytes,
+	struct ag_journal_segment s = { .number = j->segs[i].number, .bytes = j->segs[i].readable,
 		.is_damaged = j->segs[i].is_damaged };
 	struct segment_hdr h;
 	ssize_t n;

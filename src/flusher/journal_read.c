@@ -28,9 +28,10 @@ ag_journal_open_for_reading(struct ag_journal *j, uint64_t number)
 	j->in_n = 0;
 	ag_journal_segment_name(number, name);
 	j->read_fd = openat(j->dir_fd, name, O_RDONLY | O_CLOEXEC);
-	if (j->read_fd < 0)
-		return -errno;
 	j->read_number = number;
+	/* After a failed sync a segment may stand in memory alone; see read_at(). */
+	if (j->read_fd < 0 && !(errno == ENOENT && ag_journal_copy_at(j, number, 0, 0)))
+		return -errno;
 	return 0;
 }
 
@@ -39,9 +40,13 @@ ag_journal_open_for_reading(struct ag_journal *j, uint64_t number)
 static const uint8_t *
 read_at(struct ag_journal *j, uint64_t off, size_t n, uint64_t end, int *rc)
 {
+	const uint8_t *copy = ag_journal_copy_at(j, j->read_number, off, n);
+
 	*rc = 0;
 	if (off > end || n > end - off)
 		return NULL;
+	if (copy)
+		return copy;
 	if (off >= j->in_off && off - j->in_off <= j->in_n && n <= j->in_n - (off - j->in_off))
 		return j->in + (off - j->in_off);
 	j->in_off = off;
@@ -154,13 +159,13 @@ ag_journal_read(struct ag_journal *j, struct ag_journal_pos *pos, struct ag_jour
 		if (from < sizeof(struct segment_hdr))
 			from = sizeof(struct segment_hdr);
 		at = from;
-		rc = at < s->bytes ? ag_journal_open_for_reading(j, s->number) : 0;
-		if (rc == 0 && at < s->bytes)
-			rc = ag_journal_find_entry(j, &at, s->bytes, &h, &rec);
+		rc = at < s->readable ? ag_journal_open_for_reading(j, s->number) : 0;
+		if (rc == 0 && at < s->readable)
+			rc = ag_journal_find_entry(j, &at, s->readable, &h, &rec);
 		if (rc < 0)
 			return rc;
 		if (rc == 0)
-			at = s->bytes;
+			at = s->readable > from ? s->readable : from;
 		if (at > from) {
 			s->is_damaged = true;
 			j->damaged_places++;

@@ -7,6 +7,7 @@ src_flusher_libflusher_a_SOURCES = \
 	src/flusher/intake.c \
 	src/flusher/journal.c src/flusher/journal.h \
 	src/flusher/journal_int.h src/flusher/journal_look.c src/flusher/journal_read.c \
+	src/flusher/journal_write.c \
 	src/flusher/meta.c src/flusher/meta.h \
 	src/flusher/params.c src/flusher/params.h \
 	src/flusher/pgbin.h \
@@ -20,15 +21,23 @@ src_flusher_libflusher_a_SOURCES = \
 	src/flusher/sql.h \
 	src/flusher/store.c src/flusher/store.h \
 	src/flusher/store_int.h src/flusher/store_step.c \
-	src/flusher/stream.c src/flusher/stream.h
+	src/flusher/stream.c src/flusher/stream.h \
+	src/flusher/syncer.c src/flusher/syncer.h
 EXTRA_DIST += src/flusher/README.md
 
 check_PROGRAMS += tests/unit/test_journal tests/unit/test_journal_faults tests/unit/test_meta tests/unit/test_redact tests/system/ring_feeder
+# A library to preload, without the sanitizers and whatever else the programs are built with.
+check_DATA += tests/system/slow_disk.so
+EXTRA_DIST += tests/system/slow_disk.c
+CLEANFILES += tests/system/slow_disk.so
+tests/system/slow_disk.so: tests/system/slow_disk.c
+	@$(MKDIR_P) tests/system
+	$(AM_V_GEN)$(CC) -shared -fPIC -O1 -Wall -o $@ $(top_srcdir)/tests/system/slow_disk.c
 TESTS += tests/unit/test_journal tests/unit/test_journal_faults tests/unit/test_meta tests/unit/test_redact
 tests_unit_test_journal_SOURCES = tests/unit/test_journal.c tests/unit/tap.h
 tests_unit_test_journal_LDADD = src/flusher/libflusher.a src/shm/libshm.a src/base/libbase.a \
 	$(SSL_LIBS)
-# Includes journal.c and journal_read.c, with calls of its own in place of the system's.
+# Includes journal*.c and syncer.c, with calls of its own in place of the system's.
 tests_unit_test_journal_faults_SOURCES = tests/unit/test_journal_faults.c tests/unit/tap.h
 tests_unit_test_journal_faults_LDADD = src/shm/libshm.a src/base/libbase.a $(SSL_LIBS)
 tests_unit_test_meta_SOURCES = tests/unit/test_meta.c tests/unit/tap.h

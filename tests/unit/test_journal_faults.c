@@ -5,16 +5,18 @@
 #include <unistd.h>
 
 static ssize_t faulty_pread(int fd, void *p, size_t n, off_t at);
-static ssize_t faulty_write(int fd, const void *p, size_t n);
+static ssize_t faulty_pwrite(int fd, const void *p, size_t n, off_t at);
 static int faulty_fdatasync(int fd);
 
 #define pread     faulty_pread
-#define write     faulty_write
+#define pwrite    faulty_pwrite
 #define fdatasync faulty_fdatasync
 #include "../../src/flusher/journal.c"
 #include "../../src/flusher/journal_read.c"
+#include "../../src/flusher/journal_write.c"
+#include "../../src/flusher/syncer.c"
 #undef pread
-#undef write
+#undef pwrite
 #undef fdatasync
 
 #include "shm/ring.h"
@@ -28,7 +30,9 @@ static struct {
 	uint64_t bad_from, bad_to; /* offsets that cannot be read */
 	unsigned heals_after;      /* reads of one entry that fail, 0: for ever */
 	uint64_t room;             /* bytes that fit, when is_full */
-	bool is_full, fails_sync;
+	bool is_full;
+	_Atomic bool fails_sync, is_stuck; /* the syncer's thread asks */
+	int gate[2];               /* a sync waits at its end while is_stuck */
 } disk;
 
 static ssize_t
@@ -50,7 +54,7 @@ faulty_pread(int fd, void *p, size_t n, off_t at)
 }
 
 static ssize_t
-faulty_write(int fd, const void *p, size_t n)
+faulty_pwrite(int fd, const void *p, size_t n, off_t at)
 {
 	if (disk.is_full && disk.room == 0) {
 		errno = ENOSPC;
@@ -60,12 +64,16 @@ faulty_write(int fd, const void *p, size_t n)
 		n = disk.room; /* as file systems do: what fits, then the error */
 	if (disk.is_full)
 		disk.room -= n;
-	return write(fd, p, n);
+	return pwrite(fd, p, n, at);
 }
 
 static int
 faulty_fdatasync(int fd)
 {
+	char end;
+
+	if (disk.is_stuck && read(disk.gate[0], &end, 1) < 0)
+		abort();
 	if (disk.fails_sync) {
 		errno = EIO;
 		return -1;
@@ -187,20 +195,20 @@ survives_a_cut(bool *out_lost)
 	int fd;
 
 	filled(j, 1, synced);
-	size = j->segs[j->n_segs - 1].bytes;
+	size = j->segs[j->n_segs - 1].synced;
 	for (uint64_t seq = synced + 1; seq <= synced + more; seq++) {
 		if (append(j, seq) < 0)
 			abort();
 	}
-	if (write_out(j) < 0) /* on its way to the disk, not synced */
+	if (ag_journal_write(j) < 0) /* on its way to the disk, not synced */
 		abort();
 	segment_path(j->segs[j->n_segs - 1].number, "", path);
 	fd = open(path, O_RDWR);
-	size += rnd(j->written - size + 1);
+	size += rnd(j->segs[j->n_segs - 1].written - size + 1);
 	if (ftruncate(fd, (off_t)size) < 0)
 		abort();
-	if (rnd(2) && size > j->segs[j->n_segs - 1].bytes) { /* sectors came in another order */
-		uint64_t at = j->segs[j->n_segs - 1].bytes;
+	if (rnd(2) && size > j->segs[j->n_segs - 1].synced) { /* sectors came in another order */
+		uint64_t at = j->segs[j->n_segs - 1].synced;
 		static const uint8_t zero[512];
 
 		at += rnd(size - at);
@@ -212,7 +220,6 @@ survives_a_cut(bool *out_lost)
 			abort();
 	}
 	close(fd);
-	ag_fd_close(&j->write_fd);
 	ag_journal_free(j);
 
 	j = opened(1 << 24);
@@ -340,9 +347,241 @@ a_full_disk_takes_what_fits_and_goes_on_when_there_is_room(void)
 		rc = ag_journal_sync(j);
 	is_i64(rc, -EIO, "a sync that fails is told");
 	disk.fails_sync = false;
-	filled(j, 201, 300);
 	n = read_on(j, &tries, &in_order, &last);
-	ok(n == 300 && in_order, "and nothing of it is there twice");
+	ok(n == 201 && last == 201, "and costs nothing: it was the journal's already");
+	filled(j, 202, 300);
+	n = read_on(j, &tries, &in_order, &last);
+	ok(n == 300 && in_order, "nothing of it is there twice");
+	ag_journal_free(j);
+	j = opened(1 << 24);
+	n = read_on(j, &tries, &in_order, &last);
+	ok(n == 300 && in_order && last == 300, "nor after a restart");
+	ag_journal_free(j);
+	clean();
+}
+
+/* ---- syncs that fail ---- */
+
+static void
+written(struct ag_journal *j, uint64_t from, uint64_t to)
+{
+	for (uint64_t seq = from; seq <= to; seq++) {
+		if (append(j, seq) < 0)
+			abort();
+	}
+	if (ag_journal_write(j) < 0)
+		abort();
+}
+
+/* What the kernel drops when it could not write it: the file reads as it was synced, or as zeros. */
+static void
+unsynced_pages_are_dropped(struct ag_journal *j)
+{
+	static const uint8_t zero[4096];
+
+	for (size_t i = 0; i < j->n_segs; i++) {
+		const struct segment *s = &j->segs[i];
+
+		for (uint64_t at = s->synced; s->fd >= 0 && at < s->written; at += sizeof(zero)) {
+			uint64_t n = s->written - at < sizeof(zero) ? s->written - at : sizeof(zero);
+
+			if (pwrite(s->fd, zero, n, (off_t)at) < 0)
+				abort();
+		}
+	}
+}
+
+static void
+a_failed_sync_costs_nothing_even_if_the_pages_are_dropped(void)
+{
+	struct ag_journal *j = opened(1 << 24);
+	uint64_t n, last;
+	unsigned tries;
+	bool in_order;
+
+	ag_journal_free(j);
+	j = NULL;
+	if (ag_journal_open(dir, 65536, 1 << 24, &j, &(struct ag_err){ "" }) < 0)
+		abort();
+	filled(j, 1, 100);
+	written(j, 101, 1000); /* several segments */
+	ok(j->n_segs > 3, "several segments wait for the disk");
+	unsynced_pages_are_dropped(j);
+	disk.fails_sync = true;
+	is_i64(ag_journal_sync_start(j), -EIO, "the sync fails");
+	ok(ag_journal_owes_write(j), "it has to be written again");
+	n = read_on(j, &tries, &in_order, &last);
+	ok(n == 1000 && in_order && tries == 0, "all is read, from memory");
+	disk.is_full = true;
+	disk.room = 40000;
+	is_i64(ag_journal_write(j), -ENOSPC, "writing it again fails half-way");
+	n = read_on(j, &tries, &in_order, &last);
+	ok(n == 1000 && in_order && tries == 0, "all is read still");
+	if (append(j, 1001) < 0)
+		abort();
+	is_i64(ag_journal_write(j), -ENOSPC, "and takes nothing new with it");
+	n = read_on(j, &tries, &in_order, &last);
+	ok(n == 1000 && last == 1000, "which is gone");
+	disk.is_full = false;
+	is_i64(ag_journal_write(j), 0, "with room it is written");
+	is_i64(ag_journal_sync_start(j), -EIO, "the next sync fails too");
+	disk.fails_sync = false;
+	written(j, 1001, 1100);
+	is_i64(ag_journal_sync(j), 0, "until one succeeds");
+	is_i64((int64_t)ag_journal_unsynced_bytes(j), 0, "nothing waits for the disk");
+	is_i64((int64_t)j->n_chunks, 0, "no copy is kept");
+	n = read_on(j, &tries, &in_order, &last);
+	ok(n == 1100 && in_order && last == 1100, "each once, in order");
+	ag_journal_free(j);
+	j = opened(1 << 24);
+	n = read_on(j, &tries, &in_order, &last);
+	ok(n == 1100 && in_order && last == 1100, "after a restart, too");
+	ag_journal_free(j);
+	clean();
+}
+
+static void
+what_is_stored_is_not_written_again(void)
+{
+	struct ag_journal *j = opened(1 << 24);
+	uint64_t n, last;
+	unsigned tries;
+	bool in_order;
+
+	filled(j, 1, 100);
+	written(j, 101, 300);
+	disk.fails_sync = true;
+	is_i64(ag_journal_sync_start(j), -EIO, "the sync fails");
+	ag_journal_trim(j, ag_journal_end(j));
+	is_i64((int64_t)ag_journal_bytes(j), 0, "PostgreSQL has it all: the journal is empty");
+	ok(!ag_journal_owes_write(j) && j->n_chunks == 0 && j->n_segs == 0, "and owes nothing");
+	disk.fails_sync = false;
+	filled(j, 301, 310);
+	n = read_on(j, &tries, &in_order, &last);
+	ok(n == 10 && last == 310, "it is used again");
+	ag_journal_free(j);
+	clean();
+}
+
+/* ---- a disk that does not answer ---- */
+
+static void
+disk_sticks(void)
+{
+	if (pipe(disk.gate) < 0)
+		abort();
+	disk.is_stuck = true;
+}
+
+static void
+disk_answers(void)
+{
+	disk.is_stuck = false;
+	close(disk.gate[1]);
+}
+
+static void
+a_stuck_sync_holds_up_nothing(void)
+{
+	struct ag_journal *j = NULL;
+	struct ag_journal_pos end;
+	uint64_t n, last;
+	unsigned tries;
+	bool in_order;
+
+	if (ag_journal_open(dir, 65536, 1 << 24, &j, &(struct ag_err){ "" }) < 0 ||
+	    ag_journal_start_syncer(j) < 0)
+		abort();
+	disk_sticks();
+	written(j, 1, 10);
+	is_i64(ag_journal_sync_start(j), 0, "a sync begins");
+	written(j, 11, 1000);
+	is_i64(ag_journal_sync_look(j), 1, "it is under way");
+	is_i64(ag_journal_sync_start(j), 0, "a second one does not begin");
+	n = read_on(j, &tries, &in_order, &last);
+	ok(n == 1000 && in_order && last == 1000, "what was written meanwhile is read");
+	ok(ag_journal_unsynced_since_us(j) > 0, "and known to wait");
+	end = ag_journal_end(j);
+	ag_journal_trim(j, end);
+	ok(ag_journal_bytes(j) > 0, "the segment that is being synced stays");
+	is_i64((int64_t)j->n_chunks, 0, "but copies of what is stored do not");
+	disk_answers();
+	is_i64(ag_journal_sync(j), 0, "the disk answers");
+	ag_journal_trim(j, end);
+	is_i64((int64_t)ag_journal_bytes(j), 0, "then all goes");
+	ag_journal_free(j);
+	j = opened(1 << 24);
+	is_i64((int64_t)j->n_segs, 0, "from the directory, too");
+	ag_journal_free(j);
+	close(disk.gate[0]);
+	clean();
+}
+
+static void
+a_disk_too_far_behind_is_told(void)
+{
+	struct ag_journal *j = opened(1 << 26);
+	uint64_t seq = 0, n, last;
+	unsigned tries;
+	bool in_order;
+	int rc;
+
+	ag_journal_set_max_unsynced(j, 2 * CHUNK_BYTES);
+	if (ag_journal_start_syncer(j) < 0)
+		abort();
+	disk_sticks();
+	written(j, 1, ++seq);
+	if (ag_journal_sync_start(j) < 0)
+		abort();
+	while ((rc = append(j, seq + 1)) == 0)
+		seq++;
+	is_i64(rc, -EAGAIN, "no room for more copies");
+	is_i64(ag_journal_write(j), 0, "what was before stands");
+	ok(seq * 300 > CHUNK_BYTES && j->n_chunks == 2, "the ceiling is what was said");
+	disk_answers();
+	is_i64(ag_journal_sync(j), 0, "the disk answers");
+	is_i64(append(j, ++seq), 0, "and there is room again");
+	if (ag_journal_sync(j) < 0)
+		abort();
+	n = read_on(j, &tries, &in_order, &last);
+	ok(n == seq && in_order && last == seq, "all of it is there");
+	ag_journal_free(j);
+	close(disk.gate[0]);
+	clean();
+}
+
+/* It failed after more had been written: everything unsynced moves, in order. */
+static void
+a_stuck_sync_may_fail_in_the_end(void)
+{
+	struct ag_journal *j = NULL;
+	uint64_t n, last;
+	unsigned tries;
+	bool in_order;
+	int rc;
+
+	if (ag_journal_open(dir, 65536, 1 << 24, &j, &(struct ag_err){ "" }) < 0 ||
+	    ag_journal_start_syncer(j) < 0)
+		abort();
+	disk_sticks();
+	disk.fails_sync = true;
+	written(j, 1, 200);
+	if (ag_journal_sync_start(j) < 0)
+		abort();
+	written(j, 201, 900);
+	disk_answers();
+	while ((rc = ag_journal_sync_look(j)) > 0)
+		;
+	is_i64(rc, -EIO, "the failure is told");
+	disk.fails_sync = false;
+	is_i64(ag_journal_sync(j), 0, "written again, it is synced");
+	n = read_on(j, &tries, &in_order, &last);
+	ok(n == 900 && in_order && last == 900, "each once, in order");
+	ag_journal_free(j);
+	close(disk.gate[0]);
+	j = opened(1 << 24);
+	n = read_on(j, &tries, &in_order, &last);
+	ok(n == 900 && in_order && last == 900, "after a restart, too");
 	ag_journal_free(j);
 	clean();
 }
@@ -358,6 +597,11 @@ main(void)
 	a_sector_that_stays_bad_is_given_up();
 	a_bad_sector_does_not_keep_it_from_opening();
 	a_full_disk_takes_what_fits_and_goes_on_when_there_is_room();
+	a_failed_sync_costs_nothing_even_if_the_pages_are_dropped();
+	what_is_stored_is_not_written_again();
+	a_stuck_sync_holds_up_nothing();
+	a_disk_too_far_behind_is_told();
+	a_stuck_sync_may_fail_in_the_end();
 	{
 		char lock[64];
 
