@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "shm/counters.h"
 #include "worker/request.h"
 
 #define SILENCE_US (10 * AG_US_PER_SEC) /* beats come every second */
@@ -64,7 +65,7 @@ put_reasons(const struct ag_req *r, struct ag_buf *b)
 {
 	const struct ag_shm_hdr *hdr = r->w->shm->hdr;
 	bool is_full = ag_a32_get(&hdr->intake_closed) != 0, serves = r->w->conf->full_ring == AG_FULL_RING_SERVE;
-	int64_t down_us = ag_a64_get(&hdr->pg_down_since_us);
+	int64_t down_us = ag_a64_get(&hdr->pg_down_since_us), late_ms;
 	char at[AG_ISO8601_LEN], text[96];
 
 	if (is_full)
@@ -73,6 +74,13 @@ put_reasons(const struct ag_req *r, struct ag_buf *b)
 	if (down_us != 0) {
 		ag_clock_iso8601(down_us, at);
 		snprintf(text, sizeof(text), "postgresql away since %s: records wait in the journal", at);
+		put_reason(b, text);
+	}
+	/* The flusher sets it only when it is worth telling. */
+	late_ms = ag_counter_sum(r->w->shm, AG_CNT_journal_late_ms);
+	if (late_ms > 0) {
+		snprintf(text, sizeof(text), "disk slow: the journal waits for its sync since %lld ms",
+		    (long long)late_ms);
 		put_reason(b, text);
 	}
 	put_processes(r, b);

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import tempfile
 
@@ -82,6 +83,7 @@ def test_while_the_disk_is_stuck_requests_are_served(disk, gateway_factory, mock
     # The rings alone would not have held it.
     assert seen["journal_unsynced_bytes"] > 2 * 128 * 1024
     wait(lambda: gateway.counter("journal_late_ms") > 0, "the delay to be told")
+    assert re.search(r"disk slow: the journal waits for its sync since \d+ ms", gateway.get("/readyz").text)
     pg.thaw()
     disk.answer()
     crash.assert_exact(gateway, mock)
