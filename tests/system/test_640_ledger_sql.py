@@ -105,6 +105,23 @@ def test_the_views_agree_with_the_ledger(filled):
     assert (missing, quarantined, streams) == (0, 0, 2)
 
 
+def test_inserts_ask_nobody_to_summarize(ledger):  # noqa: F811
+    """Partitions made by migrations and later: summaries are vacuum's, which comes for what is new."""
+    assert ledger.sql("select aigate.make_partition(now() - interval '300 days', 'month')")
+    assert ledger.sql("select aigate.make_partition(now() - interval '600 days', 'day')")
+    found = ledger.pg.rows("""select p.relname,
+            coalesce(i.reloptions, '{}') && array['autosummarize=on', 'autosummarize=true'],
+            p.reloptions @> array['autovacuum_vacuum_insert_scale_factor=0',
+                'autovacuum_vacuum_insert_threshold=200000'],
+            (select count(*) from pg_index x join pg_class c on c.oid = x.indexrelid join pg_am m on m.oid = c.relam
+                where x.indrelid = p.oid and m.amname = 'brin')
+        from pg_inherits h join pg_class i on i.oid = h.inhrelid join pg_index n on n.indexrelid = i.oid
+            join pg_class p on p.oid = n.indrelid
+        where h.inhparent = 'aigate.ledger_stream_ix'::regclass""", database=ledger.database)
+    assert len(found) == ledger.sql("select count(*) from aigate.ledger_partitions()") >= 6
+    assert [f for f in found if tuple(f[1:]) != (False, True, 1)] == []
+
+
 def test_histogram_buckets_lie_side_by_side(ledger):  # noqa: F811
     """latency_bucket_us() is where the flusher's buckets begin."""
     edges = [v for v, in ledger.pg.rows("select aigate.latency_bucket_us(b) from generate_series(0, 200) b "
