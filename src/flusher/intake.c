@@ -363,7 +363,7 @@ ag_intake_note_lag(const struct ag_intake *in, int64_t journal_sync_us, int64_t 
 	    (int64_t)ag_journal_unsynced_bytes(in->journal));
 	if (since_us && now_us - since_us > patience_us) {
 		ag_a64_set(late_ms, (now_us - since_us) / AG_US_PER_MS);
-		if (ag_log_allowed(&limit, 60))
+		if (ag_log_allowed(&limit, 1))
 			ag_warn("the disk is slow: the journal waits for its sync since %lld ms, a power cut would "
 			    "cost more than journal_sync; going on", (long long)((now_us - since_us) / AG_US_PER_MS));
 	} else if (was_late) {
