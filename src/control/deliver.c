@@ -199,7 +199,10 @@ run(struct ag_deliver *d, const char *sql, const struct ag_pg_args *args)
 	}
 	ag_pg_set_deadline(pg, AG_PG_DEADLINE_US);
 	if (!res) {
-		ag_debug("alerts: %s", err.text);
+		static struct ag_log_limit limit;
+
+		if (ag_log_allowed(&limit, 1))
+			ag_warn("alerts are not delivered: %s, trying again", err.text);
 		d->after_us = ag_clock_mono_us() + PAUSE_US;
 	}
 	return res;

@@ -20,6 +20,7 @@ class Hook:
 
     def __init__(self, secret):
         self.secret = secret
+        self.explain = lambda: ""     # what whoever sends knows of it, when something did not come
         self.answers = []             # statuses for the next requests; "hang" waits for release()
         self.taken, self.attempts, self.complaints = [], [], []
         self._go = threading.Event()
@@ -67,12 +68,19 @@ class Hook:
 
     def wait(self, n, timeout=20):
         """Until n were taken; returns them."""
-        wait(lambda: len(self.taken) >= n, f"{n} alerts, {len(self.taken)} came", timeout)
+        self._wait_for(self.taken, n, "alerts", timeout)
         return list(self.taken)
 
     def wait_attempts(self, n, timeout=20):
-        wait(lambda: len(self.attempts) >= n, f"{n} attempts, {len(self.attempts)} came", timeout)
+        self._wait_for(self.attempts, n, "attempts", timeout)
         return list(self.attempts)
+
+    def _wait_for(self, came, n, what, timeout):
+        try:
+            wait(lambda: len(came) >= n, f"{n} {what}", timeout)
+        except AssertionError as error:
+            told = "".join(f"\n  {status} {body}" for status, body in list(self.attempts))
+            raise AssertionError(f"{error}, {len(came)} came; attempts:{told}\n{self.explain()}") from None
 
     def release(self):
         self._go.set()

@@ -37,6 +37,10 @@ def alerting(gateway_factory, mock, hook):
         if os.geteuid() == 0:
             os.chown(os.path.join(gateway.dir, "aigated.conf"), gateway.account.pw_uid, -1)
         gateway.start()
+        hook.explain = lambda: "\n".join(str(row) for row in gateway.rows(
+            "SELECT id, kind, arming, attempts, last_error, created_at, next_attempt_at, webhook_at,"
+            " delivered_at, clock_timestamp() FROM aigate.alert ORDER BY id")
+            + [(name, n) for name, n in gateway.counters().items() if name.startswith("alerts_")])
         gateway.integration()
         gateway.admin("PUT", "/integrations/mock/models", {"models": [{
             "slug": "gpt-4o-mini", "enabled": True, "pricing_config": {
