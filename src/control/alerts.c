@@ -310,6 +310,8 @@ raise_in_txn(struct ag_call *c, struct json_object *batch)
 		res = ag_call_sql(c, SQL_ALERT_RAISE, &args);
 		if (res)
 			ag_count_add(AG_CNT_alerts_raised, PQntuples(res));
+		/* A meter that is removed is edited no more, and nothing else would say that rows wait. */
+		ag_deliver_wake(c->ctl->alerts->deliver);
 	}
 	json_object_put(batch);
 	PQclear(res);

@@ -5,6 +5,7 @@ import os
 import signal
 import stat
 import struct
+import threading
 
 import pytest
 
@@ -240,6 +241,27 @@ def test_raising_the_limit_arms_both_and_lowering_none(alerting, hook):
     settle(gateway)
     assert len(rows(gateway)) == 4, "an edit of something else arms nothing"
     hook.wait(4)
+
+
+def test_what_was_due_when_its_limit_went_is_delivered(alerting, hook):
+    """Found by the edit that removes the limit, and by nobody after it."""
+    gateway = alerting()
+    key = gateway.key(budget_usd="0.1", alert=0.01)
+    settle(gateway)
+    control = gateway.pids("control")[0]
+    before = gateway.counters()["req_admin"]
+    os.kill(control, signal.SIGSTOP)
+    try:
+        spend(gateway, key, 3)
+        # What waits at control's socket is served before its next look around.
+        edit = threading.Thread(target=gateway.admin, args=("PUT", f"/api-keys/{key.id}", {"usage_limits": None}))
+        edit.start()
+        wait(lambda: gateway.counters()["req_admin"] > before, "the edit to be forwarded")
+    finally:
+        os.kill(control, signal.SIGCONT)
+    edit.join()
+    hook.wait(1)
+    assert rows(gateway, key) == [("threshold", 0, "reached")]
 
 
 def test_raising_or_removing_the_threshold_arms_it(alerting, hook):
