@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
@@ -35,12 +36,25 @@ ag_str_eq(struct ag_str a, struct ag_str b)
 	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
-/* ASCII case folded; most often they are equal as they stand. */
+/* ASCII case folded.  Most of what is compared differs soon, in more than the bit of a letter's case, and then
+ * nothing is called; most often what is equal is equal as it stands. */
 static inline bool
 ag_str_ieq(struct ag_str a, struct ag_str b)
 {
-	return a.n == b.n &&
-	    (a.n == 0 || memcmp(a.p, b.p, a.n) == 0 || strncasecmp(a.p, b.p, a.n) == 0);
+	const uint64_t but_case = ~UINT64_C(0x2020202020202020);
+	uint64_t x, y;
+
+	if (a.n != b.n)
+		return false;
+	if (a.n >= 8) {
+		memcpy(&x, a.p, 8);
+		memcpy(&y, b.p, 8);
+		if ((x ^ y) & but_case)
+			return false;
+	} else if (a.n > 0 && ((a.p[0] ^ b.p[0]) & ~0x20) != 0) {
+		return false;
+	}
+	return a.n == 0 || memcmp(a.p, b.p, a.n) == 0 || strncasecmp(a.p, b.p, a.n) == 0;
 }
 
 static inline bool

@@ -55,10 +55,37 @@ case_is_folded_for_letters_alone(void)
 	ok(ag_str_ieq(AG_STR_NONE, AG_STR("")), "nothing is nothing");
 }
 
+/* Each byte in each place of texts of each length, in memory of just their size. */
+static void
+every_byte_is_compared(void)
+{
+	int wrong = 0;
+
+	for (size_t n = 1; n <= 20; n++) {
+		char *a = malloc(n), *b = malloc(n);
+
+		if (!a || !b)
+			abort();
+		for (size_t at = 0; at < n; at++)
+			for (int was = 'A'; was <= 'k'; was += 21)
+				for (int c = 1; c < 256; c++) {
+					memset(a, 'x', n);
+					memset(b, 'X', n);
+					a[at] = (char)was;
+					b[at] = (char)c;
+					wrong += ag_str_ieq(ag_str_n(a, n), ag_str_n(b, n)) != (strncasecmp(a, b, n) == 0);
+				}
+		free(a);
+		free(b);
+	}
+	ok(wrong == 0, "texts of 1 to 20 bytes, each byte in each place: %d wrong", wrong);
+}
+
 int
 main(void)
 {
 	finds_what_memmem_finds();
 	case_is_folded_for_letters_alone();
+	every_byte_is_compared();
 	return done();
 }
