@@ -17,7 +17,7 @@ src_worker_libworker_a_SOURCES = \
 	src/worker/passed.c \
 	src/worker/origin.c src/worker/origin.h \
 	src/worker/pricing.c \
-	src/worker/relay.c \
+	src/worker/relay.c src/worker/relay_head.c \
 	src/worker/reply.c \
 	src/worker/request.c src/worker/request.h \
 	src/worker/rules.c \
@@ -30,7 +30,6 @@ src_worker_libworker_a_SOURCES = \
 	src/worker/trace.c \
 	src/worker/translate.c src/worker/translate.h src/worker/translate_answer.c \
 	src/worker/tell.c \
-	src/worker/translate.c \
 	src/worker/upstream.c src/worker/upstream.h \
 	src/worker/wait.c src/worker/wait.h \
 	src/worker/view.c src/worker/view.h \
