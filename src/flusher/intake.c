@@ -352,22 +352,22 @@ void
 ag_intake_note_lag(const struct ag_intake *in, int64_t journal_sync_us, int64_t now_us)
 {
 	static struct ag_log_limit limit;
-	struct ag_a64 *late_ms = &ag_counters_mine[AG_CNT_journal_late_ms];
+	struct ag_a64 *late = &ag_counters_mine[AG_CNT_journal_late_seconds];
 	int64_t since_us = ag_journal_unsynced_since_us(in->journal);
 	int64_t patience_us = LATE_SYNCS * journal_sync_us;
-	bool was_late = ag_a64_get(late_ms) != 0;
+	bool was_late = ag_a64_get(late) != 0;
 
 	if (patience_us < LATE_LEAST_US)
 		patience_us = LATE_LEAST_US;
 	ag_a64_set(&ag_counters_mine[AG_CNT_journal_unsynced_bytes],
 	    (int64_t)ag_journal_unsynced_bytes(in->journal));
 	if (since_us && now_us - since_us > patience_us) {
-		ag_a64_set(late_ms, (now_us - since_us) / AG_US_PER_MS);
+		ag_a64_set(late, (now_us - since_us) / AG_US_PER_SEC);
 		if (ag_log_allowed(&limit, 1))
 			ag_warn("the disk is slow: the journal waits for its sync since %lld ms, a power cut would "
 			    "cost more than journal_sync; going on", (long long)((now_us - since_us) / AG_US_PER_MS));
 	} else if (was_late) {
-		ag_a64_set(late_ms, 0);
+		ag_a64_set(late, 0);
 		ag_notice("the disk keeps up again");
 	}
 }

@@ -129,7 +129,8 @@ unescape(struct ag_req *r, struct ag_str s)
 			int lo = s.n - i > 2 ? ag_hex_value(s.p[i + 2]) : -1;
 
 			is_good = hi >= 0 && lo >= 0;
-			c = is_good ? (char)(hi << 4 | lo) : c;
+			if (is_good)
+				c = (char)(hi << 4 | lo);
 			i += 2;
 		}
 		is_good = is_good && (unsigned char)c >= 0x20;

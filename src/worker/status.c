@@ -65,7 +65,7 @@ put_reasons(const struct ag_req *r, struct ag_buf *b)
 {
 	const struct ag_shm_hdr *hdr = r->w->shm->hdr;
 	bool is_full = ag_a32_get(&hdr->intake_closed) != 0, serves = r->w->conf->full_ring == AG_FULL_RING_SERVE;
-	int64_t down_us = ag_a64_get(&hdr->pg_down_since_us), late_ms;
+	int64_t down_us = ag_a64_get(&hdr->pg_down_since_us), late_s;
 	char at[AG_ISO8601_LEN], text[96];
 
 	if (is_full)
@@ -77,10 +77,10 @@ put_reasons(const struct ag_req *r, struct ag_buf *b)
 		put_reason(b, text);
 	}
 	/* The flusher sets it only when it is worth telling. */
-	late_ms = ag_counter_sum(r->w->shm, AG_CNT_journal_late_ms);
-	if (late_ms > 0) {
-		snprintf(text, sizeof(text), "disk slow: the journal waits for its sync since %lld ms",
-		    (long long)late_ms);
+	late_s = ag_counter_sum(r->w->shm, AG_CNT_journal_late_seconds);
+	if (late_s > 0) {
+		snprintf(text, sizeof(text), "disk slow: the journal waits for its sync since %lld s",
+		    (long long)late_s);
 		put_reason(b, text);
 	}
 	put_processes(r, b);

@@ -82,13 +82,13 @@ def test_while_the_disk_is_stuck_requests_are_served(disk, gateway_factory, mock
     assert seen["req_denied_capacity"] == 0
     # The rings alone would not have held it.
     assert seen["journal_unsynced_bytes"] > 2 * 128 * 1024
-    wait(lambda: gateway.counter("journal_late_ms") > 0, "the delay to be told")
-    assert re.search(r"disk slow: the journal waits for its sync since \d+ ms", gateway.get("/readyz").text)
+    wait(lambda: gateway.counter("journal_late_seconds") > 0, "the delay to be told")
+    assert re.search(r"disk slow: the journal waits for its sync since \d+ s", gateway.get("/readyz").text)
     pg.thaw()
     disk.answer()
     crash.assert_exact(gateway, mock)
     wait(lambda: gateway.counter("journal_bytes") == 0, "the journal to be empty")
-    wait(lambda: gateway.counter("journal_late_ms") == 0, "the delay to be over")
+    wait(lambda: gateway.counter("journal_late_seconds") == 0, "the delay to be over")
 
 
 def test_the_flusher_dies_while_the_disk_is_stuck(disk, gateway_factory, mock, pg):

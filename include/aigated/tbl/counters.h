@@ -56,7 +56,7 @@ X(flush_quarantined, COUNTER, INFO, "Rows that PostgreSQL refused and that were 
 X(journal_records, COUNTER, INFO, "Records written to the journal", "")
 X(journal_bytes, GAUGE, INFO, "Bytes waiting in the journal", "")
 X(journal_unsynced_bytes, GAUGE, INFO, "Bytes of the journal that the disk does not have yet", "What a power cut would cost now, less what PostgreSQL has of it.")
-X(journal_late_ms, GAUGE, INFO, "Milliseconds that the journal has been waiting for the disk", "Zero while syncs take less than ten times journal_sync, or than a second.")
+X(journal_late_seconds, GAUGE, INFO, "Seconds that the journal has been waiting for the disk", "Zero while syncs take less than ten times journal_sync, or than a second.")
 X(journal_replayed, COUNTER, INFO, "Records replayed from the journal", "")
 X(sequence_holes, COUNTER, INFO, "Record numbers that never arrived", "Zero unless a machine crashed.")
 X(body_pushed, COUNTER, INFO, "Bodies of requests and answers handed to the flusher", "Of workspaces that want them kept.")
