@@ -53,8 +53,11 @@ decode(struct ag_str value, char *out, size_t cap)
 		int high = value.p[i] == '%' && i + 2 < value.n ? ag_hex_value(value.p[i + 1]) : -1;
 		int low = high >= 0 ? ag_hex_value(value.p[i + 2]) : -1;
 
-		out[n++] = low >= 0 ? (char)(high << 4 | low) : value.p[i];
-		i += low >= 0 ? 2 : 0;
+		out[n++] = value.p[i];
+		if (low >= 0) {
+			out[n - 1] = (char)(high << 4 | low);
+			i += 2;
+		}
 	}
 	return n;
 }
