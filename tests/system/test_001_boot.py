@@ -458,11 +458,27 @@ def test_a_reload_with_a_mistake_changes_nothing(boot):
     assert boot.children(master) == children, "nobody died of it"
 
 
+def is_held(pid, path):
+    """Whether a process has that file open."""
+    where = f"/proc/{pid}/fd"
+    found = os.stat(path)
+    for name in os.listdir(where):
+        try:
+            if os.path.samestat(os.stat(os.path.join(where, name)), found):
+                return True
+        except OSError:
+            continue
+    return False
+
+
 def test_the_log_is_reopened_after_a_rotation(boot):
     master = boot.start()
+    everybody = [master.pid, *boot.children(master).values()]
     os.rename(boot.path("log"), boot.path("log.1"))
     master.send_signal(signal.SIGUSR1)
     wait(lambda: os.path.exists(boot.path("log")), "the new log")
+    # Of two signals that wait a process takes the one of the lower number first, and that is SIGHUP.
+    wait(lambda: not any(is_held(pid, boot.path("log.1")) for pid in everybody), "all to let go of the old one")
     master.send_signal(signal.SIGHUP)
     boot.wait_log("configuration reloaded")
     assert "configuration reloaded" not in open(boot.path("log.1")).read()
