@@ -19,6 +19,8 @@ class Liar:
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
 
     def close(self):
+        # Who waits in accept() is woken; else it went on, and took what was meant for who came after it.
+        self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def _accept(self):
