@@ -10,7 +10,6 @@
 #include "worker/request.h"
 #include "worker/upstream.h"
 
-/* The draft in the slot is what a successor records if this process dies from here on. */
 void
 ag_req_note_price(struct ag_req *r, const struct ag_cat_price *price, const struct ag_price_multiples *multiples)
 {
@@ -19,6 +18,7 @@ ag_req_note_price(struct ag_req *r, const struct ag_cat_price *price, const stru
 	r->rec.price_adjustment_id = multiples ? r->target.integration->price_adjustment_id : 0;
 }
 
+/* The draft in the slot is what a successor records if this process dies from here on. */
 static void
 write_draft(struct ag_req *r)
 {

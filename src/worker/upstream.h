@@ -42,9 +42,9 @@ struct ag_upstream {
 	size_t iov_off;
 };
 
-/* An idle connection, attached to req, or NULL. */
-/* The one that would be taken is wanted soon. */
+/* The idle connection that would be taken is wanted soon. */
 void ag_upstream_warm_idle(struct ag_origin *o);
+/* An idle connection, attached to req, or NULL. */
 struct ag_upstream *ag_upstream_take_idle(struct ag_origin *o, struct ag_req *req);
 /* A new one, connecting; -errno when that failed at once. */
 int ag_upstream_open(struct ag_worker *w, struct ag_origin *o, const struct sockaddr *addr,

@@ -30,7 +30,7 @@ D(master_key_file, PATH, "", "", "", RESTART,
 D(journal_dir, PATH, "/var/lib/aigated/journal", "", "", RESTART,
   "Directory of the journal that holds ledger records while PostgreSQL is slow or away.")
 D(journal_sync, DURATION, "200ms", "0", "10s", NOW,
-  "Longest time a record waits before it is synced to disk: what a power cut may cost.")
+  "Longest time a record waits before it is synced to disk: what a power cut may cost.  A disk that takes longer makes it cost more, and keeps four times the rings in memory meanwhile (64m to 512m): the log and /readyz tell.")
 D(journal_max, SIZE, "4g", "1m", "1t", NOW,
   "Ceiling of the journal's size.  When it is reached and the rings are full, full_ring decides.")
 D(export_dir, PATH, "/var/lib/aigated/exports", "", "", NEW,
