@@ -214,6 +214,9 @@ reload(struct role *r)
 	else
 		ag_log_level = (enum ag_log_level)r->ctl.ctx->conf->log_level;
 	ag_control_must_load(&r->ctl, "told to reload");
+	/* Not by way of the loop: no admin call that came meanwhile is to be put off. */
+	event_del(r->ctl.loader);
+	role_on_loader(-1, EV_TIMEOUT, r);
 }
 
 static void

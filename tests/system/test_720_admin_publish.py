@@ -192,3 +192,16 @@ def test_a_hup_takes_over_what_was_written_behind_our_back(gateway):
     assert gateway.chat(key).status == 200
     gateway.reload()
     wait(lambda: gateway.chat(key).status == 401, "the disabled key to be refused")
+
+
+def test_a_hup_puts_no_admin_call_off(gateway):
+    reloads = 20
+
+    def loads():
+        return gateway.log.count("loading everything anew: told to reload")
+
+    for n in range(1, reloads + 1):
+        gateway.reload()
+        while loads() < n:
+            assert gateway.admin_ask("GET", "/admin/workspaces").status == 200
+    assert gateway.admin_ask("GET", "/admin/workspaces").status == 200
