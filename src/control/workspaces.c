@@ -266,13 +266,24 @@ put_security(struct ag_call *c, const struct workspace_body *b, int64_t id)
 	return res ? 0 : -1;
 }
 
-/* More members: whoever may change the workspace may still be kept from that. */
+/* First members come with a workspace for whoever may make it, unless he is kept from that. */
 static int
-join(struct ag_call *c, const struct workspace_body *b, int64_t id)
+join_first(struct ag_call *c, const struct workspace_body *b, int64_t id)
 {
 	if (!b->users)
 		return 0;
 	if (ag_security_need(c, AG_SUBJECT_WRITE_WS_USERS) < 0)
+		return -1;
+	return ag_people_join(c, b->users, "users", id);
+}
+
+/* More members by way of an update ask for no less than at their own endpoint. */
+static int
+join_more(struct ag_call *c, const struct workspace_body *b, int64_t id)
+{
+	if (!b->users)
+		return 0;
+	if (ag_call_need(c, AG_SCOPE_WORKSPACE_USERS_CREATE) < 0)
 		return -1;
 	return ag_people_join(c, b->users, "users", id);
 }
@@ -304,7 +315,7 @@ create(struct ag_call *c, struct workspace_body *b)
 	if (conform(c, b) < 0 || insert(c, b, slug, &id, uuid) < 0 || ag_meters_sync(c, "workspace", id,
 	    stored_text(b->usage), stored_text(b->rates), false) < 0 ||
 	    put_security(c, b, id) < 0 || ag_user_keys_store(c, id, &b->user_keys) < 0 ||
-	    join(c, b, id) < 0 || ag_rules_of_workspace(c, id) < 0 ||
+	    join_first(c, b, id) < 0 || ag_rules_of_workspace(c, id) < 0 ||
 	    ag_grant_global(c, id) < 0 || read_object(c, id, &obj) < 0)
 		return;
 	meters = ag_meters_of(c, "workspace", obj);
@@ -453,7 +464,7 @@ update(struct ag_call *c, struct workspace_body *b)
 	if (find_in_path(c, &id, uuid, name) == 0 && read_object(c, id, &before) == 0 &&
 	    ag_call_match(c, before) == 0 && conform_standing(c, b, before) == 0 &&
 	    update_row(c, b, id) == 0 && put_security(c, b, id) == 0 &&
-	    ag_user_keys_store(c, id, &b->user_keys) == 0 && join(c, b, id) == 0 &&
+	    ag_user_keys_store(c, id, &b->user_keys) == 0 && join_more(c, b, id) == 0 &&
 	    ag_rules_of_workspace(c, id) == 0 && read_object(c, id, &after) == 0 &&
 	    ag_call_audit(c, "update", "workspace", uuid, before, after) == 0 &&
 	    add_more(c, id, after) == 0 && (meters = ag_meters_of(c, "workspace", after)) != NULL &&

@@ -208,6 +208,18 @@ def test_a_workspace_is_born_with_members(gateway):
     assert gateway.admin("GET", "/admin/workspaces?exact_name=x")["total"] == 0
 
 
+def test_more_members_by_way_of_an_update_need_the_scope_for_members(gateway):
+    workspace, made = gateway.workspace("w"), user(gateway, "ada@example.com")
+    url, more = f"/admin/workspaces/{workspace['slug']}", {"name": "v", "users": [made["id"]]}
+    key = gateway.key(workspace=workspace, scopes=["workspaces.update"])
+    refused(gateway.admin_ask("PUT", url, more, key=key), 401, "AB05", "workspace_users.create")
+    assert members(gateway, workspace)["total"] == 0 and gateway.admin("GET", url)["name"] == "w"
+    gateway.admin("PUT", url, {"name": "v"}, key=key)
+    key = gateway.key(workspace=workspace, scopes=["workspaces.update", "workspace_users.create"])
+    gateway.admin("PUT", url, more, key=key)
+    assert members(gateway, workspace)["total"] == 1
+
+
 # -- roles ----------------------------------------------------------------------------------------
 
 def test_a_role_bounds_the_keys_of_the_person_at_once(gateway):
