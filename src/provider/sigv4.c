@@ -83,7 +83,8 @@ put_sorted_query(struct ag_buf *b, struct ag_str query)
 		part[n++] = ag_str_n(query.p, len);
 		query = ag_str_skip(query, amp ? len + 1 : len);
 	}
-	qsort(part, n, sizeof(part[0]), by_bytes);
+	if (n > 1)
+		qsort(part, n, sizeof(part[0]), by_bytes);
 	for (size_t i = 0; i < n; i++) {
 		if (i > 0)
 			ag_buf_putc(b, '&');

@@ -1,6 +1,7 @@
 /* noun.c - the table of nouns. */
 #include "tools/aigatectl/noun.h"
 
+#include <assert.h>
 #include <json-c/json.h>
 #include <string.h>
 
@@ -150,6 +151,7 @@ ctl_noun_path(const struct ctl_noun *noun, const char *home, const char *handle)
 	ag_buf_init(&b, sizeof(path) - 1);
 	ag_buf_put(&b, noun->path, hole ? (size_t)(hole - noun->path) : strlen(noun->path));
 	if (hole) {
+		assert(home);
 		ctl_put_segment(&b, home);
 		ag_buf_puts(&b, hole + 2);
 	}

@@ -161,7 +161,8 @@ put_query(struct ag_buf *out, struct ag_str query)
 		query = ag_str_skip(query, part[n].n + 1);
 		n++;
 	}
-	qsort(part, n, sizeof(part[0]), compare);
+	if (n > 1)
+		qsort(part, n, sizeof(part[0]), compare);
 	for (size_t i = 0; i < n; i++) {
 		ag_buf_puts(out, i > 0 ? "&" : "");
 		ag_buf_put_str(out, part[i]);
