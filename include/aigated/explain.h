@@ -25,7 +25,7 @@ enum ag_explain_flags {
 struct ag_explain_brief {
 	int64_t at_us;           /* wall: the request arrived */
 	uint8_t request_id[16];
-	uint64_t trace_hash;     /* FNV-1a of the trace id */
+	uint64_t trace_hash;     /* FNV-1a of the trace id; 0: that is the request's own id */
 	int64_t key_id, workspace_id, provider_id;
 	int64_t input, output;   /* tokens at most, as it was decided */
 	int64_t nusd;            /* held, or what would have been */

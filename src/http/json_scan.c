@@ -325,7 +325,7 @@ field_of(const struct ag_json_fields *f, struct ag_str key, bool is_plain)
 /* ---- scanning for fields ---- */
 
 static bool scan_object(struct reader *r, const struct ag_json_fields *f, struct ag_json_value *out,
-    struct ag_json_value *v, struct ag_json_fault *fault);
+    struct ag_json_value *out_seen, struct ag_json_fault *fault);
 
 static void
 clear(struct ag_json_value *out, const struct ag_json_fields *f)
@@ -358,32 +358,47 @@ take_inner(struct reader *r, const struct ag_json_inner *inner, struct ag_json_v
 	return true;
 }
 
+/* Where the value of a member goes: straight to its field, so that it is not copied a moment after it
+ * was written.  A second one of the same name is looked at aside, and refused. */
+static struct ag_json_value *
+place_of(struct ag_json_value *out, int field, struct ag_json_value *aside)
+{
+	struct ag_json_value *v = aside;
+
+	if (field != NO_FIELD && out[field].type == AG_JSON_ABSENT) {
+		v = &out[field];
+		v->key_off = aside->key_off;
+		v->key_len = aside->key_len;
+	}
+	return v;
+}
+
 static bool
 scan_member(struct reader *r, const struct ag_json_fields *f, struct ag_json_value *out,
-    struct ag_json_value *v, struct ag_json_fault *fault)
+    uint32_t *out_depth, struct ag_json_fault *fault)
 {
 	const struct ag_json_inner *inner = NULL;
+	struct ag_json_value aside, *v;
 	bool is_plain;
 	int field;
 
-	if (!take_key(r, v, &is_plain))
+	if (!take_key(r, &aside, &is_plain))
 		return false;
-	field = field_of(f, ag_str_n(r->p + v->key_off + 1, v->key_len - 2), is_plain);
+	field = field_of(f, ag_str_n(r->p + aside.key_off + 1, aside.key_len - 2), is_plain);
 	if (field == BAD_KEY)
 		return fail(r, "bad escape in a field name");
 	if (field == IN_OTHER_CASE)
 		return fail(r, "field name in another case than ours");
-	if (field == NO_FIELD)
-		return take_value(r, v);
-	if (f->inner_of[field] > 0 && r->at < r->n && r->p[r->at] == '{' && out[field].type == AG_JSON_ABSENT)
+	v = place_of(out, field, &aside);
+	if (field != NO_FIELD && v != &aside && f->inner_of[field] > 0 && r->at < r->n && r->p[r->at] == '{')
 		inner = &f->inner[f->inner_of[field] - 1];
 	if (!(inner ? take_inner(r, inner, out, v) : take_value(r, v)))
 		return false;
-	if (out[field].type != AG_JSON_ABSENT) {
+	if (field != NO_FIELD && v == &aside) {
 		fault->field = field;
 		return fail(r, "duplicate field");
 	}
-	out[field] = *v;
+	*out_depth = v->depth;
 	return true;
 }
 
@@ -398,13 +413,13 @@ scan_object(struct reader *r, const struct ag_json_fields *f, struct ag_json_val
 		return fail(r, "not an object");
 	if (r->at == r->n || r->p[r->at] != '}') {
 		do {
-			struct ag_json_value v;
+			uint32_t inside;
 
-			if (!scan_member(r, f, out, &v, fault))
+			if (!scan_member(r, f, out, &inside, fault))
 				return false;
-			n_children += v.depth > 0;
-			if (depth <= v.depth)
-				depth = v.depth + 1;
+			n_children += inside > 0;
+			if (depth <= inside)
+				depth = inside + 1;
 		} while (take(r, ','));
 		if (r->at == r->n || r->p[r->at] != '}')
 			return fail(r, "comma or closing brace expected");

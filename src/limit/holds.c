@@ -85,35 +85,34 @@ has_meter(const struct ag_inflight *slot, uint32_t n, uint32_t meter_ix)
 	return false;
 }
 
-/* Takes one more: intent, meter, certainty. */
+/* Takes one more: intent, meter, certainty.  The hold is written where it stays, field by field: put
+ * together elsewhere and copied, the copy waits for each of them to leave the core. */
 static enum ag_take
 holds_push(const struct ag_shm *shm, struct ag_inflight *slot, const struct ag_ask *ask, int64_t now_us,
     struct ag_rate_left *out_left)
 {
 	uint32_t i = ag_a32_get(&slot->progress);
 	struct ag_meter *m = ag_metertab_at(shm, ask->meter_ix);
-	struct ag_hold hold = {
-		.meter_id = ag_a64_observe(&m->id),
-		.meter_ix = ask->meter_ix,
-		.unit = ag_a32_get(&m->unit),
-		.amount = ask->amount,
-	};
+	struct ag_hold *hold = &slot->holds[i];
 	enum ag_take verdict;
 	bool would_refuse;
 
-	slot->holds[i] = hold;
+	hold->meter_id = ag_a64_observe(&m->id);
+	hold->meter_ix = ask->meter_ix;
+	hold->unit = ag_a32_get(&m->unit);
+	hold->period = 0;
+	hold->amount = ask->amount;
 	AG_CRASH_POINT();
 	ag_a32_publish(&slot->n_holds, i + 1);
 	AG_CRASH_POINT();
 	atomic_thread_fence(memory_order_seq_cst);
-	verdict = ag_meter_take_or_note(m, ask->meter_ix, ask->amount, ask->least, now_us, &hold, out_left,
+	verdict = ag_meter_take_or_note(m, ask->meter_ix, ask->amount, ask->least, now_us, hold, out_left,
 	    &would_refuse);
 	if (verdict != AG_TAKE_OK) {
 		ag_a32_publish(&slot->n_holds, i);
 		return verdict;
 	}
 	AG_CRASH_POINT();
-	slot->holds[i] = hold;
 	slot->adaptive |= (uint32_t)ask->is_adaptive << i;
 	slot->would_refuse |= (uint32_t)would_refuse << i;
 	ag_a32_publish(&slot->progress, i + 1);

@@ -16,29 +16,32 @@ enum ag_take
 ag_meter_take_or_note(struct ag_meter *m, uint32_t meter_ix, int64_t amount, int64_t least,
     int64_t now_us, struct ag_hold *out, struct ag_rate_left *out_left, bool *out_would_refuse)
 {
-	struct ag_hold h = { .meter_id = ag_a64_observe(&m->id), .meter_ix = meter_ix, .amount = amount };
+	int64_t id = ag_a64_observe(&m->id), period = 0;
 	enum ag_take verdict = AG_TAKE_GONE;
 
 	assert(amount >= 0);
 	*out_would_refuse = false;
-	if (h.meter_id <= 0)
+	if (id <= 0)
 		return AG_TAKE_GONE;
 	switch ((enum ag_meter_kind)ag_a32_observe(&m->kind)) {
 	case AG_METER_FREE:
 		return AG_TAKE_GONE;
 	case AG_METER_BUDGET:
-		verdict = ag_budget_take(m, amount, least, now_us, &h.period, out_would_refuse);
+		verdict = ag_budget_take(m, amount, least, now_us, &period, out_would_refuse);
 		break;
 	case AG_METER_RATE:
-		verdict = ag_rate_take(m, amount, now_us, &h.period, out_left);
+		verdict = ag_rate_take(m, amount, now_us, &period, out_left);
 		break;
 	case AG_METER_GAUGE:
 		verdict = ag_gauge_take(m, amount);
 		break;
 	}
 	if (verdict == AG_TAKE_OK) {
-		h.unit = ag_a32_get(&m->unit);
-		*out = h;
+		out->meter_id = id;
+		out->meter_ix = meter_ix;
+		out->unit = ag_a32_get(&m->unit);
+		out->period = period;
+		out->amount = amount;
 	}
 	return verdict;
 }

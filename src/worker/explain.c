@@ -71,7 +71,7 @@ brief_of(const struct ag_req *r, enum ag_verdict v)
 {
 	struct ag_explain_brief b = {
 		.at_us = r->rec.received_at_us,
-		.trace_hash = ag_fnv1a(r->trace_id),
+		.trace_hash = r->is_trace_own ? 0 : ag_fnv1a(r->trace_id),
 		.key_id = r->key.id,
 		.workspace_id = r->key.workspace_id,
 		.provider_id = r->target.provider ? r->target.provider->id : 0,

@@ -146,6 +146,7 @@ struct ag_req {
 	bool is_passed;                /* method and path as the client's: passed.c */
 	bool is_raw_body;              /* content type as the client's */
 	bool is_array;                 /* Gemini's stream without alt=sse */
+	bool is_trace_own;             /* trace_id is id: nobody brought another */
 	bool caps_price;               /* the provider is told the dearest price that is held for */
 	struct ag_xlate *xl;           /* owned; NULL: the provider speaks the client's protocol */
 	struct ag_json_value field[AG_FIELDS_ALL];

@@ -109,6 +109,7 @@ ag_req_trace(struct ag_req *r, const struct ag_http_head *head)
 		r->trace_id = ag_arena_dup(&r->arena, parent.trace_id);
 	} else {
 		ag_uuid_text(r->id, uuid);
+		r->is_trace_own = true;
 		r->trace_id = ag_arena_dup(&r->arena, ag_str(uuid));
 	}
 	if (AG_UNLIKELY(has_parent || r->w->conf->trace_propagate || r->w->conf->otlp_endpoint[0]))
