@@ -14,18 +14,21 @@
 #define ERROR_NAME_MAX    64u  /* of one that makes errors differ */
 #define TEXTS_MAX    ((size_t)64 << 20)
 
+#define SHAPE(dims_, n_texts_, sums_) \
+	{ .dims = (dims_), .n_dims = sizeof(dims_) - 1, .n_texts = (n_texts_), .sums = (sums_) }
+
 const struct ag_group_shape ag_group_shapes[AG_RT_COUNT] = {
 	/* hour, organisation, workspace, key, integration, provider, status class; family, model,
 	 * endpoint, tier */
-	[AG_RT_USAGE] = { "t888882", 4, "888888888888888888888" },
+	[AG_RT_USAGE] = SHAPE("t888882", 4, "888888888888888888888"),
 	/* hour, organisation, workspace, status; family, model, outcome, error type; attempts,
 	 * charged, last */
-	[AG_RT_ERROR] = { "t884", 4, "88t" },
+	[AG_RT_ERROR] = SHAPE("t884", 4, "88t"),
 	/* hour, organisation, bucket; family, model; total, first byte, overhead */
-	[AG_RT_LATENCY] = { "t82", 2, "888" },
+	[AG_RT_LATENCY] = SHAPE("t82", 2, "888"),
 	/* hour, organisation, workspace; key, value; requests, attempts, errors, input, output, cost,
 	 * charged */
-	[AG_RT_METADATA] = { "t88", 2, "8888888" },
+	[AG_RT_METADATA] = SHAPE("t88", 2, "8888888"),
 };
 
 void
@@ -181,7 +184,7 @@ group_get(struct ag_rollup *r, enum ag_rollup_table table, const int64_t *dim,
     const struct dim_text *text)
 {
 	struct ag_groups *gs = &r->groups[table];
-	size_t n_dims = strlen(ag_group_shapes[table].dims), n_texts = ag_group_shapes[table].n_texts;
+	size_t n_dims = ag_group_shapes[table].n_dims, n_texts = ag_group_shapes[table].n_texts;
 	uint64_t hash = 0;
 	struct ag_group *g;
 	size_t i;

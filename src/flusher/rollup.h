@@ -28,7 +28,7 @@ enum { /* sums of usage_hour, in the order of AG_SQL_USAGE */
 /* What stands in the columns of a group: numbers first, then texts, then sums. */
 struct ag_group_shape {
 	const char *dims;  /* a letter each: t time, 8 bigint, 4 int, 2 smallint; the first is the hour */
-	unsigned n_texts;
+	unsigned n_dims, n_texts;
 	const char *sums;  /* the same; t is the greatest, not the sum */
 };
 

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -13,6 +14,7 @@
 /* With its five bytes of head a message is a multiple of the 8 KiB that the library sends of itself: nothing
  * is left for a system call of its own. */
 #define COPY_PIECE       (((size_t)128 << 10) - 5)
+#define SEND_BUFFER      (1 << 20)
 
 static void store_on_io(evutil_socket_t fd, short what, void *arg);
 static void store_on_write(evutil_socket_t fd, short what, void *arg);
@@ -96,6 +98,18 @@ store_watch(struct ag_store *st, short what)
 	return false;
 }
 
+/* What a local socket holds is a tenth of a batch, and each time it is empty somebody has to wake.  The
+ * kernel grants what its ceiling allows; it sizes buffers of TCP itself. */
+static void
+store_widen(const struct ag_store *st)
+{
+	int domain = 0, bytes = SEND_BUFFER;
+	socklen_t len = sizeof(domain);
+
+	if (getsockopt(PQsocket(st->pg), SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX)
+		(void)setsockopt(PQsocket(st->pg), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
 static void
 store_on_connecting(struct ag_store *st)
 {
@@ -117,6 +131,7 @@ store_on_connecting(struct ag_store *st)
 		ag_store_lose(st, PQerrorMessage(st->pg));
 		return;
 	}
+	store_widen(st);
 	if (!store_watch(st, EV_READ | EV_PERSIST))
 		return;
 	st->state = STORE_SETUP;

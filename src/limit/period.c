@@ -38,19 +38,25 @@ span_days(int64_t day, int64_t anchor, int64_t n)
 	return (struct span){ .ordinal = ordinal, .first_day = first, .next_day = first + n };
 }
 
+/* Nearly all who ask mean the same day: today. */
 static struct span
 span_month(int64_t day)
 {
+	static _Thread_local struct { int64_t day; struct span span; } last = { .day = INT64_MIN };
 	int64_t year;
 	int month, mday;
 
+	if (last.day == day)
+		return last.span;
 	ag_civil_from_days(day, &year, &month, &mday);
-	return (struct span){
+	last.day = day;
+	last.span = (struct span){
 		.ordinal = year * 12 + month,
 		.first_day = day - (mday - 1),
 		.next_day = month == 12 ? ag_civil_to_days(year + 1, 1, 1)
 		                        : ag_civil_to_days(year, month + 1, 1),
 	};
+	return last.span;
 }
 
 int64_t

@@ -152,11 +152,12 @@ ag_req_settle(struct ag_req *r, enum ag_outcome outcome, int client_status)
 	if (AG_UNLIKELY(r->object.becomes != AG_OBJECT_NONE))
 		ag_objects_settle(r);
 	ag_req_strings(r, ag_view_catalog(r->view), strs);
-	rc = ag_holds_settle(r->w->shm, &r->w->ring, r->slot, &r->rec, strs, &out.actual, ag_clock_wall_us());
+	rc = ag_holds_settle(r->w->shm, &r->w->ring, r->slot, &r->rec, strs, &out.actual,
+	    r->rec.finished_at_us);
 	if (rc < 0) {
 		/* Admission keeps room unless full_ring says to serve without. */
 		ag_count(AG_CNT_record_unrecorded);
-		ag_holds_forgo_record(r->w->shm, r->slot, &out.actual, ag_clock_wall_us());
+		ag_holds_forgo_record(r->w->shm, r->slot, &out.actual, r->rec.finished_at_us);
 	} else {
 		count_settled(r, &out);
 		if (AG_UNLIKELY(r->bodies != NULL))
