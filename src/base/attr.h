@@ -8,6 +8,12 @@
 #define AG_PRINTF(fmt, va) __attribute__((format(printf, fmt, va)))
 #define AG_NORETURN        __attribute__((noreturn))
 #define AG_FALLTHROUGH     __attribute__((fallthrough)) /* clang reads no comments */
+/* What clang's analyzer cannot know, and would follow into the impossible. */
+#ifdef __clang_analyzer__
+#define AG_KNOWN(x) do { if (!(x)) __builtin_unreachable(); } while (0)
+#else
+#define AG_KNOWN(x) ((void)0)
+#endif
 #define AG_LIKELY(x)       __builtin_expect(!!(x), 1)
 #define AG_UNLIKELY(x)     __builtin_expect(!!(x), 0)
 #define AG_ARRAY_LEN(a)    (sizeof(a) / sizeof((a)[0]))

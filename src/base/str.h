@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/attr.h"
+
 struct ag_str {
 	const char *p; /* borrowed; may be NULL when n is 0 */
 	size_t n;
@@ -33,6 +35,7 @@ ag_str_n(const char *p, size_t n)
 static inline bool
 ag_str_eq(struct ag_str a, struct ag_str b)
 {
+	AG_KNOWN((a.p || a.n == 0) && (b.p || b.n == 0));
 	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 

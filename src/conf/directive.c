@@ -381,7 +381,7 @@ ag_directive_set(const struct ag_directive *d, struct ag_conf *conf, const struc
     size_t n, struct ag_err *err)
 {
 	/* "" says "not set" where that is the default, and nothing anywhere else. */
-	if (n == 0 || (words[0].n == 0 && d->def[0]))
+	if (n == 0 || (words[0].n == 0 && ag_str(d->def).n > 0))
 		return ag_err_set(err, -EINVAL, "has no value");
 	if (d->type == AG_DT_LISTEN)
 		return add_listen(field(d, conf), words, n, err);

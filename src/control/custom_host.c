@@ -135,7 +135,7 @@ check_host(struct ag_str h, struct ag_err *err)
 	uint32_t ip;
 
 	/* A last part that begins with a digit is meant as an address ("0x7f.1", "2130706433"). */
-	if (is_digit(tld.p[0])) {
+	if (tld.n > 0 && is_digit(tld.p[0])) {
 		if (!parse_ipv4(h, &ip))
 			return ag_err_set(err, -EINVAL, "must spell an address as four decimal numbers");
 		if (ag_ipv4_is_inner(ip))

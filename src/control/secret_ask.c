@@ -10,6 +10,7 @@
 #include "base/addr.h"
 #include "base/hash.h"
 #include "base/list.h"
+#include "base/num.h"
 #include "conf/conf.h"
 #include "http/curl_loop.h"
 
@@ -69,10 +70,12 @@ host_is_trusted(const struct ag_conf *conf, const char *url)
 {
 	CURLU *u = curl_url();
 	char *host = NULL, *port = NULL;
+	uint64_t number = 0;
 	bool trusted = u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
 	    curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
 	    curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK &&
-	    ag_host_is_trusted(ag_str(conf->trusted_hosts), ag_str(host), (uint16_t)atol(port));
+	    ag_parse_u64(ag_str(port), UINT16_MAX, &number) == 0 &&
+	    ag_host_is_trusted(ag_str(conf->trusted_hosts), ag_str(host), (uint16_t)number);
 
 	curl_free(host);
 	curl_free(port);

@@ -131,8 +131,11 @@ passes_luhn(const struct finder *f, size_t from, size_t to, size_t digits)
 static void
 find_card(struct finder *f, const struct number *num)
 {
-	size_t first = num->group[0].at, digits = 0;
+	size_t first, digits = 0;
 
+	if (num->n_groups == 0)
+		return;
+	first = num->group[0].at;
 	if (f->s.p[first] < '2' || f->s.p[first] > '6')
 		return;
 	for (unsigned i = 0; i < num->n_groups && digits <= CARD_MAX; i++) {

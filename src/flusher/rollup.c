@@ -284,7 +284,7 @@ static int
 add_error(struct ag_rollup *r, const struct ag_record *rec, int64_t hour_us, struct dim_text family)
 {
 	char model[ERROR_NAME_MAX], type[ERROR_NAME_MAX];
-	const int64_t dim[] = { hour_us, rec->org_id, rec->workspace_id, rec->status };
+	const int64_t dim[AG_GROUP_DIMS] = { hour_us, rec->org_id, rec->workspace_id, rec->status };
 	const struct dim_text text[] = { family,
 		clean_dim(ag_record_string(rec, AG_RS_REQUESTED_MODEL), sizeof(model), model),
 		dim_text(ag_outcome_name(rec->outcome)),
@@ -319,7 +319,7 @@ add_latency(struct ag_rollup *r, const struct ag_record *rec, int64_t hour_us,
 		rec->sent_at_us > 0 ? rec->first_byte_at_us - rec->sent_at_us : -1, rec->overhead_us };
 
 	for (unsigned i = 0; i < AG_ARRAY_LEN(took); i++) {
-		int64_t dim[] = { hour_us, rec->org_id, 0 };
+		int64_t dim[AG_GROUP_DIMS] = { hour_us, rec->org_id, 0 };
 		struct ag_group *g;
 
 		if (took[i] < 0)
@@ -338,7 +338,7 @@ add_metadata(struct ag_rollup *r, const struct ag_record *rec, int64_t hour_us,
     const struct ag_meta *meta)
 {
 	for (unsigned k = 1; k < meta->n; k++) {
-		const int64_t dim[] = { hour_us, rec->org_id, rec->workspace_id };
+		const int64_t dim[AG_GROUP_DIMS] = { hour_us, rec->org_id, rec->workspace_id };
 		struct dim_text text[2];
 		struct ag_group *g;
 

@@ -63,6 +63,7 @@ is_one_shot(const struct ag_provider *family, struct ag_str path)
 		if (!ag_str_eq(ag_str(family->name), ag_str(one_shot[i].family)) || !ag_str_starts(path, before) ||
 		    path.n <= before.n + behind.n || !ag_str_eq(ag_str_skip(path, path.n - behind.n), behind))
 			continue;
+		AG_KNOWN(path.p);
 		model = ag_str_n(path.p + before.n, path.n - before.n - behind.n);
 		if (!memchr(model.p, '/', model.n))
 			return true;

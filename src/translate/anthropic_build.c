@@ -477,7 +477,7 @@ ag_anthropic_build_as(const struct ag_build_in *in, const char *version, struct 
 int
 ag_anthropic_build(const struct ag_build_in *in, struct ag_buf *out, struct ag_err *err)
 {
-	return build(in, in->family ? in->family->anthropic_version : NULL, true, out, err);
+	return build(in, in->family->anthropic_version, true, out, err);
 }
 
 const struct ag_protocol ag_protocol_anthropic = {

@@ -206,6 +206,7 @@ close_all(struct ag_resp_state *s, struct ag_buf *out)
 static uint32_t
 item_of(struct ag_resp_state *s, enum ag_resp_kind kind, struct ag_buf *out)
 {
+	AG_KNOWN(s->item || s->n_items == 0);
 	for (uint32_t i = s->n_items; i-- > 0;)
 		if (s->item[i].is_open && s->item[i].kind == kind)
 			return i;

@@ -63,6 +63,7 @@ out_add(struct out *o, struct ag_str s)
 {
 	if (s.n == 0)
 		return;
+	AG_KNOWN(s.p);
 	if (o->n_runs > 0 && o->run[o->n_runs - 1].p &&
 	    o->run[o->n_runs - 1].p + o->run[o->n_runs - 1].n == s.p) {
 		o->run[o->n_runs - 1].n += s.n;
@@ -514,6 +515,7 @@ ag_req_on_upstream_failed(struct ag_req *r, enum ag_outcome outcome, const char 
 		fail_before_head(r, outcome, why, is_bad_http);
 		return;
 	}
+	assert(r->up);
 	if (r->relay == AG_RELAY_STREAM) {
 		struct out o;
 

@@ -186,7 +186,7 @@ warm_request(const struct ag_req *r)
 		return;
 	ag_warm(r, offsetof(struct ag_req, arena));
 	ag_warm(&r->target, sizeof(r->target));
-	ag_warm(&r->slot, sizeof(r->slot));
+	ag_warm(&r->slot, 1);
 	ag_warm(&r->rec, offsetof(struct ag_req, meters) - offsetof(struct ag_req, rec));
 }
 

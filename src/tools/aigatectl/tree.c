@@ -127,7 +127,7 @@ static enum ctl_exit node_read(struct reader *r, int index, unsigned depth, stru
 static enum ctl_exit
 mapping_read(struct reader *r, const yaml_node_t *node, unsigned depth, struct json_object **out)
 {
-	struct json_object *o = json_object_new_object(), *value;
+	struct json_object *o = json_object_new_object(), *value = NULL;
 	enum ctl_exit status = CTL_OK;
 	char text[300];
 
@@ -160,7 +160,7 @@ mapping_read(struct reader *r, const yaml_node_t *node, unsigned depth, struct j
 static enum ctl_exit
 sequence_read(struct reader *r, const yaml_node_t *node, unsigned depth, struct json_object **out)
 {
-	struct json_object *o = json_object_new_array(), *value;
+	struct json_object *o = json_object_new_array(), *value = NULL;
 	enum ctl_exit status = CTL_OK;
 
 	set_line(o, node);

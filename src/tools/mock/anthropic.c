@@ -167,7 +167,7 @@ put_usage(struct ag_buf *b, const struct mock_job *job, const struct mock_reply 
 		"{\"input_tokens\":%lld,\"cache_creation_input_tokens\":%lld,"
 		"\"cache_read_input_tokens\":%lld,\"cache_creation\":{\"ephemeral_5m_input_tokens\":%lld,"
 		"\"ephemeral_1h_input_tokens\":%lld},\"output_tokens\":%lld",
-		(long long)n->in, (long long)(n->written + n->written_1h), (long long)n->cached,
+		(long long)n->in, (long long)n->written + (long long)n->written_1h, (long long)n->cached,
 		(long long)n->written, (long long)n->written_1h, (long long)out);
 	if (n->reasoning > 0 && out == n->out)
 		ag_buf_printf(b, ",\"output_tokens_details\":{\"thinking_tokens\":%lld}",

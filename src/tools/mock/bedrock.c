@@ -164,7 +164,7 @@ put_usage(struct ag_buf *b, const struct mock_job *job, const struct mock_reply 
 	ag_buf_printf(b,
 		      "\"usage\":{\"inputTokens\":%lld,\"outputTokens\":%lld,\"totalTokens\":%lld",
 		      (long long)n->in, (long long)n->out,
-		      (long long)(n->in + n->out + n->cached + written));
+		      (long long)n->in + (long long)n->out + (long long)n->cached + (long long)written);
 	if (n->cached > 0)
 		mock_put_num(b, "cacheReadInputTokens", n->cached);
 	if (written > 0)

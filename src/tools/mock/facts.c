@@ -262,7 +262,7 @@ int
 mock_facts_read(struct ag_str body, enum mock_endpoint ep, struct mock_facts *out,
 		struct mock_fault *out_fault)
 {
-	struct mock_facts f;
+	struct mock_facts f = { .tree = NULL };
 	int rc = mock_facts_tree(body, ep, &f, out_fault);
 
 	if (rc < 0)

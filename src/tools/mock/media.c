@@ -129,8 +129,8 @@ put_image_usage(struct ag_buf *b, const struct mock_reply *r)
 		b,
 		"\"usage\":{\"input_tokens\":%lld,\"output_tokens\":%lld,\"total_tokens\":%lld,"
 		"\"input_tokens_details\":{\"text_tokens\":%lld,\"image_tokens\":%lld}}",
-		(long long)n->in, (long long)n->out, (long long)(n->in + n->out),
-		(long long)(n->in - n->image_in), (long long)n->image_in);
+		(long long)n->in, (long long)n->out, (long long)n->in + (long long)n->out,
+		(long long)n->in - (long long)n->image_in, (long long)n->image_in);
 }
 
 static void
@@ -204,7 +204,7 @@ render_speech(const struct mock_job *job, const struct mock_reply *r, struct ag_
 		ag_buf_printf(
 			&b,
 			"{\"type\":\"speech.audio.done\",\"usage\":{\"input_tokens\":%lld,\"output_tokens\":%lld,\"total_tokens\":%lld}}",
-			(long long)r->n.in, (long long)r->n.out, (long long)(r->n.in + r->n.out));
+			(long long)r->n.in, (long long)r->n.out, (long long)r->n.in + (long long)r->n.out);
 		mock_put_event(a, NULL, &b, "\n", 1);
 		mock_answer_end(a);
 	} else {
@@ -228,9 +228,9 @@ put_transcript_usage(struct ag_buf *b, const struct mock_job *job, const struct 
 			b,
 			",\"usage\":{\"type\":\"tokens\",\"input_tokens\":%lld,\"input_token_details\":{\"text_tokens\":%lld,"
 			"\"audio_tokens\":%lld},\"output_tokens\":%lld,\"total_tokens\":%lld}",
-			(long long)r->n.in, (long long)(r->n.in - r->n.audio_in),
+			(long long)r->n.in, (long long)r->n.in - (long long)r->n.audio_in,
 			(long long)r->n.audio_in, (long long)r->n.out,
-			(long long)(r->n.in + r->n.out));
+			(long long)r->n.in + (long long)r->n.out);
 }
 
 static void

@@ -335,7 +335,7 @@ put_usage(struct ag_buf *b, const struct mock_figures *n)
 		"{\"input_tokens\":%lld,\"input_tokens_details\":{\"cached_tokens\":%lld,\"cache_write_tokens\":%lld},"
 		"\"output_tokens\":%lld,\"output_tokens_details\":{\"reasoning_tokens\":%lld},\"total_tokens\":%lld}",
 		(long long)n->in, (long long)n->cached, (long long)n->written, (long long)n->out,
-		(long long)n->reasoning, (long long)(n->in + n->out));
+		(long long)n->reasoning, (long long)n->in + (long long)n->out);
 }
 
 static void
