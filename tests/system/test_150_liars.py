@@ -1,5 +1,6 @@
 """Providers that do not play by the rules: what they can make a worker do or hold."""
 
+import itertools
 import json
 import time
 
@@ -17,8 +18,11 @@ def key(plane):
     return plane.key()
 
 
+numbers = itertools.count(1)
+
+
 def lead_to(plane, liar):
-    slug = f"liar-{id(liar)}"
+    slug = f"liar-{next(numbers)}"
     plane.admin("POST", "/integrations", {"name": slug, "slug": slug, "ai_provider_id": "openai", "key": "sk-liar",
                                           "configurations": {"custom_host": liar.url}})
     plane.grant(slug, plane.default_workspace())

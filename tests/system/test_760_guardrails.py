@@ -1,6 +1,7 @@
 """Guardrails: checks on who asks, for which model, in which way; of organisation, workspace and config;
 refused, told or let through."""
 
+import itertools
 import json
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from gateway import chat_body
 from liar import Liar, answer
 from plane import _provider, plane, provider  # noqa: F401
+
+liars = itertools.count(1)
 
 TIERS = {"defaults": ["gpt-4.1-nano"],
          "metadata": {"subscription_tier": {"enterprise": ["gpt-4o", "gpt-4o-mini", "o3-mini"],
@@ -341,7 +344,7 @@ def test_results_stand_in_an_object_and_leave_all_else_as_it_is(plane, provider,
         if how == "chunked":
             connection.sendall(b"0\r\n\r\n")
     liar = Liar(lambda head, asked: say)
-    slug = f"liar-{id(liar)}"
+    slug = f"liar-{next(liars)}"
     plane.admin("POST", "/integrations", {"name": slug, "slug": slug, "ai_provider_id": "openai", "key": "sk-liar",
                                           "configurations": {"custom_host": liar.url}})
     plane.grant(slug, workspace)
@@ -359,7 +362,7 @@ def test_results_stand_in_an_object_and_leave_all_else_as_it_is(plane, provider,
     answer(200, b"\x1f\x8b{...", "content-encoding: gzip"), answer(200, b""), answer(500, b'{"error":{"message":"x"}}')])
 def test_nothing_is_put_where_it_does_not_belong(plane, provider, workspace, said):
     liar = Liar(lambda head, asked: said)
-    slug = f"liar-{id(liar)}"
+    slug = f"liar-{next(liars)}"
     plane.admin("POST", "/integrations", {"name": slug, "slug": slug, "ai_provider_id": "openai", "key": "sk-liar",
                                           "configurations": {"custom_host": liar.url}})
     plane.grant(slug, workspace)
