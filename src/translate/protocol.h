@@ -29,7 +29,7 @@ struct json_object;
 /* What a translation of a request needs to know of where it goes. */
 struct ag_build_in {
 	struct json_object *chat;  /* borrowed, and left as it is: build may be called again */
-	const struct ag_provider *family;
+	const struct ag_provider *family; /* never NULL */
 	struct ag_str model;       /* the name the provider knows it by */
 	uint32_t model_flags;      /* AG_MF_... of the catalogue, 0: nothing known */
 	uint64_t limit;            /* output tokens the hold pays for, > 0: written as the provider's limit */

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import threading
+import time
 
 from gateway import wait
 
@@ -202,6 +203,8 @@ def test_a_hup_puts_no_admin_call_off(gateway):
 
     for n in range(1, reloads + 1):
         gateway.reload()
+        give_up_at = time.monotonic() + 20
         while loads() < n:
+            assert time.monotonic() < give_up_at, "the reload never came"
             assert gateway.admin_ask("GET", "/admin/workspaces").status == 200
     assert gateway.admin_ask("GET", "/admin/workspaces").status == 200

@@ -116,7 +116,8 @@ thinking_needs_its_budget(void)
 
 	for (size_t i = 0; i < AG_ARRAY_LEN(rows); i++) {
 		struct json_object *chat = fixture_json(rows[i].chat);
-		struct ag_build_in in = { .chat = chat, .family = ag_provider_find(AG_STR("anthropic")), .model = ag_str(rows[i].model) };
+		struct ag_build_in in = { .chat = chat, .family = ag_provider_find(AG_STR("anthropic")),
+			.model = ag_str(rows[i].model) };
 
 		is_i64((int64_t)anthropic->thinking(&in), rows[i].want, rows[i].chat);
 		json_object_put(chat);
