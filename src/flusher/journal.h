@@ -1,12 +1,13 @@
 /* journal.h - ledger records on disk while PostgreSQL is slow or away.
  *
  * Append-only segments in one directory, "<number>.journal", each a header and then entries
- * {magic, length, CRC-32C, boot id, record}.  Owner: the flusher, alone (flock on "lock").
+ * {magic, length, CRC-32C, segment, boot id, record}.  Owner: the flusher, alone (flock on "lock").
  *
  * Append collects in memory; write hands it to the kernel, where it outlives this process; sync
  * makes a power cut leave it.  What was appended is the journal's when write returned 0, and gone
  * altogether when it failed.  Reading follows the order of appending and sees what is the
- * journal's.  Segments are deleted whole, when all of them is stored.
+ * journal's.  Segments go whole, when all of them is stored; the file of one is kept, as "spare",
+ * and becomes the next segment.
  *
  * A sync that fails costs nothing: copies of what was not synced are kept in memory, and the next
  * write puts them into new segments.  The copies have a ceiling; a disk that is further behind

@@ -9,7 +9,10 @@
 #include "flusher/journal.h"
 
 #define JOURNAL_MAGIC   UINT64_C(0x316c6e726a646761) /* "agdjrnl1" */
-#define ENTRY_MAGIC     UINT32_C(0x314a4741)         /* "AGJ1" */
+#define ENTRY_MAGIC     UINT32_C(0x324a4741)         /* "AGJ2" */
+#define ENTRY_MAGIC_1   UINT32_C(0x314a4741)         /* "AGJ1", read only: names no segment */
+#define SPARE_NAME      "spare"
+#define PAGE_BYTES      4096u
 #define READ_BYTES      ((size_t)1 << 18)
 #define CHUNK_BYTES     ((size_t)1 << 20)
 #define SEGMENT_LEAST   UINT64_C(65536)
@@ -20,15 +23,16 @@ struct segment_hdr {
 	uint64_t magic;
 	uint64_t number;
 	int64_t created_at_us;
-	uint64_t reserved[5];
+	uint64_t is_reused; /* behind the last entry stands what the file held before, which is no damage */
+	uint64_t reserved[4];
 };
 static_assert(sizeof(struct segment_hdr) == 64, "entries start aligned");
 
 struct entry_hdr {
 	uint32_t magic;
 	uint32_t len;      /* of the record */
-	uint32_t crc;      /* over boot_id and the record */
-	uint32_t reserved;
+	uint32_t crc;      /* see entry_crc() */
+	uint32_t segment;  /* its number, low bits: what a file held before has another */
 	uint64_t boot_id;
 };
 static_assert(sizeof(struct entry_hdr) == 24, "the record behind it is aligned");
@@ -41,10 +45,12 @@ struct segment {
 	uint64_t written;  /* the kernel has it */
 	uint64_t synced;   /* a power cut leaves it */
 	int fd;            /* owned: for writing and syncing; -1 not open */
+	uint64_t reused;   /* bytes of the file it took over, 0: it was new */
 	bool is_ours;      /* made by this process: there are copies of what is not synced */
 	bool is_new;       /* its name is not synced */
 	bool is_sealed;    /* nothing is appended any more */
 	bool is_to_cut;    /* a sync failed: what is behind `end` stands in a later segment */
+	bool shows_old;    /* of an earlier life, in a file that was reused: what is behind the last entry is no damage */
 	bool is_damaged;   /* something in it was skipped: kept aside when it would be deleted */
 };
 
@@ -54,7 +60,7 @@ struct chunk {
 	struct chunk *next;     /* owned */
 	uint64_t segment, off;  /* the place of mem[0] */
 	size_t n, written;      /* bytes; of them given to the kernel */
-	uint8_t mem[CHUNK_BYTES] __attribute__((aligned(8)));
+	uint8_t mem[CHUNK_BYTES + PAGE_BYTES] __attribute__((aligned(8))); /* the last page: zeros behind it */
 };
 
 struct ag_syncer;
@@ -67,6 +73,7 @@ struct ag_journal {
 	size_t n_segs, cap_segs;
 	uint64_t next_number;
 	uint64_t bytes;          /* `end` of all segments */
+	uint64_t spare_bytes;    /* of the file SPARE_NAME, whose pages the next segment takes over; 0: none */
 
 	struct chunk *chunks, *last_chunk; /* owned, oldest first */
 	struct chunk *spare;     /* owned */
@@ -90,12 +97,13 @@ struct ag_journal {
 	unsigned damaged_places;
 };
 
+/* The record has a checksum of its own: this one binds it to the head. */
 static inline uint32_t
-entry_crc(const struct entry_hdr *h, const void *rec)
+entry_crc(const struct entry_hdr *h, const struct ag_record *rec)
 {
-	uint32_t crc = ag_crc32c(0, &h->boot_id, sizeof(h->boot_id));
+	const uint64_t bound[] = { h->boot_id, (uint64_t)h->segment << 32 | h->len, rec->crc };
 
-	return ag_crc32c(crc, rec, h->len);
+	return ag_crc32c(0, bound, sizeof(bound));
 }
 
 /* Lists the segments there are. */
@@ -106,6 +114,7 @@ struct segment *ag_journal_segment_add(struct ag_journal *j, uint64_t number) AG
 /* Of the list, and its descriptor. */
 void ag_journal_segment_drop(struct ag_journal *j, size_t i);
 void ag_journal_segment_unlink(struct ag_journal *j, uint64_t number);
+void ag_journal_spare_drop(struct ag_journal *j);
 void ag_journal_count_bytes(struct ag_journal *j);
 /* Makes segment `number` the one that is read; -errno. */
 int ag_journal_open_for_reading(struct ag_journal *j, uint64_t number) AG_MUST_CHECK;

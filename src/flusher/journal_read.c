@@ -13,8 +13,19 @@
 static bool
 entry_len_is_sane(const struct entry_hdr *h)
 {
-	return h->magic == ENTRY_MAGIC && h->len >= ag_record_fixed_bytes(1) &&
-	    h->len <= AG_RECORD_MAX && h->len % 8 == 0;
+	return (h->magic == ENTRY_MAGIC || h->magic == ENTRY_MAGIC_1) &&
+	    h->len >= ag_record_fixed_bytes(1) && h->len <= AG_RECORD_MAX && h->len % 8 == 0;
+}
+
+static bool
+entry_is_whole(const struct entry_hdr *h, const struct ag_record *rec, uint64_t segment)
+{
+	if (h->magic == ENTRY_MAGIC)
+		return h->segment == (uint32_t)segment && h->crc == entry_crc(h, rec) &&
+		    ag_record_is_valid(rec, h->len);
+	/* Only what a ring gave out as whole is appended, its checksum among it: one look at the bytes will do. */
+	return h->crc == ag_crc32c(ag_crc32c(0, &h->boot_id, sizeof(h->boot_id)), rec, h->len) &&
+	    ag_record_is_shaped(rec, h->len);
 }
 
 int
@@ -94,12 +105,9 @@ entry_at(struct ag_journal *j, uint64_t off, uint64_t end, struct entry_hdr *out
 	p = read_at(j, off, sizeof(h) + h.len, end, &rc);
 	if (!p)
 		return rc;
-	if (entry_crc(&h, p + sizeof(h)) != h.crc)
-		return 0;
 	*out_hdr = h;
 	*out_rec = (const struct ag_record *)(const void *)(p + sizeof(h));
-	/* Only what a ring gave out as whole is appended, its checksum among it: one look at the bytes will do. */
-	return ag_record_is_shaped(*out_rec, h.len) ? 1 : 0;
+	return entry_is_whole(&h, *out_rec, j->read_number) ? 1 : 0;
 }
 
 /* What the disk does not give now it may give later; but not waiting for ever is worth a sector. */
@@ -166,7 +174,7 @@ ag_journal_read(struct ag_journal *j, struct ag_journal_pos *pos, struct ag_jour
 			return rc;
 		if (rc == 0)
 			at = s->readable > from ? s->readable : from;
-		if (at > from) {
+		if (at > from && (rc > 0 || !s->shows_old)) {
 			s->is_damaged = true;
 			j->damaged_places++;
 			j->damaged_bytes += at - from;

@@ -120,8 +120,12 @@ ag_journal_set_max_unsynced(struct ag_journal *j, uint64_t bytes)
 static void
 segment_settle(struct segment *s)
 {
-	if (s->is_sealed && !s->is_to_cut && s->synced == s->end)
-		ag_fd_close(&s->fd);
+	if (!s->is_sealed || s->is_to_cut || s->synced != s->end)
+		return;
+	if (s->reused > s->end && s->fd >= 0 && ftruncate(s->fd, (off_t)s->end) < 0)
+		ag_debug("journal segment %016" PRIx64 " shows what its file held before: %s", s->number,
+		    strerror(errno));
+	ag_fd_close(&s->fd);
 }
 
 /* The segment to come: made when it is written. */
@@ -154,6 +158,8 @@ ag_journal_append(struct ag_journal *j, uint64_t boot_id, const struct ag_record
 	assert(rec->len >= ag_record_fixed_bytes(1) && rec->len <= AG_RECORD_MAX);
 	if (j->append_error)
 		return j->append_error;
+	if (j->bytes + need + sizeof(struct segment_hdr) + j->spare_bytes > j->max_bytes)
+		ag_journal_spare_drop(j);
 	if (j->bytes + need + sizeof(struct segment_hdr) > j->max_bytes)
 		return -ENOSPC;
 	if (s && (s->is_sealed || s->end + need > j->segment_bytes))
@@ -170,6 +176,7 @@ ag_journal_append(struct ag_journal *j, uint64_t boot_id, const struct ag_record
 		c = chunk_add(j, s);
 	if (!c)
 		return j->append_error = -ENOMEM;
+	h.segment = (uint32_t)s->number;
 	h.crc = entry_crc(&h, rec);
 	memcpy(c->mem + c->n, &h, sizeof(h));
 	memcpy(c->mem + c->n + sizeof(h), rec, rec->len);
@@ -209,6 +216,26 @@ write_at(int fd, const void *p, size_t n, uint64_t off)
 	return 0;
 }
 
+/* The spare becomes the file of segment s.  False: there is none, or it will not do. */
+static bool
+segment_take_spare(struct ag_journal *j, struct segment *s, const struct segment_hdr *h, const char *name)
+{
+	union { struct segment_hdr h; uint8_t bytes[PAGE_BYTES]; } page = { .h = *h };
+
+	if (!j->spare_bytes)
+		return false;
+	page.h.is_reused = 1;
+	s->fd = openat(j->dir_fd, SPARE_NAME, O_WRONLY | O_CLOEXEC);
+	/* Its head first: under its new name it never shows its old one. */
+	if (s->fd >= 0 && write_at(s->fd, &page, sizeof(page), 0) == 0 &&
+	    linkat(j->dir_fd, SPARE_NAME, j->dir_fd, name, 0) == 0)
+		s->reused = j->spare_bytes;
+	else
+		ag_fd_close(&s->fd);
+	ag_journal_spare_drop(j); /* its first name, or all of it */
+	return s->reused > 0;
+}
+
 static int
 segment_create(struct ag_journal *j, struct segment *s)
 {
@@ -218,6 +245,8 @@ segment_create(struct ag_journal *j, struct segment *s)
 	int rc;
 
 	ag_journal_segment_name(h.number, name);
+	if (segment_take_spare(j, s, &h, name))
+		return 0;
 	s->fd = openat(j->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (s->fd < 0)
 		return -errno;
@@ -233,13 +262,20 @@ static int
 chunk_write(struct ag_journal *j, struct chunk *c)
 {
 	struct segment *s = segment_get(j, c->segment);
+	size_t n = c->n - c->written, pad = 0;
 	int rc = 0;
 
 	assert(s);
 	if (s->fd < 0)
 		rc = segment_create(j, s);
+	/* Of a reused file the page is written whole: to keep its rest the kernel might have to read it,
+	 * and would wait for a disk that is stuck. */
+	if (c->off + c->n < s->reused) {
+		pad = (size_t)(-(c->off + c->n) % PAGE_BYTES);
+		memset(c->mem + c->n, 0, pad);
+	}
 	if (rc == 0)
-		rc = write_at(s->fd, c->mem + c->written, c->n - c->written, c->off + c->written);
+		rc = write_at(s->fd, c->mem + c->written, n + pad, c->off + c->written);
 	if (rc < 0)
 		return rc;
 	c->written = c->n;
@@ -358,6 +394,22 @@ segment_synced(struct ag_journal *j, struct segment *s, uint64_t to)
 	segment_settle(s);
 }
 
+/* Its entries belong to the segment it is in now. */
+static void
+chunk_name_entries(struct chunk *c)
+{
+	for (size_t at = 0; at < c->n;) {
+		struct entry_hdr h;
+		uint8_t *p = c->mem + at;
+
+		memcpy(&h, p, sizeof(h));
+		h.segment = (uint32_t)c->segment;
+		h.crc = entry_crc(&h, (const struct ag_record *)(const void *)(p + sizeof(h)));
+		memcpy(p, &h, sizeof(h));
+		at += sizeof(h) + h.len;
+	}
+}
+
 /* What is not synced of segment i moves to one that is still to be made. */
 static int
 segment_move(struct ag_journal *j, size_t i)
@@ -377,6 +429,7 @@ segment_move(struct ag_journal *j, size_t i)
 		c->written = 0;
 		c->segment = to->number;
 		c->off = to->end;
+		chunk_name_entries(c);
 		to->end += c->n;
 	}
 	to->readable = to->end;

@@ -299,6 +299,82 @@ segments_turn_over_and_go_when_stored(void)
 	clean();
 }
 
+static bool
+stands(const char *name)
+{
+	char path[80];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return access(path, F_OK) == 0;
+}
+
+/* What was stored leaves its file to the next segment, and nothing else. */
+static void
+a_file_is_used_again(void)
+{
+	struct ag_journal *j = opened(65536, 1 << 24);
+	char names[64][300];
+	unsigned places;
+	uint64_t bytes;
+	off_t size;
+
+	filled(j, 7, 1, 1000);
+	size = size_of(segments(names, 64) ? names[0] : "");
+	ag_journal_trim(j, ag_journal_end(j));
+	is_i64(segments(names, 64), 0, "all is stored: no segment is left");
+	ok(stands("spare"), "but a file for the next");
+	filled(j, 7, 2001, 2010);
+	ok(!stands("spare") && segments(names, 64) == 1, "which becomes that");
+	is_i64(size_of(names[0]), size, "and is no new one");
+	holds(j, 10, 2010, "it holds what was written to it now");
+	ag_journal_free(j);
+	j = opened(65536, 1 << 24);
+	holds(j, 10, 2010, "after a restart, too");
+	filled(j, 7, 2011, 2020);
+	ag_journal_trim(j, ag_journal_end(j));
+	filled(j, 7, 3001, 4000);
+	ag_journal_free(j);
+	/* The process died before it could cut the rest off. */
+	if (segments(names, 64) < 2 || truncate(names[0], size_of(names[0]) + 100) < 0)
+		abort();
+	j = opened(65536, 1 << 24);
+	holds(j, 1000, 4000, "so it does when several segments follow");
+	ag_journal_damage(j, &places, &bytes);
+	is_i64(places, 0, "and nothing of it counts as damage");
+	ag_journal_trim(j, ag_journal_end(j));
+	filled(j, 7, 4001, 5000);
+	ag_journal_trim(j, ag_journal_end(j));
+	ok(stands("spare"), "a file is kept");
+	ag_journal_free(j);
+	ok(!stands("spare"), "but not when the journal is closed");
+	clean();
+}
+
+static void
+the_ceiling_counts_the_spare(void)
+{
+	struct ag_journal *j = opened(1 << 20, 300000);
+	uint64_t seq = 0, spare, most = 0;
+	char path[80];
+
+	while (append(j, 7, ++seq) == 0)
+		;
+	is_i64(ag_journal_sync(j), 0, "full");
+	ag_journal_trim(j, ag_journal_end(j));
+	snprintf(path, sizeof(path), "%s/spare", dir);
+	spare = stands("spare") ? (uint64_t)size_of(path) : 0;
+	ok(spare > 0, "all is stored, a file is kept");
+	while (append(j, 7, ++seq) == 0) {
+		uint64_t now = ag_journal_bytes(j) + (stands("spare") ? spare : 0);
+
+		most = now > most ? now : most;
+	}
+	ok(!stands("spare") && most <= 300000, "it makes room when the ceiling comes near");
+	ok(ag_journal_bytes(j) > 290000, "and the journal takes as much as before");
+	ag_journal_free(j);
+	clean();
+}
+
 static void
 the_ceiling_holds(void)
 {
@@ -366,6 +442,8 @@ main(void)
 	a_torn_tail_is_cut();
 	damage_in_the_middle_costs_its_entries_only();
 	segments_turn_over_and_go_when_stored();
+	a_file_is_used_again();
+	the_ceiling_counts_the_spare();
 	the_ceiling_holds();
 	a_failed_write_leaves_nothing_of_its_batch();
 	snprintf(lock, sizeof(lock), "%s/lock", dir);

@@ -30,6 +30,7 @@ static struct {
 	uint64_t bad_from, bad_to; /* offsets that cannot be read */
 	unsigned heals_after;      /* reads of one entry that fail, 0: for ever */
 	uint64_t room;             /* bytes that fit, when is_full */
+	uint64_t written_to;       /* offset behind the last write */
 	bool is_full;
 	_Atomic bool fails_sync, is_stuck; /* the syncer's thread asks */
 	int gate[2];               /* a sync waits at its end while is_stuck */
@@ -64,6 +65,7 @@ faulty_pwrite(int fd, const void *p, size_t n, off_t at)
 		n = disk.room; /* as file systems do: what fits, then the error */
 	if (disk.is_full)
 		disk.room -= n;
+	disk.written_to = (uint64_t)at + n;
 	return pwrite(fd, p, n, at);
 }
 
@@ -246,6 +248,108 @@ power_cuts_cost_nothing_that_was_synced(void)
 	}
 	is_i64(lost, 0, "300 cuts: all that was synced is read");
 	is_i64(broken, 0, "in order, nothing invented, and writing goes on behind");
+}
+
+/* As above, in a file that was used before: what did not reach the disk shows what stood there then. */
+static bool
+survives_a_cut_when_reused(bool *out_lost)
+{
+	static uint8_t old[1 << 20];
+	struct ag_journal *j = opened(1 << 24);
+	uint64_t synced = 50 + rnd(300), more = rnd(200), first = 1000, last, n, at;
+	bool in_order, is_whole;
+	unsigned tries;
+	char path[400];
+	ssize_t old_n;
+	int fd;
+
+	filled(j, 1, 100 + rnd(500));
+	ag_journal_trim(j, ag_journal_end(j));
+	snprintf(path, sizeof(path), "%s/%s", dir, SPARE_NAME);
+	fd = open(path, O_RDONLY);
+	old_n = read(fd, old, sizeof(old));
+	close(fd);
+	filled(j, first + 1, first + synced);
+	if (access(path, F_OK) == 0 || j->segs[0].reused != (uint64_t)old_n)
+		abort();
+	at = (j->segs[0].synced + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES; /* the page was written whole */
+	for (uint64_t seq = first + synced + 1; seq <= first + synced + more; seq++) {
+		if (append(j, seq) < 0)
+			abort();
+	}
+	if (ag_journal_write(j) < 0)
+		abort();
+	is_whole = disk.written_to % PAGE_BYTES == 0 || disk.written_to > (uint64_t)old_n;
+	segment_path(j->segs[0].number, "", path);
+	fd = open(path, O_RDWR);
+	for (; at + 512 <= (uint64_t)old_n; at += 512) {
+		if (rnd(2) && pwrite(fd, old + at, 512, (off_t)at) != 512)
+			abort();
+	}
+	close(fd);
+	ag_journal_free(j);
+
+	j = opened(1 << 24);
+	n = read_on(j, &tries, &in_order, &last);
+	*out_lost = n < synced || last < first + synced;
+	in_order = in_order && n <= synced + more && last <= first + synced + more;
+	filled(j, first + synced + more + 1, first + synced + more + 20);
+	n = read_on(j, &tries, &in_order, &last);
+	ag_journal_free(j);
+	clean();
+	return is_whole && in_order && last == first + synced + more + 20 && n >= synced + 20;
+}
+
+static void
+power_cuts_cost_a_reused_file_no_more(void)
+{
+	int broken = 0, lost = 0;
+
+	for (int i = 0; i < 300; i++) {
+		bool is_lost = false;
+
+		broken += !survives_a_cut_when_reused(&is_lost);
+		lost += is_lost;
+	}
+	is_i64(lost, 0, "300 cuts of a file in use for the second time: all that was synced is read");
+	is_i64(broken, 0, "in order, and nothing of what it held before");
+}
+
+/* Entries as they were before they named their segment. */
+static void
+entries_of_the_format_before_are_read(void)
+{
+	struct ag_journal *j = opened(1 << 24);
+	const struct ag_record *rec;
+	struct entry_hdr h;
+	uint64_t n, last, off = sizeof(struct segment_hdr), end;
+	unsigned tries;
+	bool in_order;
+	char path[400];
+	int fd;
+
+	filled(j, 1, 30);
+	end = j->segs[0].end;
+	segment_path(j->segs[0].number, "", path);
+	fd = open(path, O_WRONLY);
+	if (ag_journal_open_for_reading(j, j->segs[0].number) < 0)
+		abort();
+	ag_journal_drop_copies(j, ag_journal_end(j), true);
+	while (off < end && ag_journal_find_entry(j, &off, end, &h, &rec) > 0) {
+		h.magic = ENTRY_MAGIC_1;
+		h.segment = 0;
+		h.crc = ag_crc32c(ag_crc32c(0, &h.boot_id, sizeof(h.boot_id)), rec, h.len);
+		if (pwrite(fd, &h, sizeof(h), (off_t)off) != (ssize_t)sizeof(h))
+			abort();
+		off += sizeof(h) + h.len;
+	}
+	close(fd);
+	ag_journal_free(j);
+	j = opened(1 << 24);
+	n = read_on(j, &tries, &in_order, &last);
+	ok(n == 30 && last == 30 && in_order, "entries of the format before are read");
+	ag_journal_free(j);
+	clean();
 }
 
 /* ---- reading ---- */
@@ -593,6 +697,8 @@ main(void)
 	if (!freopen("/dev/null", "w", stderr) || !mkdtemp(dir))
 		return 99;
 	power_cuts_cost_nothing_that_was_synced();
+	power_cuts_cost_a_reused_file_no_more();
+	entries_of_the_format_before_are_read();
 	a_sector_that_heals_costs_nothing();
 	a_sector_that_stays_bad_is_given_up();
 	a_bad_sector_does_not_keep_it_from_opening();
