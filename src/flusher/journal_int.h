@@ -50,7 +50,7 @@ struct segment {
 	bool is_new;       /* its name is not synced */
 	bool is_sealed;    /* nothing is appended any more */
 	bool is_to_cut;    /* a sync failed: what is behind `end` stands in a later segment */
-	bool shows_old;    /* of an earlier life, in a file that was reused: what is behind the last entry is no damage */
+	bool shows_old;    /* of an earlier life, in a reused file: what is behind the last entry is no damage */
 	bool is_damaged;   /* something in it was skipped: kept aside when it would be deleted */
 };
 
