@@ -16,7 +16,7 @@
 #include "base/hash.h"
 
 #define AG_SHM_MAGIC  UINT64_C(0x6169676174656431) /* "aigated1" */
-#define AG_SHM_LAYOUT 11u
+#define AG_SHM_LAYOUT 12u
 
 /* Bytes of the segment's file that are locked as names, not as bytes: one a process slot from 0 on
  * (held while the process lives), and one for insertions into the meter table. */
@@ -85,7 +85,8 @@ struct ag_shm_hdr {
 	uint64_t objects_off;      /* struct ag_a128[objects]: shm/objtab.h  W: master */
 	uint64_t bodies_off;       /* struct ag_body_ring_hdr + data, per worker; see body.h */
 	struct ag_a64 waiting;     /* bit per worker in which somebody waits; W: that worker  R: workers */
-	uint64_t reserved_line[3]; /* zero */
+	uint64_t meter_bits_off;   /* struct ag_a64[meters / 64], rounded up: see below  W: master */
+	uint64_t reserved_line[2]; /* zero */
 };
 static_assert(sizeof(struct ag_shm_hdr) % 64 == 0, "what follows the header is line-aligned");
 
@@ -290,6 +291,11 @@ struct ag_meter {
 	} AG_ALIGNED(64);
 };
 static_assert(sizeof(struct ag_meter) == 384, "a meter is six lines");
+
+/* Beside the table a bit a slot (slot n: bit n % 64 of word n / 64), so that who goes through all
+ * meters need not touch the slots without one.  W: under AG_SHM_LOCK_METERS  R: all.  It is set before
+ * the id is published and cleared after the slot may be claimed again: whoever dies in between leaves
+ * a bit too many, which costs a look, never one too few. */
 
 /* ---- requests in flight ------------------------------------------------------------------ */
 

@@ -80,6 +80,19 @@ ag_a64_add(struct ag_a64 *a, int64_t v)
 	return atomic_fetch_add_explicit(&a->v, v, memory_order_relaxed);
 }
 
+/* Sets bits, clears those that are not in v: of words whose bits have several owners. */
+static inline void
+ag_a64_or(struct ag_a64 *a, int64_t v)
+{
+	atomic_fetch_or_explicit(&a->v, v, memory_order_relaxed);
+}
+
+static inline void
+ag_a64_and(struct ag_a64 *a, int64_t v)
+{
+	atomic_fetch_and_explicit(&a->v, v, memory_order_relaxed);
+}
+
 static inline int64_t
 ag_a64_observe(const struct ag_a64 *a)
 {

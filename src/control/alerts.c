@@ -333,12 +333,13 @@ ag_alerts_before_edit(struct ag_call *c, int64_t meter_id)
 	return raise_in_txn(c, batch);
 }
 
-/* The next budget of a policy from *ix on. */
+/* The next budget of a policy. */
 static bool
-next_of_policy(const struct ag_shm *shm, int64_t policy_id, uint32_t *ix)
+next_of_policy(const struct ag_shm *shm, int64_t policy_id, struct ag_meter_walk *walk,
+    uint32_t *out_ix)
 {
-	for (; *ix < shm->hdr->sizes.meters; (*ix)++) {
-		const struct ag_meter *m = &shm->meters[*ix];
+	while (ag_metertab_walk(shm, walk, out_ix)) {
+		const struct ag_meter *m = &shm->meters[*out_ix];
 
 		if (ag_a64_observe(&m->id) >= AG_METER_DERIVED &&
 		    ag_a32_observe(&m->kind) == AG_METER_BUDGET && policy_of(m) == policy_id)
@@ -352,11 +353,13 @@ ag_alerts_before_policy_edit(struct ag_call *c, int64_t policy_id)
 {
 	const struct ag_alerts *a = c->ctl->alerts;
 	struct json_object *batch = json_object_new_array();
+	struct ag_meter_walk walk = { 0 };
+	uint32_t ix;
 
 	for (size_t i = 0; i < a->n_pending; i++)
 		if (a->pending[i].policy_id == policy_id)
 			json_object_array_add(batch, pending_json(&a->pending[i]));
-	for (uint32_t ix = 0; next_of_policy(c->ctl->ctx->shm, policy_id, &ix); ix++)
+	while (next_of_policy(c->ctl->ctx->shm, policy_id, &walk, &ix))
 		add_due(a, ix, batch);
 	return raise_in_txn(c, batch);
 }
@@ -405,9 +408,11 @@ void
 ag_alerts_policy_edited(struct ag_alerts *a, const struct ag_meter_def *def)
 {
 	const struct ag_shm *shm = a->ctl->ctx->shm;
+	struct ag_meter_walk walk = { 0 };
+	uint32_t ix;
 
 	drop_pending(a, 0, def->owner);
-	for (uint32_t ix = 0; next_of_policy(shm, def->owner, &ix); ix++) {
+	while (next_of_policy(shm, def->owner, &walk, &ix)) {
 		struct ag_meter_def one = *def;
 		uint32_t same;
 

@@ -135,7 +135,7 @@ role_on_loader(evutil_socket_t fd, short what, void *arg)
 
 /* ---- life ---- */
 
-/* A sweep walks the whole table, which would make all of it resident: only when it is worth it. */
+/* A sweep looks at all that is in flight and at every meter: only when it is worth it. */
 static void
 sweep_meters(struct ag_control *ctl)
 {

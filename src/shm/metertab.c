@@ -5,7 +5,6 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/hash.h"
 #include "shm/crash_point.h"
@@ -153,6 +152,20 @@ meter_update(struct ag_meter *m, const struct ag_meter_def *def)
 	return 0;
 }
 
+/* Under the lock, in front of publishing the id. */
+static void
+bit_set(const struct ag_shm *shm, uint32_t ix)
+{
+	ag_a64_or(&shm->meter_bits[ix / 64], (int64_t)(UINT64_C(1) << ix % 64));
+}
+
+/* Under the lock, behind the id. */
+static void
+bit_clear(const struct ag_shm *shm, uint32_t ix)
+{
+	ag_a64_and(&shm->meter_bits[ix / 64], (int64_t)~(UINT64_C(1) << ix % 64));
+}
+
 /* Under the lock.  The hot words are zero: of a slot never used, and of a tomb by the sweep. */
 static int
 meter_make(const struct ag_shm *shm, const struct ag_meter_def *def, uint32_t *out_ix,
@@ -179,6 +192,8 @@ meter_make(const struct ag_shm *shm, const struct ag_meter_def *def, uint32_t *o
 		ag_a64_set(&m->policy.owner, def->owner);
 		name_set(m, def);
 	}
+	AG_CRASH_POINT();
+	bit_set(shm, ix);
 	AG_CRASH_POINT();
 	ag_a64_publish(&m->id, def->id);
 	AG_CRASH_POINT();
@@ -285,29 +300,36 @@ ag_metertab_free(const struct ag_shm *shm, uint32_t ix)
 	ag_a32_publish(&m->kind, AG_METER_FREE);
 }
 
+/* The first slot from ix on whose bit is as said; the number of slots: none.  Relaxed: the id of such
+ * a slot is observed next, and whoever knows of an id otherwise observed it, or what was published
+ * behind it, and with it the bit. */
+static uint32_t
+bits_next(const struct ag_shm *shm, uint32_t ix, bool is_set)
+{
+	uint32_t n = shm->hdr->sizes.meters;
+	uint64_t flip = is_set ? 0 : UINT64_MAX, mask = UINT64_MAX << ix % 64;
+
+	for (uint32_t at = ix - ix % 64; at < n; at += 64, mask = UINT64_MAX) {
+		uint64_t word = ((uint64_t)ag_a64_get(&shm->meter_bits[at / 64]) ^ flip) & mask;
+
+		if (word != 0) {
+			at += (uint32_t)__builtin_ctzll(word);
+			return at < n ? at : n;
+		}
+	}
+	return n;
+}
+
 bool
 ag_metertab_next_run(const struct ag_shm *shm, uint32_t ix, uint32_t *out_from, uint32_t *out_to)
 {
-	off_t base = (off_t)shm->hdr->meters_off, at, end;
-	const off_t size = (off_t)sizeof(struct ag_meter);
+	uint32_t n = shm->hdr->sizes.meters, from = bits_next(shm, ix, true);
 
-	*out_from = ix;
-	*out_to = shm->hdr->sizes.meters;
-	if (ix >= *out_to)
+	if (from >= n)
 		return false;
-	at = lseek(shm->fd, base + (off_t)ix * size, SEEK_DATA);
-	if (at < 0)
-		return errno != ENXIO; /* behind the last byte written; else it cannot tell: all */
-	end = lseek(shm->fd, at, SEEK_HOLE);
-	/* Of a slot that begins in front of what was written the number was not: it is left out.  One that
-	 * begins in it counts, whatever of it lies behind. */
-	static_assert(offsetof(struct ag_meter, id) == 0, "the number is what was written first");
-	at = (at - base + size - 1) / size;
-	end = end < 0 ? (off_t)*out_to : (end - base + size - 1) / size;
-	*out_from = at > (off_t)ix ? (uint32_t)at : ix;
-	if (end < (off_t)*out_to)
-		*out_to = (uint32_t)end;
-	return *out_from < *out_to;
+	*out_from = from;
+	*out_to = bits_next(shm, from, false);
+	return true;
 }
 
 bool
@@ -352,13 +374,28 @@ meter_wipe(struct ag_meter *m)
 	memset(&m->rate, 0, sizeof(*m) - offsetof(struct ag_meter, rate));
 }
 
+/* The wiped slot may be claimed again: under the lock, so that nobody does before its bit is gone.
+ * Whoever dies in between leaves the bit to the next meter here. */
+static bool
+slot_release(const struct ag_shm *shm, uint32_t ix)
+{
+	if (ag_metertab_lock(shm) < 0)
+		return false; /* the next sweep comes */
+	ag_a64_publish(&shm->meters[ix].id, ID_TOMB);
+	AG_CRASH_POINT();
+	bit_clear(shm, ix);
+	ag_metertab_unlock(shm);
+	return true;
+}
+
 uint32_t
 ag_metertab_sweep_freed(const struct ag_shm *shm)
 {
 	uint8_t *referenced = ag_metertab_referenced(shm);
-	uint32_t released = 0;
+	struct ag_meter_walk walk = { 0 };
+	uint32_t released = 0, ix;
 
-	for (uint32_t ix = 0; referenced && ix < shm->hdr->sizes.meters; ix++) {
+	while (referenced && ag_metertab_walk(shm, &walk, &ix)) {
 		struct ag_meter *m = &shm->meters[ix];
 		int64_t id = ag_a64_get(&m->id);
 
@@ -371,8 +408,7 @@ ag_metertab_sweep_freed(const struct ag_shm *shm)
 			ag_a64_set(&m->id, ID_RESTED);
 		} else {
 			meter_wipe(m);
-			ag_a64_publish(&m->id, ID_TOMB);
-			released++;
+			released += slot_release(shm, ix);
 		}
 	}
 	free(referenced);

@@ -61,9 +61,10 @@ int ag_metertab_put_locked(const struct ag_shm *shm, const struct ag_meter_def *
     uint32_t *out_ix, bool *out_is_new) AG_MUST_CHECK;
 /* Indices that requests in flight refer to, a bit each; NULL: no memory.  The caller frees it. */
 uint8_t *ag_metertab_referenced(const struct ag_shm *shm);
-/* The next run of slots from ix on that was ever written, [*out_from, *out_to); false: none.  For walks
- * through the table: to look at the other slots would make the kernel give them memory, and every walk
- * longer.  So look at the id first, and at the rest of a slot only when it has one. */
+/* The next run of slots from ix on that have a meter or had one a moment ago, [*out_from, *out_to);
+ * false: none.  For walks through the table: to look at the other slots would make the kernel give them
+ * memory, and every walk longer.  A slot of a run may have lost its meter, or not have it yet: look at
+ * the id first. */
 bool ag_metertab_next_run(const struct ag_shm *shm, uint32_t ix, uint32_t *out_from, uint32_t *out_to);
 
 /* The same slot by slot, for walks with pauses in between; all zeros begins.  false: the end, and the

@@ -32,8 +32,8 @@
 /* The offsets of a segment, computed from its sizes alone: the creator stores them, everybody
  * else checks that what is stored is what he would have computed. */
 struct plan {
-	uint64_t procs, counters, keys, blobs, meters, catalog, inflight, rings, explain, learned, objects;
-	uint64_t bodies, total;
+	uint64_t procs, counters, keys, blobs, meters, meter_bits, catalog, inflight, rings, explain, learned;
+	uint64_t objects, bodies, total;
 	uint64_t counters_stride; /* words */
 	uint64_t catalog_stride;
 	uint64_t ring_stride;
@@ -123,6 +123,7 @@ plan_make(const struct ag_shm_sizes *s, struct plan *out, struct ag_err *err)
 	    !plan_area(&at, s->keys, sizeof(struct ag_key_slot), &p.keys) ||
 	    !plan_area(&at, s->blob_units, 64, &p.blobs) ||
 	    !plan_area(&at, s->meters, sizeof(struct ag_meter), &p.meters) ||
+	    !plan_area(&at, ((uint64_t)s->meters + 63) / 64, sizeof(struct ag_a64), &p.meter_bits) ||
 	    !plan_area(&at, 1, sizeof(struct ag_catalog_hdr) + 2 * p.catalog_stride, &p.catalog) ||
 	    !plan_area(&at, (uint64_t)s->workers * s->inflight, sizeof(struct ag_inflight),
 	        &p.inflight) ||
@@ -159,6 +160,7 @@ shm_point(struct ag_shm *shm, const struct plan *p)
 	shm->keys = (void *)(base + p->keys);
 	shm->blobs = base + p->blobs;
 	shm->meters = (void *)(base + p->meters);
+	shm->meter_bits = (void *)(base + p->meter_bits);
 	shm->catalog = (void *)(base + p->catalog);
 	shm->catalog_area[0] = base + p->catalog + sizeof(struct ag_catalog_hdr);
 	shm->catalog_area[1] = shm->catalog_area[0] + p->catalog_stride;
@@ -177,8 +179,9 @@ hdr_matches_plan(const struct ag_shm_hdr *h, const struct plan *p)
 {
 	return h->total_size == p->total && h->procs_off == p->procs &&
 	    h->counters_off == p->counters && h->keys_off == p->keys && h->blobs_off == p->blobs &&
-	    h->meters_off == p->meters && h->catalog_off == p->catalog &&
-	    h->inflight_off == p->inflight && h->rings_off == p->rings && h->learned_off == p->learned &&
+	    h->meters_off == p->meters && h->meter_bits_off == p->meter_bits &&
+	    h->catalog_off == p->catalog && h->inflight_off == p->inflight && h->rings_off == p->rings &&
+	    h->learned_off == p->learned &&
 	    h->objects_off == p->objects && h->bodies_off == p->bodies;
 }
 
@@ -295,6 +298,7 @@ hdr_fill(struct ag_shm_hdr *h, const struct ag_shm_sizes *sizes, const struct pl
 	h->keys_off = p->keys;
 	h->blobs_off = p->blobs;
 	h->meters_off = p->meters;
+	h->meter_bits_off = p->meter_bits;
 	h->catalog_off = p->catalog;
 	h->inflight_off = p->inflight;
 	h->rings_off = p->rings;

@@ -23,6 +23,7 @@ struct ag_shm {
 	struct ag_key_slot *keys;
 	uint8_t *blobs;
 	struct ag_meter *meters;
+	struct ag_a64 *meter_bits;
 	struct ag_catalog_hdr *catalog;
 	uint8_t *catalog_area[2];
 	struct ag_inflight *inflight;

@@ -115,6 +115,22 @@ janitor(void *arg)
 	return 0;
 }
 
+/* Slots with a meter, or with one that went and is not released, which a walk would leave out. */
+static unsigned
+missed_by_walks(void)
+{
+	unsigned missed = 0;
+
+	for (uint32_t ix = 0; ix < shm.hdr->sizes.meters; ix++) {
+		int64_t id = ag_a64_observe(&shm.meters[ix].id);
+		uint32_t from, to;
+
+		if (id != 0 && id != -1 && (!ag_metertab_next_run(&shm, ix, &from, &to) || from != ix))
+			missed++;
+	}
+	return missed;
+}
+
 static void
 no_value_is_held_more_often_than_its_limit(void)
 {
@@ -128,13 +144,14 @@ no_value_is_held_more_often_than_its_limit(void)
 	is_i64(ag_a64_get(&sh->violations), 0, "never more than the limit at a time");
 	ok(ag_a64_get(&sh->evicted) > 0, "meters were taken away: %lld, and missed in time: %lld",
 	    (long long)ag_a64_get(&sh->evicted), (long long)ag_a64_get(&sh->missed));
+	is_i64(missed_by_walks(), 0, "walks meet every meter");
 }
 
 /* One process dies somewhere in using, holding or evicting; the next finds all in order. */
 static void
 a_death_anywhere_leaves_a_table_that_works(void)
 {
-	unsigned died = 0;
+	unsigned died = 0, missed = 0;
 	int bad = 0;
 
 	for (int at = 1; at <= 60; at++) {
@@ -142,6 +159,7 @@ a_death_anywhere_leaves_a_table_that_works(void)
 
 		ag_a64_set(&sh->ops, 0);
 		died += stress_reap(at % 2 ? stress_fork(requests, NULL, at) : stress_fork(janitor, sh, at));
+		missed += missed_by_walks();
 		ag_holds_sweep(&shm, 0, ag_clock_wall_us(), &out);
 		for (uint64_t v = 0; v < VALUES; v++) {
 			struct ag_inflight *slot = ag_shm_inflight(&shm, 1, (uint32_t)v);
@@ -159,6 +177,7 @@ a_death_anywhere_leaves_a_table_that_works(void)
 		}
 	}
 	ok(died > 0, "%u died", died);
+	is_i64(missed, 0, "walks met every meter after each death");
 	is_i64(bad, 0, "and everything could be used again");
 }
 

@@ -21,6 +21,14 @@ put(int64_t id, uint32_t *ix, bool *is_new)
 	return ag_metertab_put(&shm, &def, ix, is_new);
 }
 
+static bool
+is_walked(const struct ag_shm *s, uint32_t wanted)
+{
+	uint32_t from, to;
+
+	return ag_metertab_next_run(s, wanted, &from, &to) && from == wanted;
+}
+
 static void
 meters_are_made_found_and_changed(void)
 {
@@ -63,10 +71,13 @@ a_freed_slot_rests_until_nobody_holds_it(void)
 	is_i64(ag_metertab_sweep_freed(&shm), 0, "however often");
 	ag_a32_set(&slot->state, AG_INFLIGHT_FREE);
 	is_i64(ag_metertab_sweep_freed(&shm), 0, "one sweep of rest");
+	ok(is_walked(&shm, ix), "walks meet it until then");
 	is_i64(ag_metertab_sweep_freed(&shm), 1, "then released");
+	ok(!is_walked(&shm, ix), "and no longer when it is");
 	is_i64(ag_metertab_sweep_freed(&shm), 0, "once");
 	is_i64(put(5, &ix, &is_new), 0, "claimed again");
 	ok(is_new, "as a new one");
+	ok(is_walked(&shm, ix), "which walks meet again");
 	is_i64(ag_a64_get(&shm.meters[ix].budget.account[1].lo), 0, "without the old one's spend");
 }
 
@@ -108,6 +119,7 @@ racing_makers_make_one(void)
 {
 	struct ag_shm_sizes sizes = fixture_sizes();
 	int children = 4, bad = 0, seen = 0;
+	uint32_t ix;
 
 	ag_shm_unmap(&shm);
 	sizes.meters = 1024;
@@ -116,7 +128,6 @@ racing_makers_make_one(void)
 		if (fork() != 0)
 			continue;
 		for (int64_t id = 1; id <= 700; id++) {
-			uint32_t ix;
 			bool is_new;
 
 			if (put(id, &ix, &is_new) < 0 || ag_a64_get(&shm.meters[ix].id) != id)
@@ -130,15 +141,18 @@ racing_makers_make_one(void)
 		wait(&status);
 		bad += status != 0;
 	}
-	for (uint32_t ix = 0; ix < 1024; ix++)
+	for (ix = 0; ix < 1024; ix++)
 		seen += ag_a64_get(&shm.meters[ix].id) > 0;
 	is_i64(bad, 0, "four processes make the same meters");
 	is_i64(seen, 700, "each exists once");
+	for (struct ag_meter_walk walk = { 0 }; ag_metertab_walk(&shm, &walk, &ix);)
+		seen -= ag_a64_get(&shm.meters[ix].id) > 0;
+	is_i64(seen, 0, "and is met by a walk");
 }
 
-/* Three meters in a table of some thousand: a walk tells each, and leaves alone what nobody wrote. */
+/* Three meters in a table of some thousand: a walk tells each, and leaves alone what has none. */
 static void
-a_walk_keeps_to_what_was_written(void)
+a_walk_keeps_to_the_meters(void)
 {
 	struct ag_shm_sizes sizes = fixture_sizes();
 	struct ag_shm big;
@@ -159,22 +173,74 @@ a_walk_keeps_to_what_was_written(void)
 		for (; ag_metertab_walk(&big, &walk, &ix); n_slots++)
 			n_meters += ag_a64_get(&big.meters[ix].id) > 0;
 		is_i64(n_meters, 3, "all meters");
-		ok(n_slots <= 3 * 13, "and what lies beside them: %u slots", n_slots);
+		is_i64(n_slots, 3, "and nothing beside them");
 		ok(ag_metertab_walk(&big, &walk, &ix), "behind the end it begins anew");
 	}
 	ag_shm_unmap(&big);
 }
 
+/* First and last slots of words, of tables smaller than a word, and runs across words. */
+static void
+a_walk_finds_what_lies_at_the_edges(void)
+{
+	static const uint32_t meters[] = { 16, 64, 128, 4096 };
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(meters); i++) {
+		struct ag_shm_sizes sizes = fixture_sizes();
+		uint32_t n = sizes.meters = meters[i], from = 0, to = 0;
+		struct ag_shm s = fixture_open(&sizes);
+		struct ag_a64 *last = &s.meter_bits[(n - 1) / 64];
+
+		ok(!ag_metertab_next_run(&s, 0, &from, &to), "%u slots: none", n);
+		ag_a64_set(last, (int64_t)(UINT64_C(1) << (n - 1) % 64));
+		ok(ag_metertab_next_run(&s, 0, &from, &to) && from == n - 1 && to == n, "the last");
+		ok(!ag_metertab_next_run(&s, to, &from, &to), "and nothing behind it");
+		for (uint32_t w = 0; w < (n + 63) / 64; w++)
+			ag_a64_set(&s.meter_bits[w], -1);
+		ok(ag_metertab_next_run(&s, 0, &from, &to) && from == 0 && to == n, "all");
+		ok(ag_metertab_next_run(&s, n - 1, &from, &to) && from == n - 1 && to == n, "their rest");
+		ag_a64_set(&s.meter_bits[0], 0x7ffe);
+		ok(ag_metertab_next_run(&s, 0, &from, &to) && from == 1 && to == 15, "a run within");
+		ok(ag_metertab_next_run(&s, 15, &from, &to) == (n > 64) && (n <= 64 || from == 64),
+		    "and what comes next");
+		ag_shm_unmap(&s);
+	}
+}
+
+/* The segment is what knows of its meters: who maps it anew finds them. */
+static void
+walks_go_on_after_a_restart(void)
+{
+	struct ag_shm_sizes sizes = fixture_sizes();
+	struct ag_meter_def def = def_of(5);
+	struct ag_shm s;
+	struct ag_err err;
+	uint32_t ix;
+	bool is_new;
+
+	is_i64(ag_shm_open(fixture_name(), &sizes, false, &s, &is_new, &err), 0, "a segment");
+	is_i64(ag_metertab_put(&s, &def, &ix, &is_new), 0, "a meter");
+	ag_shm_unmap(&s);
+	is_i64(ag_shm_open(fixture_name(), &sizes, false, &s, &is_new, &err), 0, "attached again");
+	ok(!is_new && is_walked(&s, ix), "the meter is met");
+	s.hdr->meter_bits_off += 64;
+	ag_shm_unmap(&s);
+	is_i64(ag_shm_attach(fixture_name(), &s, &err), -EPROTO, "bits that lie elsewhere are damage");
+	ag_shm_unlink(fixture_name());
+}
+
 int
 main(void)
 {
-	a_walk_keeps_to_what_was_written();
+	a_walk_keeps_to_the_meters();
+	a_walk_finds_what_lies_at_the_edges();
 	shm = fixture_shm();
 	meters_are_made_found_and_changed();
 	a_freed_slot_rests_until_nobody_holds_it();
 	a_maker_who_died_half_way_is_helped();
 	the_table_fills_and_refuses();
 	racing_makers_make_one();
+	walks_go_on_after_a_restart();
 	ag_shm_unmap(&shm);
 	return done();
 }

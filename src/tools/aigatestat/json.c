@@ -100,8 +100,11 @@ put_time(struct ag_buf *b, const char *name, int64_t at_us)
 static void
 put_meters(struct ag_buf *b, const struct ag_shm *shm, int64_t now_us)
 {
+	struct ag_meter_walk walk = { 0 };
+	uint32_t i;
+
 	ag_buf_puts(b, ",\"meters\":[");
-	for (uint32_t i = 0; i < shm->hdr->sizes.meters; i++) {
+	while (ag_metertab_walk(shm, &walk, &i)) {
 		const struct ag_meter *m = &shm->meters[i];
 		uint32_t kind = ag_a32_observe(&m->kind);
 		struct ag_meter_state s;

@@ -6,6 +6,7 @@
 #include "base/money.h"
 #include "limit/meter.h"
 #include "shm/counters.h"
+#include "shm/metertab.h"
 #include "tools/aigatestat/stat.h"
 
 #define NAME_OF(names, i) ((i) < AG_ARRAY_LEN(names) && (names)[i] ? (names)[i] : "unknown")
@@ -144,9 +145,12 @@ put_amount(struct ag_buf *b, uint32_t unit, int64_t v)
 static void
 put_meters(struct ag_buf *b, const struct ag_shm *shm, int64_t now_us)
 {
+	struct ag_meter_walk walk = { 0 };
+	uint32_t i;
+
 	ag_buf_printf(b, "\n%-12s %8s %-7s %-9s %18s %18s %18s\n", "level", "meter", "kind", "unit",
 	              "limit", "used", "held");
-	for (uint32_t i = 0; i < shm->hdr->sizes.meters; i++) {
+	while (ag_metertab_walk(shm, &walk, &i)) {
 		const struct ag_meter *m = &shm->meters[i];
 		uint32_t kind = ag_a32_observe(&m->kind), unit = ag_a32_get(&m->unit);
 		struct ag_meter_state s;
