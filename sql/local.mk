@@ -24,7 +24,8 @@ dist_sqlmigrations_DATA = \
 	sql/migrations/0021_security_settings.sql \
 	sql/migrations/0022_user_keys.sql \
 	sql/migrations/0023_price_kinds.sql \
-	sql/migrations/0024_ledger_summaries.sql
+	sql/migrations/0024_ledger_summaries.sql \
+	sql/migrations/0025_ledger_defaults.sql
 sqlviewsdir = $(pkgdatadir)/sql/views
 dist_sqlviews_DATA = \
 	sql/views/adjustment.sql \

@@ -6,7 +6,6 @@
 
 #include "base/log.h"
 #include "flusher/meta.h"
-#include "flusher/row.h"
 #include "shm/ring.h"
 
 #define ROWS_MAX   ((size_t)256 << 20)
@@ -18,7 +17,8 @@ ag_batch_init(struct ag_batch *b, struct ag_streams *streams, uint32_t limit_max
 	memset(b, 0, sizeof(*b));
 	b->streams = streams;
 	b->limit = b->limit_max = limit_max;
-	ag_buf_init(&b->rows, ROWS_MAX);
+	for (int shape = 0; shape < AG_ROW_SHAPES; shape++)
+		ag_buf_init(&b->rows[shape], ROWS_MAX);
 	ag_buf_init(&b->object_ids, ROWS_MAX);
 	ag_rollup_init(&b->rollup);
 	ag_batch_set_metadata(b, "");
@@ -28,7 +28,8 @@ ag_batch_init(struct ag_batch *b, struct ag_streams *streams, uint32_t limit_max
 void
 ag_batch_fini(struct ag_batch *b)
 {
-	ag_buf_fini(&b->rows);
+	for (int shape = 0; shape < AG_ROW_SHAPES; shape++)
+		ag_buf_fini(&b->rows[shape]);
 	ag_rollup_fini(&b->rollup);
 	free(b->advance);
 	free(b->gaps);
@@ -55,8 +56,11 @@ ag_batch_reset(struct ag_batch *b)
 {
 	for (size_t i = 0; i < b->streams->n; i++)
 		b->streams->at[i].is_in_batch = false;
-	ag_buf_reset(&b->rows);
-	ag_row_put_header(&b->rows);
+	for (int shape = 0; shape < AG_ROW_SHAPES; shape++) {
+		ag_buf_reset(&b->rows[shape]);
+		ag_row_put_header(&b->rows[shape]);
+		b->n_rows_of[shape] = 0;
+	}
 	ag_rollup_reset(&b->rollup);
 	b->n_advance = b->n_gaps = b->n_objects = 0;
 	ag_buf_reset(&b->object_ids);
@@ -134,12 +138,15 @@ take_record(struct ag_batch *b, uint64_t boot_id, const struct ag_record *rec,
     const char **out_refusal)
 {
 	bool is_kept = is_condemned(b, boot_id, rec);
+	enum ag_row_shape shape = ag_row_shape(rec);
+	struct ag_buf *rows = &b->rows[shape];
 
-	*out_refusal = is_kept ? b->condemned.reason : ag_row_put(&b->rows, boot_id, rec, &b->meta);
-	if (b->rows.failed)
+	*out_refusal = is_kept ? b->condemned.reason : ag_row_put(rows, shape, boot_id, rec, &b->meta);
+	if (rows->failed)
 		return -ENOMEM;
 	if (!*out_refusal) {
 		b->n_rows++;
+		b->n_rows_of[shape]++;
 		if (ag_rollup_add_usage(&b->rollup, rec, &b->meta) < 0)
 			return -ENOMEM;
 		if (rec->object != 0 && note_object(b, rec) < 0)
@@ -152,6 +159,12 @@ take_record(struct ag_batch *b, uint64_t boot_id, const struct ag_record *rec,
 	if (is_kept && b->condemned.drop_charges)
 		return 0;
 	return ag_rollup_add_charges(&b->rollup, rec);
+}
+
+static size_t
+rows_bytes(const struct ag_batch *b)
+{
+	return b->rows[AG_ROW_LEAN].n + b->rows[AG_ROW_FULL].n;
 }
 
 enum ag_batch_add
@@ -168,7 +181,7 @@ ag_batch_add(struct ag_batch *b, uint64_t boot_id, const struct ag_record *rec)
 	if (rec->seq <= last)
 		return AG_BATCH_SKIPPED;
 	/* An empty batch always takes one, so that no order of records can bring it to a stop. */
-	if (b->is_quarantine || b->n_records >= b->limit || b->rows.n >= ROWS_WANT ||
+	if (b->is_quarantine || b->n_records >= b->limit || rows_bytes(b) >= ROWS_WANT ||
 	    (b->n_records > 0 && b->is_bisecting && rec->seq > s->until)) {
 		b->is_cut = true;
 		return AG_BATCH_FULL;
@@ -198,13 +211,18 @@ ag_batch_add(struct ag_batch *b, uint64_t boot_id, const struct ag_record *rec)
 bool
 ag_batch_seal(struct ag_batch *b)
 {
-	ag_row_put_trailer(&b->rows);
+	bool is_whole = true;
+
+	for (int shape = 0; shape < AG_ROW_SHAPES; shape++) {
+		ag_row_put_trailer(&b->rows[shape]);
+		is_whole = is_whole && !b->rows[shape].failed;
+	}
 	for (size_t i = 0; i < b->n_advance; i++) {
 		struct ag_advance *a = &b->advance[i];
 
 		a->now = ag_streams_get(b->streams, a->boot_id, a->worker)->taken;
 	}
-	return !b->rows.failed;
+	return is_whole;
 }
 
 /* ---- what became of it -------------------------------------------------------------------- */

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "flusher/journal.h"
 #include "flusher/rollup.h"
+#include "flusher/row.h"
 #include "flusher/stream.h"
 
 #define AG_REASON_MAX 256
@@ -46,7 +47,8 @@ enum ag_batch_add {
 
 struct ag_batch {
 	struct ag_streams *streams;    /* borrowed: flusher */
-	struct ag_buf rows;            /* binary COPY, complete after ag_batch_seal() */
+	struct ag_buf rows[AG_ROW_SHAPES]; /* binary COPY, complete after ag_batch_seal() */
+	size_t n_rows_of[AG_ROW_SHAPES];
 	struct ag_rollup rollup;
 	struct ag_meta meta;           /* keys counted by; values of the record being taken */
 	struct ag_advance *advance;    /* owned */
@@ -56,7 +58,7 @@ struct ag_batch {
 	struct ag_batch_object *objects; /* owned */
 	size_t n_objects, cap_objects;
 	struct ag_buf object_ids;
-	size_t n_records, n_rows;
+	size_t n_records, n_rows;      /* n_rows: of all shapes */
 
 	bool is_quarantine;            /* its one record is put aside */
 	uint8_t put_aside[AG_RECORD_MAX] AG_ALIGNED(8);

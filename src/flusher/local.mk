@@ -17,7 +17,7 @@ src_flusher_libflusher_a_SOURCES = \
 	src/flusher/replay.c src/flusher/replay.h \
 	src/flusher/retention.c src/flusher/retention.h \
 	src/flusher/rollup.c src/flusher/rollup.h \
-	src/flusher/row.c src/flusher/row.h \
+	src/flusher/row.c src/flusher/row.h src/flusher/row_columns.h \
 	src/flusher/sql.h \
 	src/flusher/store.c src/flusher/store.h \
 	src/flusher/store_int.h src/flusher/store_step.c \

@@ -1,16 +1,30 @@
-/* The order of fields is that of the column list in AG_SQL_COPY (sql.h). */
 #include "flusher/row.h"
 
 #include <assert.h>
+#include <stddef.h>
 
 #include "flusher/meta.h"
 #include "flusher/pgbin.h"
+#include "flusher/row_columns.h"
 #include "shm/record_name.h"
 #include "shm/ring.h"
 
-#define ROW_FIELDS 69u
 /* Fields of fixed size, array heads and the replacement for unreadable metadata. */
 #define ROW_FIXED  2048u
+
+/* ---- how columns are put: AG_ROW_COLUMNS names them put_* ------------------------------------ */
+
+#define put_int2 ag_pgw_int2
+#define put_int4 ag_pgw_int4
+#define put_int8 ag_pgw_int8
+#define put_flag ag_pgw_bool
+#define put_time ag_pgw_time
+
+static void
+put_uuid(struct ag_pgw *w, const uint8_t id[16])
+{
+	ag_pgw_bytes(w, id, 16);
+}
 
 static void
 put_name(struct ag_pgw *w, struct ag_str name)
@@ -19,17 +33,22 @@ put_name(struct ag_pgw *w, struct ag_str name)
 }
 
 static void
-put_text(struct ag_pgw *w, const struct ag_record *rec, enum ag_record_str which, bool is_nullable)
+put_text(struct ag_pgw *w, const struct ag_record *rec, enum ag_record_str which)
 {
 	struct ag_str s = ag_record_string(rec, which);
 
-	if (s.n == 0 && is_nullable) {
-		ag_pgw_null(w);
-		return;
-	}
 	ag_pgw_u32(w, (uint32_t)s.n);
 	ag_text_clean(s, w->p);
 	w->p += s.n;
+}
+
+static void
+put_text_or_null(struct ag_pgw *w, const struct ag_record *rec, enum ag_record_str which)
+{
+	if (rec->str_len[which])
+		put_text(w, rec, which);
+	else
+		ag_pgw_null(w);
 }
 
 static void
@@ -51,12 +70,73 @@ put_time_or_null(struct ag_pgw *w, int64_t wall_us)
 }
 
 static void
-put_status(struct ag_pgw *w, unsigned status)
+put_int4_or_null(struct ag_pgw *w, uint32_t v)
 {
-	if (status)
-		ag_pgw_int4(w, (int32_t)status);
+	if (v)
+		ag_pgw_int4(w, (int32_t)v);
 	else
 		ag_pgw_null(w);
+}
+
+/* A part of a ratio, which is none when its denominator is 0. */
+static void
+put_ratio(struct ag_pgw *w, uint32_t den, uint32_t part)
+{
+	if (den)
+		ag_pgw_int4(w, (int32_t)part);
+	else
+		ag_pgw_null(w);
+}
+
+static void
+put_cost_or_null(struct ag_pgw *w, int64_t nusd)
+{
+	if (nusd >= 0)
+		ag_pgw_int8(w, nusd);
+	else
+		ag_pgw_null(w);
+}
+
+/* jsonb on the wire: a version byte, then the text. */
+static void
+put_metadata(struct ag_pgw *w, const struct ag_record *rec, struct ag_meta *meta)
+{
+	static const struct ag_str unreadable = AG_STR("{\"aigate_unreadable\":true}");
+	struct ag_str s = ag_record_string(rec, AG_RS_METADATA);
+
+	if (s.n == 0) {
+		memset(meta->value, 0, sizeof(meta->value));
+		ag_pgw_null(w);
+		return;
+	}
+	if (!ag_meta_clean(s, w->p + 5, meta)) {
+		memcpy(w->p + 5, unreadable.p, unreadable.n);
+		s.n = unreadable.n;
+	}
+	ag_pgw_u32(w, (uint32_t)s.n + 1);
+	*w->p++ = 1;
+	w->p += s.n;
+}
+
+/* One column of the charges: the int64_t at this offset of each. */
+static void
+put_charges(struct ag_pgw *w, const struct ag_record *rec, size_t offset)
+{
+	const struct ag_charge *c = ag_record_charges(rec);
+	uint32_t n = rec->n_charges;
+
+	if (n == 0) {
+		ag_pgw_null(w);
+		return;
+	}
+	ag_pgw_u32(w, AG_PG_ARRAY_HEAD + n * 12);
+	ag_pgw_array(w, AG_PG_INT8, n);
+	for (uint32_t i = 0; i < n; i++) {
+		int64_t v;
+
+		memcpy(&v, (const char *)&c[i] + offset, sizeof(v));
+		ag_pgw_int8(w, v);
+	}
 }
 
 /* ---- what a bigint cannot hold ------------------------------------------------------------- */
@@ -82,136 +162,52 @@ row_refusal(const struct ag_record *rec)
 	return NULL;
 }
 
-/* ---- the row ------------------------------------------------------------------------------ */
+/* ---- shapes: whether a column that lean rows leave out is as the table has it by default ------- */
+
+#define is_default_int4(v)           ((v) == 0)
+#define is_default_int8(v)           ((v) == 0)
+#define is_default_id(v)             ((v) == 0)
+#define is_default_int4_or_null(v)   ((v) == 0)
+#define is_default_ratio(den, part)  ((den) == 0)
+#define is_default_cost_or_null(v)   ((v) < 0)
+
+enum ag_row_shape
+ag_row_shape(const struct ag_record *rec)
+{
+	const struct ag_usage *u = &rec->usage;
+
+#define IS_LEAN_BOTH(type, ...)
+#define IS_LEAN_FULL(type, ...) & is_default_##type(__VA_ARGS__)
+#define IS_LEAN(shape, name, type, ...) IS_LEAN_##shape(type, __VA_ARGS__)
+	return 1 AG_ROW_COLUMNS(IS_LEAN) ? AG_ROW_LEAN : AG_ROW_FULL;
+}
+
+#define COUNT_BOTH 1
+#define COUNT_FULL 0
+#define COUNT_LEAN(shape, ...) + COUNT_##shape
+#define COUNT_ALL(shape, ...)  + 1
+static const uint16_t n_fields[AG_ROW_SHAPES] = {
+	[AG_ROW_LEAN] = 1 AG_ROW_COLUMNS(COUNT_LEAN), /* 1: boot_id */
+	[AG_ROW_FULL] = 1 AG_ROW_COLUMNS(COUNT_ALL),
+};
 
 static void
-put_identity(struct ag_pgw *w, uint64_t boot_id, const struct ag_record *rec)
+put_row(struct ag_pgw *w, enum ag_row_shape shape, uint64_t boot_id, const struct ag_record *rec,
+    struct ag_meta *meta)
 {
+	const struct ag_usage *u = &rec->usage;
+
+	ag_pgw_u16(w, n_fields[shape]);
 	ag_pgw_int8(w, (int64_t)boot_id);
-	ag_pgw_int4(w, rec->worker);
-	ag_pgw_int8(w, (int64_t)rec->seq);
-	ag_pgw_bytes(w, rec->request_id, sizeof(rec->request_id));
-	ag_pgw_int2(w, (int16_t)rec->attempt);
-	ag_pgw_time(w, rec->received_at_us);
-	put_time_or_null(w, rec->sent_at_us);
-	put_time_or_null(w, rec->first_byte_at_us);
-	put_time_or_null(w, rec->finished_at_us);
-	ag_pgw_int8(w, rec->org_id);
-	put_id(w, rec->workspace_id);
-	put_id(w, rec->key_id);
-	put_id(w, rec->user_id);
-	put_id(w, rec->integration_id);
-	put_id(w, rec->grant_id);
-	put_id(w, rec->provider_id);
-}
-
-static void
-put_outcome(struct ag_pgw *w, const struct ag_record *rec)
-{
-	put_text(w, rec, AG_RS_PROVIDER, false);
-	put_text(w, rec, AG_RS_PROVIDER_SLUG, false);
-	put_text(w, rec, AG_RS_REQUESTED_MODEL, false);
-	put_text(w, rec, AG_RS_SERVED_MODEL, false);
-	put_name(w, ag_endpoint_name(rec->endpoint));
-	ag_pgw_bool(w, rec->is_stream);
-	put_name(w, ag_outcome_name(rec->outcome));
-	ag_pgw_bool(w, rec->is_final);
-	put_status(w, rec->status);
-	put_status(w, rec->client_status);
-	put_text(w, rec, AG_RS_ERROR_TYPE, true);
-	put_text(w, rec, AG_RS_FINISH_REASON, true);
-	put_name(w, ag_usage_source_name(rec->usage.source));
-	put_name(w, ag_service_tier_name(rec->usage.service_tier));
-}
-
-static void
-put_usage(struct ag_pgw *w, const struct ag_usage *u)
-{
-	const uint64_t counters[] = { u->input_fresh, u->cache_read, u->cache_write_5m,
-		u->cache_write_1h, u->input_audio, u->input_image, u->cache_read_audio, u->output_total,
-		u->reasoning, u->output_audio, u->output_image, u->accepted_prediction,
-		u->rejected_prediction, u->web_searches, u->units };
-
-	for (size_t i = 0; i < AG_ARRAY_LEN(counters); i++)
-		ag_pgw_int8(w, (int64_t)counters[i]);
-	if (u->geo_den) {
-		ag_pgw_int4(w, (int32_t)u->geo_num);
-		ag_pgw_int4(w, (int32_t)u->geo_den);
-	} else {
-		ag_pgw_null(w);
-		ag_pgw_null(w);
-	}
-}
-
-static void
-put_money(struct ag_pgw *w, const struct ag_record *rec)
-{
-	put_id(w, rec->price_id);
-	if (rec->price_ppm)
-		ag_pgw_int4(w, (int32_t)rec->price_ppm);
-	else
-		ag_pgw_null(w);
-	ag_pgw_int8(w, rec->cost_nusd);
-	if (rec->usage.provider_cost_nusd >= 0)
-		ag_pgw_int8(w, rec->usage.provider_cost_nusd);
-	else
-		ag_pgw_null(w);
-	ag_pgw_int8(w, rec->charged_nusd);
-	ag_pgw_int8(w, rec->held_nusd);
-	ag_pgw_int8(w, rec->queue_us);
-	ag_pgw_int8(w, rec->admit_us);
-	ag_pgw_int8(w, rec->connect_us);
-	ag_pgw_int8(w, rec->overhead_us);
-	ag_pgw_int8(w, (int64_t)rec->request_bytes);
-	ag_pgw_int8(w, (int64_t)rec->response_bytes);
-	ag_pgw_int4(w, (int32_t)rec->cache_status);
-	put_text(w, rec, AG_RS_TRACE_ID, true);
-	put_text(w, rec, AG_RS_SPAN_ID, true);
-	put_text(w, rec, AG_RS_UPSTREAM_ID, true);
-}
-
-/* jsonb on the wire: a version byte, then the text. */
-static void
-put_metadata(struct ag_pgw *w, const struct ag_record *rec, struct ag_meta *meta)
-{
-	static const struct ag_str unreadable = AG_STR("{\"aigate_unreadable\":true}");
-	struct ag_str s = ag_record_string(rec, AG_RS_METADATA);
-
-	if (s.n == 0) {
-		memset(meta->value, 0, sizeof(meta->value));
-		ag_pgw_null(w);
-		return;
-	}
-	if (!ag_meta_clean(s, w->p + 5, meta)) {
-		memcpy(w->p + 5, unreadable.p, unreadable.n);
-		s.n = unreadable.n;
-	}
-	ag_pgw_u32(w, (uint32_t)s.n + 1);
-	*w->p++ = 1;
-	w->p += s.n;
-}
-
-static void
-put_charges(struct ag_pgw *w, const struct ag_record *rec)
-{
-	const struct ag_charge *c = ag_record_charges(rec);
-	uint32_t n = rec->n_charges, bytes = AG_PG_ARRAY_HEAD + n * 12;
-
-	for (unsigned column = 0; column < 3; column++) {
-		if (n == 0) {
-			ag_pgw_null(w);
-			continue;
-		}
-		ag_pgw_u32(w, bytes);
-		ag_pgw_array(w, AG_PG_INT8, n);
-		for (uint32_t i = 0; i < n; i++)
-			ag_pgw_int8(w, column == 0 ? c[i].meter_id : column == 1 ? c[i].period : c[i].amount);
-	}
+#define PUT_BOTH(type, ...) put_##type(w, __VA_ARGS__);
+#define PUT_FULL(type, ...) if (shape == AG_ROW_FULL) put_##type(w, __VA_ARGS__);
+#define PUT(shape, name, type, ...) PUT_##shape(type, __VA_ARGS__)
+	AG_ROW_COLUMNS(PUT)
 }
 
 const char *
-ag_row_put(struct ag_buf *out, uint64_t boot_id, const struct ag_record *rec,
-    struct ag_meta *meta)
+ag_row_put(struct ag_buf *out, enum ag_row_shape shape, uint64_t boot_id,
+    const struct ag_record *rec, struct ag_meta *meta)
 {
 	const char *refusal = row_refusal(rec);
 	struct ag_pgw w;
@@ -224,15 +220,7 @@ ag_row_put(struct ag_buf *out, uint64_t boot_id, const struct ag_record *rec,
 	if (!from)
 		return "out of memory";
 	w.p = from;
-	ag_pgw_u16(&w, ROW_FIELDS);
-	put_identity(&w, boot_id, rec);
-	put_outcome(&w, rec);
-	put_usage(&w, &rec->usage);
-	put_money(&w, rec);
-	put_metadata(&w, rec, meta);
-	put_charges(&w, rec);
-	put_id(&w, ag_record_config_id(rec));
-	put_id(&w, ag_record_price_adjustment_id(rec));
+	put_row(&w, shape, boot_id, rec, meta);
 	ag_buf_commit(out, (size_t)(w.p - from));
 	return NULL;
 }

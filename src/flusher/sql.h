@@ -2,6 +2,8 @@
 #ifndef AG_FLUSHER_SQL_H
 #define AG_FLUSHER_SQL_H
 
+#include "flusher/row_columns.h"
+
 /* $1 unit: day, month */
 #define AG_SQL_PARTITIONS "select aigate.ensure_partitions($1::text)"
 /* $1 moments timestamptz[], $2 unit; answers how many partitions were missing. */
@@ -21,22 +23,17 @@
 	"p.boot_id = n.boot_id and p.worker = n.worker and p.seq = n.was returning 1) " \
 	"select (select count(*) from made) + (select count(*) from moved)"
 
-#define AG_SQL_COPY \
-	"copy aigate.ledger (" \
-	"boot_id, worker, seq, request_id, attempt, received_at, sent_at, first_byte_at, " \
-	"finished_at, organisation_id, workspace_id, api_key_id, user_id, integration_id, " \
-	"integration_workspace_id, provider_id, family, provider_slug, requested_model, " \
-	"served_model, endpoint, is_stream, outcome, is_final, status, client_status, " \
-	"error_type, finish_reason, usage_source, service_tier, input_fresh, cache_read, " \
-	"cache_write_5m, cache_write_1h, input_audio, input_image, cache_read_audio, " \
-	"output_total, reasoning, output_audio, output_image, accepted_prediction, " \
-	"rejected_prediction, web_searches, units, geo_num, geo_den, price_id, price_ppm, " \
-	"cost_nusd, " \
-	"provider_cost_nusd, charged_nusd, held_nusd, queue_us, admit_us, connect_us, " \
-	"overhead_us, request_bytes, response_bytes, cache_status, trace_id, span_id, " \
-	"upstream_id, metadata, charge_meter_id, charge_period, charge_amount, config_id, " \
-	"price_adjustment_id" \
-	") from stdin (format binary)"
+/* The rows of row.h. */
+#define AG_SQL_IN_FULL_BOTH(name) ", " #name
+#define AG_SQL_IN_FULL_FULL(name) ", " #name
+#define AG_SQL_IN_LEAN_BOTH(name) ", " #name
+#define AG_SQL_IN_LEAN_FULL(name)
+#define AG_SQL_IN_FULL(shape, name, ...) AG_SQL_IN_FULL_##shape(name)
+#define AG_SQL_IN_LEAN(shape, name, ...) AG_SQL_IN_LEAN_##shape(name)
+#define AG_SQL_COPY(in_shape) \
+	"copy aigate.ledger (boot_id" AG_ROW_COLUMNS(in_shape) ") from stdin (format binary)"
+#define AG_SQL_COPY_LEAN AG_SQL_COPY(AG_SQL_IN_LEAN)
+#define AG_SQL_COPY_FULL AG_SQL_COPY(AG_SQL_IN_FULL)
 
 /* Of a table, its function that lists partitions and the one that drops one.  $1 seconds to keep; names
  * that need no quotes; attached, is detaching, detached and marked. */

@@ -224,7 +224,7 @@ ag_store_flush(struct ag_store *st)
 void
 ag_store_copy_more(struct ag_store *st)
 {
-	const struct ag_buf *rows = &st->batch->rows;
+	const struct ag_buf *rows = &st->batch->rows[ag_store_shape(st->step)];
 
 	while (st->is_copying) {
 		size_t left = rows->n - st->copied, n = left < COPY_PIECE ? left : COPY_PIECE;

@@ -22,7 +22,8 @@ enum store_step {
 	STEP_POSITIONS,
 	STEP_BEGIN,      /* BUSY: a batch, in this order */
 	STEP_POSITION,
-	STEP_COPY,
+	STEP_COPY_LEAN,
+	STEP_COPY_FULL,
 	STEP_USAGE,
 	STEP_ERROR,
 	STEP_LATENCY,
@@ -67,6 +68,19 @@ struct ag_store {
 	size_t n_truth;
 	int64_t answer;                 /* single number of the last answer */
 };
+
+static inline bool
+ag_store_is_copy(enum store_step step)
+{
+	return step == STEP_COPY_LEAN || step == STEP_COPY_FULL;
+}
+
+/* Which rows this step copies. */
+static inline enum ag_row_shape
+ag_store_shape(enum store_step step)
+{
+	return step == STEP_COPY_LEAN ? AG_ROW_LEAN : AG_ROW_FULL;
+}
 
 /* The connection is gone, or given up.  Tells whoever waits for an answer. */
 void ag_store_lose(struct ag_store *st, const char *why);

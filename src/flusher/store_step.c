@@ -55,7 +55,8 @@ store_make_params(struct ag_store *st, enum store_step step)
 	case STEP_PARTITIONS:
 	case STEP_POSITIONS:
 	case STEP_BEGIN:
-	case STEP_COPY:
+	case STEP_COPY_LEAN:
+	case STEP_COPY_FULL:
 	case STEP_COMMIT:
 	case STEP_ROLLBACK:
 	case STEP_PARTITIONS_AGAIN:
@@ -104,8 +105,11 @@ ag_store_send(struct ag_store *st, enum store_step step)
 	case STEP_BEGIN:
 		ok = PQsendQuery(st->pg, "begin");
 		break;
-	case STEP_COPY:
-		ok = PQsendQuery(st->pg, AG_SQL_COPY);
+	case STEP_COPY_LEAN:
+		ok = PQsendQuery(st->pg, AG_SQL_COPY_LEAN);
+		break;
+	case STEP_COPY_FULL:
+		ok = PQsendQuery(st->pg, AG_SQL_COPY_FULL);
 		break;
 	case STEP_COMMIT:
 		ok = PQsendQuery(st->pg, "commit");
@@ -201,10 +205,14 @@ store_step_after(const struct ag_store *st, enum store_step step)
 	case STEP_BEGIN:
 		return STEP_POSITION;
 	case STEP_POSITION:
-		if (b->n_rows)
-			return STEP_COPY;
+		if (b->n_rows_of[AG_ROW_LEAN])
+			return STEP_COPY_LEAN;
 		AG_FALLTHROUGH;
-	case STEP_COPY:
+	case STEP_COPY_LEAN:
+		if (b->n_rows_of[AG_ROW_FULL])
+			return STEP_COPY_FULL;
+		AG_FALLTHROUGH;
+	case STEP_COPY_FULL:
 		if (b->rollup.groups[AG_RT_USAGE].n)
 			return STEP_USAGE;
 		AG_FALLTHROUGH;
@@ -257,7 +265,7 @@ store_step_after(const struct ag_store *st, enum store_step step)
 static bool
 is_partition_error(const struct ag_store *st)
 {
-	return st->step == STEP_COPY && memcmp(st->sqlstate, "23514", 5) == 0 &&
+	return ag_store_is_copy(st->step) && memcmp(st->sqlstate, "23514", 5) == 0 &&
 	    strstr(st->why, "no partition of relation") != NULL;
 }
 

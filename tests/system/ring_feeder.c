@@ -2,14 +2,15 @@
  *
  *   ring_feeder feed NAME [workers=2] [ring=8388608] [n=1000] [rate=0] [meters=7] [keys=50]
  *               [poison=K] [meta=K] [huge=K] [hole=K] [leak=AMOUNT] [stuck=1] [old=DAYS]
- *               [fail=K]
+ *               [fail=K] [odd=K]
  *     Makes or re-attaches segment NAME and pushes n records, turn by turn to the workers' rings,
  *     rate a second (0: as fast as there is room).  Record number K of this run is: poison, of a
  *     month without partition; meta, with metadata jsonb refuses; huge, with a counter no bigint
  *     holds; hole, preceded by a number that is never pushed.  leak: meters 1.. get the amount on
  *     top of what was charged, as after a death; stuck: a request stays in flight on meter 1.
  *     old: all of them are that many days old; fail: every K-th failed at the provider, its usage
- *     unknown.  Says what it pushed, as JSON.
+ *     unknown; odd: every K-th has something in every column, the poison
+ *     one besides.  Says what it pushed, as JSON.
  *   ring_feeder flush NAME CONF     the flusher, until SIGTERM or the end of standard input
  *   ring_feeder look NAME           rings, meters and flags, as JSON
  *   ring_feeder unlink NAME */
@@ -37,7 +38,7 @@
 
 struct options {
 	uint64_t workers, ring, n, rate, meters, keys, poison, meta, huge, hole, leak, stuck,
-	    old, fail;
+	    old, fail, odd;
 };
 
 static uint64_t
@@ -61,6 +62,7 @@ option(struct options *o, const char *arg)
 		{ "poison=", &o->poison }, { "meta=", &o->meta }, { "huge=", &o->huge },
 		{ "hole=", &o->hole }, { "leak=", &o->leak },
 		{ "stuck=", &o->stuck }, { "old=", &o->old }, { "fail=", &o->fail },
+		{ "odd=", &o->odd },
 	};
 
 	for (size_t i = 0; i < AG_ARRAY_LEN(all); i++) {
@@ -123,6 +125,32 @@ amount_of(uint64_t i)
 	return (int64_t)(i * 7919 % 100003);
 }
 
+/* Numbers from 1001 on in the order of the columns: what stands in the wrong one is seen. */
+static void
+make_odd(struct ag_record *rec, struct ag_str strs[AG_RS_COUNT])
+{
+	struct ag_usage *u = &rec->usage;
+	uint64_t *const counters[] = { &u->cache_read, &u->cache_write_5m, &u->cache_write_1h,
+		&u->input_audio, &u->input_image, &u->cache_read_audio, &u->reasoning, &u->output_audio,
+		&u->output_image, &u->accepted_prediction, &u->rejected_prediction, &u->web_searches,
+		&u->units };
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(counters); i++)
+		*counters[i] = 1001 + i;
+	u->geo_num = 11;
+	u->geo_den = 10;
+	u->provider_cost_nusd = 1014;
+	rec->price_ppm = 1015;
+	rec->queue_us = 1016;
+	rec->connect_us = 1017;
+	rec->cache_status = 1018;
+	rec->user_id = 1019;
+	rec->config_id = 1020;
+	rec->price_adjustment_id = 1021;
+	strs[AG_RS_ERROR_TYPE] = AG_STR("none");
+	strs[AG_RS_SPAN_ID] = AG_STR("b7ad6b7169203331");
+}
+
 static void
 record_make(const struct options *o, uint64_t i, uint64_t k, struct ag_record *rec,
     struct ag_str strs[AG_RS_COUNT])
@@ -175,6 +203,8 @@ record_make(const struct options *o, uint64_t i, uint64_t k, struct ag_record *r
 	strs[AG_RS_TRACE_ID] = AG_STR("0af7651916cd43dd8448eb211c80319c");
 	strs[AG_RS_UPSTREAM_ID] = AG_STR("chatcmpl-B9MHDbslfkBeAs8l4bebGdFOJ6PeG");
 	strs[AG_RS_METADATA] = ag_str(metadata);
+	if (o->odd && (k % o->odd == 0 || k == o->poison))
+		make_odd(rec, strs);
 }
 
 static void

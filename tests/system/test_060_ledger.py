@@ -40,6 +40,78 @@ def test_a_poison_row_is_put_aside_alone(ledger):
     assert ledger.look()["counters"]["flush_quarantined"] == 2
 
 
+ODD = {**dict(zip(("cache_read", "cache_write_5m", "cache_write_1h", "input_audio", "input_image",
+                   "cache_read_audio", "reasoning", "output_audio", "output_image", "accepted_prediction",
+                   "rejected_prediction", "web_searches", "units"), range(1001, 1014))),
+       "geo_num": 11, "geo_den": 10, "provider_cost_nusd": 1014, "price_ppm": 1015, "queue_us": 1016,
+       "connect_us": 1017, "cache_status": 1018, "user_id": 1019, "config_id": 1020,
+       "price_adjustment_id": 1021, "error_type": "none", "span_id": "b7ad6b7169203331"}
+NULLS = ("geo_num", "geo_den", "provider_cost_nusd", "price_ppm", "user_id", "config_id",
+         "price_adjustment_id", "error_type", "span_id")
+ALWAYS = {"attempt": 1, "organisation_id": 1, "integration_id": 3, "integration_workspace_id": 4,
+          "provider_id": 5, "family": "openai", "provider_slug": "openai-prod",
+          "requested_model": "gpt-5-mini", "endpoint": "chatComplete", "is_stream": False,
+          "outcome": "answered",
+          "is_final": True, "status": 200, "client_status": 200, "finish_reason": "stop",
+          "usage_source": "reported", "service_tier": "standard", "price_id": 17, "held_nusd": 200000,
+          "admit_us": 3, "overhead_us": 41, "request_bytes": 1200, "response_bytes": 3400,
+          "trace_id": "0af7651916cd43dd8448eb211c80319c",
+          "upstream_id": "chatcmpl-B9MHDbslfkBeAs8l4bebGdFOJ6PeG"}
+
+
+def column_values(record):
+    """What a row of record number `record` of its worker must hold, but for when and its charges."""
+    worker, seq, is_odd = record
+    i = seq * 2 + worker
+    cost = i * 7919 % 100003
+    return {**ALWAYS, **(ODD if is_odd else {c: None if c in NULLS else 0 for c in ODD}),
+            "worker": worker, "seq": seq, "request_id": i.to_bytes(16, "little").hex(),
+            "workspace_id": 1 + i % 5, "api_key_id": 1 + i % 50, "input_fresh": 100 + i % 900,
+            "output_total": 50 + i % 500, "cost_nusd": cost, "charged_nusd": cost,
+            "served_model": "gpt-5-mini-2026-03-01" if i % 2 else "gpt-5-nano",
+            "metadata": {"user_email": f"u{i % 50}@example.com",
+                         "subscription_tier": "pro" if i % 3 else "free"}}
+
+
+def test_rows_of_both_shapes_say_what_their_records_said(ledger):
+    """Lean and full ones in one batch, each column of each."""
+    ledger.feed(n=300, odd=3)
+    ledger.start()
+    ledger.wait_stored()
+    ledger.check()
+    assert ledger.look()["counters"]["flush_batches"] == 1
+    rows = [r for r, in ledger.pg.rows("select to_jsonb(l) from aigate.ledger l", database=ledger.database)]
+    assert len(rows) == 300
+    for row in rows:
+        k = row["seq"] * 2 - (row["worker"] == 1)
+        want = column_values((row["worker"], row["seq"], k % 3 == 0))
+        row["request_id"] = row["request_id"].replace("-", "")
+        assert {c: row[c] for c in want} == want
+        assert set(row) - set(want) == {"boot_id", "received_at", "sent_at", "first_byte_at", "finished_at",
+                                        "charge_meter_id", "charge_period", "charge_amount"}
+        assert row["sent_at"] == row["received_at"] < row["first_byte_at"] < row["finished_at"]
+        assert set(row["charge_amount"]) == {row["cost_nusd"]} and None not in row["charge_period"]
+
+
+def test_a_poison_row_is_put_aside_alone_whatever_its_shape(ledger):
+    """As above, the refused rows full ones among lean and full ones."""
+    ledger.feed(n=3000, odd=7, poison=777, huge=2200)
+    ledger.start()
+    ledger.wait_stored()
+    ledger.check(quarantined=2)
+    assert ledger.sql("select count(*) from aigate.ledger where units = 1013") == 3000 // 7 - 1
+    assert ledger.sql("select count(*) from aigate.ledger_quarantine where reason like '23514%partition%'") == 1
+
+
+def test_full_rows_find_a_partition_too(ledger):
+    """A day long past: it is made, and the batch of both shapes sent again."""
+    ledger.feed(n=100, odd=2, old=200)
+    ledger.start()
+    ledger.wait_stored()
+    ledger.check()
+    assert "ledger partitions that records needed" in ledger.log()
+
+
 def test_a_hole_in_the_sequence_is_recorded(ledger):
     """A number that never comes is a gap, an error in the log, and no reason to stop."""
     ledger.feed(n=1000, hole=500)
