@@ -173,6 +173,9 @@ is_data_error(const char *sqlstate)
 {
 	static const char classes[][3] = { "21", "22", "23", "54" };
 
+	/* A column that is never NULL here and has no default there: the database is older than we are. */
+	if (memcmp(sqlstate, "23502", 5) == 0)
+		return false;
 	for (size_t i = 0; i < AG_ARRAY_LEN(classes); i++) {
 		if (memcmp(sqlstate, classes[i], 2) == 0)
 			return true;

@@ -112,6 +112,18 @@ def test_full_rows_find_a_partition_too(ledger):
     assert "ledger partitions that records needed" in ledger.log()
 
 
+def test_a_database_that_is_behind_costs_no_record(ledger):
+    """Without the default that a migration gives: records wait until it is there, none is put aside."""
+    ledger.sql("alter table only aigate.ledger alter units drop default; select 1")
+    ledger.feed(n=100, odd=7)
+    ledger.start()
+    wait_until(lambda: "could not store a batch" in ledger.log() and 'column "units"' in ledger.log(), "it is told")
+    assert ledger.sql("select count(*) from aigate.ledger") == 0
+    ledger.sql("alter table only aigate.ledger alter units set default 0; select 1")
+    ledger.wait_stored()
+    ledger.check()
+
+
 def test_a_hole_in_the_sequence_is_recorded(ledger):
     """A number that never comes is a gap, an error in the log, and no reason to stop."""
     ledger.feed(n=1000, hole=500)
