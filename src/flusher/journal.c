@@ -6,8 +6,9 @@
  * An entry is found again behind damage by its magic on an 8-byte boundary and its checksum.
  *
  * A segment that is stored leaves its file to the next: pages and blocks are there already, so that writing
- * costs a third less, and a sync has no metadata to change.  Behind its last entry such a file shows what
- * stood there before; an entry names its segment, and its head says that the rest is no damage. */
+ * costs less, and a sync has no metadata to change.  Behind its last entry such a file shows what stood
+ * there before, a full one less than an entry; an entry names its segment, and the head says that the rest
+ * is no damage. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

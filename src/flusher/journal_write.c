@@ -120,12 +120,8 @@ ag_journal_set_max_unsynced(struct ag_journal *j, uint64_t bytes)
 static void
 segment_settle(struct segment *s)
 {
-	if (!s->is_sealed || s->is_to_cut || s->synced != s->end)
-		return;
-	if (s->reused > s->end && s->fd >= 0 && ftruncate(s->fd, (off_t)s->end) < 0)
-		ag_debug("journal segment %016" PRIx64 " shows what its file held before: %s", s->number,
-		    strerror(errno));
-	ag_fd_close(&s->fd);
+	if (s->is_sealed && !s->is_to_cut && s->synced == s->end)
+		ag_fd_close(&s->fd);
 }
 
 /* The segment to come: made when it is written. */

@@ -169,12 +169,12 @@ store_batch_done(struct ag_store *st, enum ag_store_result result)
 
 /* Data that will be refused again, however often it is sent: no retry mends these. */
 static bool
-is_data_error(const char *sqlstate)
+is_data_error(enum store_step step, const char *sqlstate)
 {
 	static const char classes[][3] = { "21", "22", "23", "54" };
 
-	/* A column that is never NULL here and has no default there: the database is older than we are. */
-	if (memcmp(sqlstate, "23502", 5) == 0)
+	/* What a lean row leaves out has no default there: the database is older than we are. */
+	if (step == STEP_COPY_LEAN && memcmp(sqlstate, "23502", 5) == 0)
 		return false;
 	for (size_t i = 0; i < AG_ARRAY_LEN(classes); i++) {
 		if (memcmp(sqlstate, classes[i], 2) == 0)
@@ -291,7 +291,7 @@ store_batch_failed(struct ag_store *st)
 		return;
 	}
 	st->is_partition_missing = is_partition_error(st);
-	st->result = is_data_error(st->sqlstate) ? AG_STORE_REFUSED : AG_STORE_FAILED;
+	st->result = is_data_error(st->step, st->sqlstate) ? AG_STORE_REFUSED : AG_STORE_FAILED;
 	ag_store_send(st, STEP_ROLLBACK);
 }
 
