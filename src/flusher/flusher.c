@@ -556,6 +556,21 @@ journal_open(struct ag_flusher *f)
 	return rc;
 }
 
+/* By the precise clock: the coarse one, a tick of the kernel behind, has each timer wake us two or three times. */
+static struct event_base *
+base_new(void)
+{
+	struct event_config *cfg = event_config_new();
+	struct event_base *base;
+
+	if (!cfg)
+		return NULL;
+	event_config_set_flag(cfg, EVENT_BASE_FLAG_PRECISE_TIMER | EVENT_BASE_FLAG_NOLOCK);
+	base = event_base_new_with_config(cfg);
+	event_config_free(cfg);
+	return base;
+}
+
 static bool
 events_make(struct ag_flusher *f)
 {
@@ -563,7 +578,7 @@ events_make(struct ag_flusher *f)
 	static_assert(AG_ARRAY_LEN(signals) == AG_ARRAY_LEN(((struct ag_flusher *)0)->ev_signal), "all");
 	bool ok;
 
-	f->base = event_base_new();
+	f->base = base_new();
 	if (!f->base)
 		return false;
 	f->ev_tick = event_new(f->base, -1, 0, flusher_on_tick, f);
