@@ -11,6 +11,7 @@ import re
 import threading
 import time
 
+import httpd
 from gateway import wait
 
 KINDS = {2: "server", 3: "client"}
@@ -68,8 +69,7 @@ class Collector:
 
             def log_message(self, *_):
                 pass
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self.server.daemon_threads = True
+        self.server = httpd.Server(("127.0.0.1", port), Handler)
         if context:
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.port = self.server.server_address[1]

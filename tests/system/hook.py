@@ -12,6 +12,7 @@ import json
 import threading
 import time
 
+import httpd
 from gateway import wait
 
 
@@ -33,8 +34,7 @@ class Hook:
 
             def log_message(self, *_):
                 pass
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = httpd.Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/alerts"
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 

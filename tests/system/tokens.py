@@ -9,6 +9,8 @@ import tempfile
 import threading
 import urllib.parse
 
+import httpd
+
 
 class TokenEndpoint:
     """Answers each token request by the next of `plan` (a dict: status, body, hold), the last one again and
@@ -45,8 +47,7 @@ class TokenEndpoint:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = httpd.Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
