@@ -9,7 +9,7 @@ src_base_libbase_a_SOURCES = \
 	src/base/err.c src/base/err.h \
 	src/base/fd.c src/base/fd.h \
 	src/base/hash.c src/base/hash.h \
-	src/base/json_weight.c src/base/json_weight.h \
+	src/base/json.h src/base/json_weight.c src/base/json_weight.h \
 	src/base/list.h \
 	src/base/locked.c src/base/locked.h \
 	src/base/log.c src/base/log.h \

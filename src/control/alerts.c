@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "control/deliver.h"
 #include "control/sql.h"
@@ -305,7 +306,7 @@ raise_in_txn(struct ag_call *c, struct json_object *batch)
 	struct ag_pg_args args = { 0 };
 	PGresult *res = NULL;
 
-	if (json_object_array_length(batch) > 0) {
+	if (ag_json_len(batch) > 0) {
 		ag_pg_arg_json(&args, batch);
 		res = ag_call_sql(c, SQL_ALERT_RAISE, &args);
 		if (res)

@@ -1,6 +1,7 @@
 #include "control/analytics.h"
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/num.h"
 #include "control/field.h"
 #include "control/handlers.h"
@@ -272,13 +273,13 @@ add_metadata(struct ag_call *c, struct ag_report *r)
 
 	if (!v)
 		return 0;
-	if (!json_object_is_type(j, json_type_object) || json_object_object_length(j) == 0 ||
-	    json_object_object_length(j) > METADATA_KEYS) {
+	if (!json_object_is_type(j, json_type_object) || ag_json_members(j) == 0 ||
+	    ag_json_members(j) > METADATA_KEYS) {
 		json_object_put(j);
 		return ag_call_invalid(c, "metadata: must be a JSON object of 1 to %d strings, not \"%.80s\"",
 		    METADATA_KEYS, v);
 	}
-	json_object_object_foreach(j, key, value) {
+	ag_json_foreach(j, key, value) {
 		(void)key;
 		if (json_object_is_type(value, json_type_object))
 			n = -1;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "control/field.h"
 #include "control/handlers.h"
 #include "control/key_schedule.h"
@@ -93,10 +94,10 @@ read_emails(struct ag_call *c, struct key_body *b)
 	b->has_emails = f == AG_FIELD_SET || f == AG_FIELD_NULL;
 	if (f != AG_FIELD_SET)
 		return f == AG_FIELD_BAD ? -1 : 0;
-	if (json_object_array_length(b->emails) > EMAILS_MAX)
+	if (ag_json_len(b->emails) > EMAILS_MAX)
 		return ag_call_invalid(c, "alert_emails: at most %d addresses", EMAILS_MAX);
-	for (size_t i = 0; i < json_object_array_length(b->emails); i++) {
-		struct json_object *one = json_object_array_get_idx(b->emails, i);
+	for (size_t i = 0; i < ag_json_len(b->emails); i++) {
+		struct json_object *one = ag_json_at(b->emails, i);
 
 		if (!json_object_is_type(one, json_type_string) || !ag_email_ok(json_object_get_string(one)))
 			return ag_call_invalid(c, "alert_emails[%zu]: must be an e-mail address", i);
@@ -239,7 +240,7 @@ conform(struct ag_call *c, struct key_body *b, struct json_object *settings,
 	if (rc == 0 && b->metadata && json_object_deep_copy(b->metadata, &own, NULL) < 0)
 		rc = ag_call_fail(c, 500, "AB04", "out of memory");
 	if (rc == 0 && whole) {
-		json_object_object_foreach(whole, name, value) {
+		ag_json_foreach(whole, name, value) {
 			if (carried && json_object_object_get_ex(carried, name, NULL))
 				continue;
 			if (!own)

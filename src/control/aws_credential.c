@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/attr.h"
+#include "base/json.h"
 #include "provider/provider.h"
 
 enum { M_ID, M_SECRET, M_TOKEN, M_N };
@@ -99,7 +100,7 @@ refuse_all(struct ag_call *c, const struct ag_aws_body *b)
 {
 	if (!b->configurations)
 		return 0;
-	json_object_object_foreach(b->configurations, name, value)
+	ag_json_foreach(b->configurations, name, value)
 		if (value && strncmp(name, "aws_", 4) == 0)
 			return ag_call_invalid(c, "configurations.%.64s: not a setting of %s", name, b->family);
 	return 0;

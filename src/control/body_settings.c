@@ -1,6 +1,7 @@
 #include "control/body_settings.h"
 
 #include "aigated/body.h"
+#include "base/json.h"
 #include "base/pattern.h"
 #include "control/field.h"
 #include "control/user_keys.h"
@@ -36,7 +37,7 @@ read_mode(struct ag_call *c, struct json_object *settings, struct ag_body_settin
 static struct ag_str
 text_at(struct json_object *list, size_t i)
 {
-	struct json_object *v = json_object_array_get_idx(list, i);
+	struct json_object *v = ag_json_at(list, i);
 
 	return json_object_is_type(v, json_type_string)
 	    ? ag_str_n(json_object_get_string(v), (size_t)json_object_get_string_len(v)) : AG_STR_NONE;
@@ -45,7 +46,7 @@ text_at(struct json_object *list, size_t i)
 static int
 check_kinds(struct ag_call *c, struct json_object *list)
 {
-	for (size_t i = 0; i < json_object_array_length(list); i++) {
+	for (size_t i = 0; i < ag_json_len(list); i++) {
 		struct ag_str kind = text_at(list, i);
 
 		if (!ag_str_eq(kind, AG_STR("email")) && !ag_str_eq(kind, AG_STR("card")) &&
@@ -59,10 +60,10 @@ check_kinds(struct ag_call *c, struct json_object *list)
 static int
 check_patterns(struct ag_call *c, struct json_object *list)
 {
-	if (json_object_array_length(list) > AG_BODY_PATTERNS_MAX)
+	if (ag_json_len(list) > AG_BODY_PATTERNS_MAX)
 		return ag_call_invalid(c, "settings.redact_patterns: must be at most %u",
 		    AG_BODY_PATTERNS_MAX);
-	for (size_t i = 0; i < json_object_array_length(list); i++) {
+	for (size_t i = 0; i < ag_json_len(list); i++) {
 		struct ag_str text = text_at(list, i);
 		struct ag_pattern *p = NULL;
 		struct ag_err err = { "" };
@@ -91,7 +92,7 @@ ag_body_settings_read(struct ag_call *c, struct ag_body_settings *out)
 		return -1;
 	if (!settings)
 		return 0;
-	json_object_object_foreach(settings, name, value) {
+	ag_json_foreach(settings, name, value) {
 		bool is_served = !value || ag_user_keys_is_setting(name);
 
 		for (size_t i = 0; i < AG_ARRAY_LEN(served); i++)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "control/sql.h"
@@ -305,7 +306,7 @@ ag_call_strip(struct json_object *obj)
 	const char *inner[16];
 	size_t n = 0;
 
-	json_object_object_foreach(obj, name, value) {
+	ag_json_foreach(obj, name, value) {
 		(void)value;
 		if (name[0] == '_' && n < AG_ARRAY_LEN(inner))
 			inner[n++] = name;

@@ -5,6 +5,7 @@
 #include <json-c/json.h>
 
 #include "aigated/body.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "catalog/catalog_build.h"
 #include "control/meters.h"
@@ -252,7 +253,7 @@ header_lines(struct reader *r, int64_t integration_id, struct json_object *confi
 	if (!json_object_object_get_ex(configurations, "custom_headers", &headers) || !headers)
 		return t;
 	ag_buf_init(&lines, 2 * AG_CUSTOM_HEADERS_BYTES);
-	json_object_object_foreach(headers, name, value) {
+	ag_json_foreach(headers, name, value) {
 		bool may = ag_custom_header_may(name, value);
 		size_t bytes = may ? strlen(name) + (size_t)json_object_get_string_len(value) + 4 : 0;
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <sys/random.h>
 
+#include "base/json.h"
 #include "control/field.h"
 #include "control/handlers.h"
 #include "control/publish.h"
@@ -287,8 +288,8 @@ ag_config_list(struct ag_call *c)
 	if (ag_call_json(c, SQL_CONFIG_LIST, &a, &list) < 0)
 		return;
 	data = member(list, "data");
-	for (size_t i = 0; i < json_object_array_length(data); i++)
-		ag_call_strip(json_object_array_get_idx(data, i));
+	for (size_t i = 0; i < ag_json_len(data); i++)
+		ag_call_strip(ag_json_at(data, i));
 	ag_call_ok(c, list);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "base/json.h"
 #include "base/num.h"
 #include "conf/conf.h"
 #include "control/custom_host.h"
@@ -55,13 +56,13 @@ check_deployment(struct ag_call *c, struct json_object *row, size_t i)
 static int
 check_deployments(struct ag_call *c, struct json_object *list)
 {
-	size_t n = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+	size_t n = ag_json_len(list);
 
 	if (n == 0 || n > DEPLOYMENTS_MAX)
 		return ag_call_invalid(c, "configurations.azure_deployment_config: must be an array of 1 to %d deployments",
 		    DEPLOYMENTS_MAX);
 	for (size_t i = 0; i < n; i++)
-		if (check_deployment(c, json_object_array_get_idx(list, i), i) < 0)
+		if (check_deployment(c, ag_json_at(list, i), i) < 0)
 			return -1;
 	return 0;
 }

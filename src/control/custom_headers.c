@@ -3,6 +3,8 @@
 #include <json-c/json.h>
 #include <string.h>
 
+#include "base/json.h"
+
 #define HEADERS_MAX 32
 #define TOKEN_MAX   128
 #define VALUE_MAX   2048
@@ -89,9 +91,9 @@ ag_custom_headers_check(struct ag_call *c, struct json_object *headers)
 {
 	size_t bytes = 0;
 
-	if (json_object_object_length(headers) > HEADERS_MAX)
+	if (ag_json_members(headers) > HEADERS_MAX)
 		return ag_call_invalid(c, "configurations.custom_headers: at most %d headers", HEADERS_MAX);
-	json_object_object_foreach(headers, name, value) {
+	ag_json_foreach(headers, name, value) {
 		if (!is_token(name))
 			return ag_call_invalid(c, "configurations.custom_headers: \"%.64s\" is not the "
 			    "name of a header", name);

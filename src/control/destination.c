@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "base/json.h"
 #include "base/num.h"
 #include "control/custom_host.h"
 #include "control/secret_maps.h"
@@ -37,7 +38,7 @@ first_difference(struct json_object *a, struct json_object *b)
 {
 	if (!a)
 		return NULL;
-	json_object_object_foreach(a, name, v)
+	ag_json_foreach(a, name, v)
 		if (is_leading(name) && (v || member(b, name)) && !json_object_equal(v, member(b, name)))
 			return name;
 	return NULL;
@@ -48,7 +49,7 @@ ag_destination_keep(struct ag_call *c, struct json_object *before, struct json_o
     const struct ag_secret_map *map)
 {
 	struct json_object *was = member(before, "configurations"), *mappings = member(before, "secret_mappings");
-	bool is_mapped = mappings && json_object_array_length(mappings) > 0;
+	bool is_mapped = ag_json_len(mappings) > 0;
 	const char *setting;
 
 	if (c->actor.is_operator || !conf || !member(before, "masked_key"))
@@ -108,10 +109,10 @@ ag_destination_check_hosts(struct ag_call *c, struct json_object *hosts)
 {
 	struct place p;
 
-	if (hosts && json_object_array_length(hosts) > HOSTS_MAX)
+	if (ag_json_len(hosts) > HOSTS_MAX)
 		return ag_call_invalid(c, "allowed_hosts: at most %d", HOSTS_MAX);
-	for (size_t i = 0; hosts && i < json_object_array_length(hosts); i++)
-		if (!read_place(text_of(json_object_array_get_idx(hosts, i)), &p))
+	for (size_t i = 0; i < ag_json_len(hosts); i++)
+		if (!read_place(text_of(ag_json_at(hosts, i)), &p))
 			return ag_call_invalid(c, "allowed_hosts[%zu]: must be a host, host:port or *.domain", i);
 	return 0;
 }
@@ -121,8 +122,8 @@ is_listed(struct json_object *hosts, struct ag_str host, uint16_t port)
 {
 	struct place p;
 
-	for (size_t i = 0; hosts && i < json_object_array_length(hosts); i++) {
-		if (!read_place(text_of(json_object_array_get_idx(hosts, i)), &p) || p.port != port)
+	for (size_t i = 0; i < ag_json_len(hosts); i++) {
+		if (!read_place(text_of(ag_json_at(hosts, i)), &p) || p.port != port)
 			continue;
 		if (!p.is_domain && ag_str_ieq(p.host, host))
 			return true;

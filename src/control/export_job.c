@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "conf/conf.h"
 #include "control/exports.h"
@@ -138,10 +139,10 @@ put_csv(struct ag_buf *b, struct ag_str s)
 static void
 put_csv_head(struct ag_exports *x)
 {
-	for (size_t i = 0; i < json_object_array_length(x->fields); i++) {
+	for (size_t i = 0; i < ag_json_len(x->fields); i++) {
 		if (i > 0)
 			ag_buf_putc(&x->out, ',');
-		put_csv(&x->out, ag_str(json_object_get_string(json_object_array_get_idx(x->fields, i))));
+		put_csv(&x->out, ag_str(json_object_get_string(ag_json_at(x->fields, i))));
 	}
 	ag_buf_puts(&x->out, "\r\n");
 }

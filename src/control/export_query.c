@@ -1,6 +1,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/num.h"
 #include "control/exports.h"
 #include "control/field.h"
@@ -99,13 +100,13 @@ static int
 add_list(const struct filter *f, struct json_object *v, struct ag_ask *a, struct ag_err *err)
 {
 	bool is_array = json_object_is_type(v, json_type_array);
-	size_t n = is_array ? json_object_array_length(v) : 1;
+	size_t n = is_array ? ag_json_len(v) : 1;
 	struct ag_buf text;
 	int rc = 0;
 
 	ag_buf_init(&text, 64u << 10);
 	for (size_t i = 0; i < n; i++) {
-		struct json_object *item = is_array ? json_object_array_get_idx(v, i) : v;
+		struct json_object *item = is_array ? ag_json_at(v, i) : v;
 
 		if (!is_scalar(item))
 			rc = ag_err_set(err, -EINVAL, "filters.%s: must be a string or an array of strings", f->name);
@@ -224,12 +225,12 @@ read_count(const struct ag_export_query *q, const char *name, int64_t min, int64
 static int
 add_fields(const struct ag_export_query *q, struct ag_ask *a, struct ag_err *err)
 {
-	size_t n = json_object_array_length(q->fields);
+	size_t n = ag_json_len(q->fields);
 
 	if (n < 1 || n > FIELDS_MAX)
 		return ag_err_set(err, -EINVAL, "requested_data: must name 1 to %d fields", FIELDS_MAX);
 	for (size_t i = 0; i < n; i++) {
-		struct json_object *v = json_object_array_get_idx(q->fields, i);
+		struct json_object *v = ag_json_at(q->fields, i);
 		const char *sql = NULL;
 
 		for (size_t k = 0; k < AG_ARRAY_LEN(fields); k++)
@@ -267,7 +268,7 @@ ag_export_ask(const struct ag_export_query *q, bool is_count, struct ag_ask *a, 
 		put_where(a, " and " SQL_LOG_OF_PERSON("$%d"), ag_ask_i64(a, q->only_person));
 	if (add_span(q, a, err) < 0)
 		return -EINVAL;
-	json_object_object_foreach(q->filters, name, value)
+	ag_json_foreach(q->filters, name, value)
 		if (add_filter(name, value, a, err) < 0)
 			return -EINVAL;
 	/* A count needs no order, a file always the same. */

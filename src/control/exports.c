@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "control/field.h"
 #include "control/handlers.h"
 #include "control/sql_logs.h"
@@ -38,8 +39,8 @@ has_metadata(struct json_object *filters, struct json_object *fields)
 {
 	bool has = member(filters, "metadata") != NULL;
 
-	for (size_t i = 0; fields && !has && i < json_object_array_length(fields); i++) {
-		const char *name = json_object_get_string(json_object_array_get_idx(fields, i));
+	for (size_t i = 0; !has && i < ag_json_len(fields); i++) {
+		const char *name = json_object_get_string(ag_json_at(fields, i));
 
 		has = name && strcmp(name, "metadata") == 0;
 	}
@@ -230,9 +231,9 @@ ag_export_list(struct ag_call *c)
 	if (ag_call_json(c, SQL_EXPORT_LIST, &a, &list) < 0)
 		return;
 	data = member(list, "data");
-	for (size_t i = 0; i < json_object_array_length(data); i++) {
-		ag_export_show_life(c->ctl, json_object_array_get_idx(data, i));
-		ag_call_strip(json_object_array_get_idx(data, i));
+	for (size_t i = 0; i < ag_json_len(data); i++) {
+		ag_export_show_life(c->ctl, ag_json_at(data, i));
+		ag_call_strip(ag_json_at(data, i));
 	}
 	ag_call_ok(c, list);
 }

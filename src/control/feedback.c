@@ -1,5 +1,6 @@
 /* feedback.c - POST /v1/feedback (one or a list), PUT /v1/feedback/{id}: what users thought of an
  * answer, met with requests by workspace and trace (graphs.c, groups.c). */
+#include "base/json.h"
 #include "base/num.h"
 #include "control/field.h"
 #include "control/handlers.h"
@@ -101,7 +102,7 @@ static struct json_object *
 read_all(struct ag_call *c)
 {
 	struct json_object *rows = json_object_new_array(), *row;
-	size_t n = c->list ? json_object_array_length(c->list) : 1;
+	size_t n = c->list ? ag_json_len(c->list) : 1;
 
 	if (n < 1 || n > LIST_MAX) {
 		ag_call_invalid(c, "a list must have 1 to %d items, not %zu", LIST_MAX, n);
@@ -109,7 +110,7 @@ read_all(struct ag_call *c)
 		return NULL;
 	}
 	for (size_t i = 0; i < n; i++) {
-		row = read_feedback(c, c->list ? json_object_array_get_idx(c->list, i) : c->body, true);
+		row = read_feedback(c, c->list ? ag_json_at(c->list, i) : c->body, true);
 		if (!row) {
 			json_object_put(rows);
 			return NULL;

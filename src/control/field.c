@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/num.h"
 
 #define METADATA_MAX 2048
@@ -252,7 +253,7 @@ ag_field_metadata(struct ag_call *c, struct json_object *obj, const char *path,
 
 	if (f != AG_FIELD_SET)
 		return f;
-	json_object_object_foreach(v, key, value) {
+	ag_json_foreach(v, key, value) {
 		if (!json_object_is_type(value, json_type_string) &&
 		    !json_object_is_type(value, json_type_int) &&
 		    !json_object_is_type(value, json_type_boolean)) {
@@ -278,9 +279,9 @@ holds_something(struct json_object *v)
 		return false;
 	switch (json_object_get_type(v)) {
 	case json_type_object:
-		return json_object_object_length(v) > 0;
+		return ag_json_members(v) > 0;
 	case json_type_array:
-		return json_object_array_length(v) > 0;
+		return ag_json_len(v) > 0;
 	case json_type_string:
 		return json_object_get_string_len(v) > 0;
 	case json_type_null:

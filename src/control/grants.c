@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/json.h"
 #include "control/field.h"
 #include "control/handlers.h"
 #include "control/limits.h"
@@ -136,7 +137,7 @@ unwrap(struct json_object *one, const char *name)
 
 	if (json_object_is_type(v, json_type_array))
 		json_object_object_add(one, name,
-		    json_object_get(json_object_array_get_idx(v, 0)));
+		    json_object_get(ag_json_at(v, 0)));
 }
 
 void
@@ -155,8 +156,8 @@ ag_grant_list(struct ag_call *c)
 		json_object_put(list);
 		return;
 	}
-	for (size_t i = 0; i < json_object_array_length(all); i++) {
-		struct json_object *one = json_object_array_get_idx(all, i);
+	for (size_t i = 0; i < ag_json_len(all); i++) {
+		struct json_object *one = ag_json_at(all, i);
 
 		ag_limits_decorate(c, one, meters, json_object_get_int64(member(one, "_id")));
 		ag_call_strip(one);
@@ -292,7 +293,7 @@ update_all(struct ag_call *c, const struct ag_integration_ref *to)
 	    ag_field_slug(c, c->body, "default_provider_slug", &defaults.provider_slug) == AG_FIELD_BAD)
 		return -1;
 	defaults.asks_provider = says_provider(c->body);
-	if (workspaces && json_object_array_length(workspaces) > WORKSPACES_MAX)
+	if (ag_json_len(workspaces) > WORKSPACES_MAX)
 		return ag_call_invalid(c, "workspaces: at most %d in one call", WORKSPACES_MAX);
 	if (access && to->workspace_id)
 		return ag_call_invalid(c, "global_workspace_access: the integration is a workspace's own");
@@ -301,8 +302,8 @@ update_all(struct ag_call *c, const struct ag_integration_ref *to)
 		rc = update_global(c, to, access, is_override, &global);
 		wish_fini(&global);
 	}
-	for (size_t i = 0; rc == 0 && workspaces && i < json_object_array_length(workspaces); i++)
-		rc = update_one(c, to, json_object_array_get_idx(workspaces, i), i, &defaults);
+	for (size_t i = 0; rc == 0 && i < ag_json_len(workspaces); i++)
+		rc = update_one(c, to, ag_json_at(workspaces, i), i, &defaults);
 	return rc;
 }
 

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/json.h"
 #include "control/field.h"
 #include "control/handlers.h"
 #include "control/publish.h"
@@ -256,8 +257,8 @@ ag_guardrail_list(struct ag_call *c)
 	ag_pg_arg_i64(&a, page.offset);
 	if (ag_call_json(c, SQL_GUARDRAIL_LIST, &a, &list) == 0) {
 		data = member(list, "data");
-		for (size_t i = 0; i < json_object_array_length(data); i++)
-			ag_call_strip(json_object_array_get_idx(data, i));
+		for (size_t i = 0; i < ag_json_len(data); i++)
+			ag_call_strip(ag_json_at(data, i));
 		ag_call_ok(c, list);
 	}
 	json_object_put(ids);

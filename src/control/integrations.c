@@ -3,6 +3,7 @@
 #include <sys/random.h>
 
 #include "aigated/vault.h"
+#include "base/json.h"
 #include "conf/conf.h"
 #include "control/aws_credential.h"
 #include "control/configurations.h"
@@ -126,7 +127,7 @@ check_configurations(struct ag_call *c, struct json_object *conf, const char **o
 	int rc;
 
 	*out_host = NULL;
-	json_object_object_foreach(conf, name, value) {
+	ag_json_foreach(conf, name, value) {
 		bool is_known = false;
 
 		for (size_t i = 0; i < AG_ARRAY_LEN(known); i++)

@@ -6,6 +6,7 @@
  * the link, so that it reaches no log on the way, and only its SHA-256 is stored. */
 #include <stdio.h>
 
+#include "base/json.h"
 #include "conf/conf.h"
 #include "control/auth.h"
 #include "control/field.h"
@@ -58,8 +59,8 @@ read_workspace(struct ag_call *c, struct invite_body *b, struct json_object *one
 	if (b->scopes && (ag_key_check_role(c, b->scopes, "workspace_api_key_details.scopes", role) < 0 ||
 	    ag_key_check_open(c, b->scopes, NULL, "workspace_api_key_details.scopes", role, id) < 0))
 		return -1;
-	for (size_t k = 0; k < json_object_array_length(b->workspaces); k++) {
-		json_object_object_get_ex(json_object_array_get_idx(b->workspaces, k), "id", &kept);
+	for (size_t k = 0; k < ag_json_len(b->workspaces); k++) {
+		json_object_object_get_ex(ag_json_at(b->workspaces, k), "id", &kept);
 		if (json_object_get_int64(kept) == id)
 			return ag_call_invalid(c, "workspaces[%zu]: named twice", i);
 	}
@@ -106,10 +107,10 @@ invite_body_read(struct ag_call *c, struct invite_body *b)
 		return ag_call_invalid(c, "email: must be an e-mail address");
 	if (strcmp(b->role, "admin") != 0 && strcmp(b->role, "member") != 0)
 		return ag_call_invalid(c, "role: must be admin or member, not \"%.64s\"", b->role);
-	if (list && json_object_array_length(list) > WORKSPACES_MAX)
+	if (ag_json_len(list) > WORKSPACES_MAX)
 		return ag_call_invalid(c, "workspaces: at most %d", WORKSPACES_MAX);
-	for (size_t i = 0; list && i < json_object_array_length(list); i++)
-		if (read_workspace(c, b, json_object_array_get_idx(list, i), i) < 0)
+	for (size_t i = 0; i < ag_json_len(list); i++)
+		if (read_workspace(c, b, ag_json_at(list, i), i) < 0)
 			return -1;
 	return 0;
 }
@@ -134,8 +135,8 @@ ag_invite_list(struct ag_call *c)
 	if (ag_call_json(c, SQL_INVITE_LIST, &a, &list) < 0)
 		return;
 	json_object_object_get_ex(list, "data", &data);
-	for (size_t i = 0; i < json_object_array_length(data); i++)
-		ag_call_strip(json_object_array_get_idx(data, i));
+	for (size_t i = 0; i < ag_json_len(data); i++)
+		ag_call_strip(ag_json_at(data, i));
 	ag_call_ok(c, list);
 }
 
@@ -386,8 +387,8 @@ join_all(struct ag_call *c, const PGresult *invite, int64_t user_id, struct json
 	    ? NULL : json_tokener_parse(PQgetvalue(invite, 0, IN_SCOPES));
 	int rc = list ? 0 : ag_call_fail(c, 500, "AB04", "internal error, trace %s", c->trace_id);
 
-	for (size_t i = 0; rc == 0 && i < json_object_array_length(list); i++)
-		rc = join_workspace(c, json_object_array_get_idx(list, i), user_id,
+	for (size_t i = 0; rc == 0 && i < ag_json_len(list); i++)
+		rc = join_workspace(c, ag_json_at(list, i), user_id,
 		    PQgetvalue(invite, 0, IN_EMAIL), scopes, keys);
 	json_object_put(list);
 	json_object_put(scopes);

@@ -1,4 +1,5 @@
 /* key_read.c - API keys as they are shown: lists, one, its limits. */
+#include "base/json.h"
 #include "control/handlers.h"
 #include "control/keys.h"
 #include "control/limits.h"
@@ -34,7 +35,7 @@ kinds_to_list(struct ag_call *c)
 	for (int i = 0; i < AG_KINDS; i++)
 		if (ag_call_has(c, ag_kinds[i].list))
 			json_object_array_add(list, json_object_new_string(ag_kinds[i].name));
-	if (json_object_array_length(list) > 0)
+	if (ag_json_len(list) > 0)
 		return list;
 	json_object_put(list);
 	ag_call_fail(c, 401, "AB05", "the API key lacks the scope %s", ag_scope_name(ag_kinds[1].list));
@@ -99,8 +100,8 @@ ag_api_key_list(struct ag_call *c)
 		json_object_put(list);
 		return;
 	}
-	for (size_t i = 0; i < json_object_array_length(data); i++)
-		finish_object(c, json_object_array_get_idx(data, i), meters);
+	for (size_t i = 0; i < ag_json_len(data); i++)
+		finish_object(c, ag_json_at(data, i), meters);
 	ag_call_ok(c, list);
 }
 

@@ -4,6 +4,7 @@
 
 #include "aigated/vault.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "control/alerts.h"
 #include "control/field.h"
@@ -44,7 +45,7 @@ check_names(struct ag_call *c, struct json_object *policy)
 	static const char *const known[] = { "rotation_period", "rotation_period_days", "next_rotation_at",
 		"key_transition_period_ms" };
 
-	json_object_object_foreach(policy, name, value) {
+	ag_json_foreach(policy, name, value) {
 		bool is_known = false;
 
 		(void)value;

@@ -1,6 +1,8 @@
 /* key_scopes.c - which scopes a key may hold, and who may give them. */
 #include "control/keys.h"
 
+#include "base/json.h"
+
 /* "policies:create", as one page of the documentation spells it, is "policies.create". */
 static enum ag_scope
 find_scope(const char *text)
@@ -24,8 +26,8 @@ ag_key_read_scopes(struct ag_call *c, struct json_object *list, const char *path
 	struct json_object *kept = json_object_new_array();
 	uint64_t bits[AG_SCOPE_WORDS] = { 0 };
 
-	for (size_t i = 0; c->status == 0 && i < json_object_array_length(list); i++) {
-		struct json_object *one = json_object_array_get_idx(list, i);
+	for (size_t i = 0; c->status == 0 && i < ag_json_len(list); i++) {
+		struct json_object *one = ag_json_at(list, i);
 		const char *text = json_object_is_type(one, json_type_string) ? json_object_get_string(one) : NULL;
 		enum ag_scope s = text ? find_scope(text) : AG_SCOPE_NONE;
 
@@ -52,8 +54,8 @@ ag_key_read_scopes(struct ag_call *c, struct json_object *list, const char *path
 int
 ag_key_check_role(struct ag_call *c, struct json_object *scopes, const char *path, enum ag_role_in role)
 {
-	for (size_t i = 0; i < json_object_array_length(scopes); i++) {
-		const char *text = json_object_get_string(json_object_array_get_idx(scopes, i));
+	for (size_t i = 0; i < ag_json_len(scopes); i++) {
+		const char *text = json_object_get_string(ag_json_at(scopes, i));
 
 		if (!ag_role_may(role, ag_scope_find(ag_str(text))))
 			return ag_call_invalid(c, "%s[%zu]: the user's role in the workspace does not allow %s", path, i,
@@ -84,13 +86,13 @@ may_give(const struct ag_call *c, enum ag_scope s)
 static enum ag_scope
 scope_at(struct json_object *scopes, size_t i)
 {
-	return ag_scope_find(ag_str(json_object_get_string(json_object_array_get_idx(scopes, i))));
+	return ag_scope_find(ag_str(json_object_get_string(ag_json_at(scopes, i))));
 }
 
 static bool
 holds(struct json_object *scopes, enum ag_scope s)
 {
-	for (size_t i = 0; scopes && i < json_object_array_length(scopes); i++)
+	for (size_t i = 0; i < ag_json_len(scopes); i++)
 		if (scope_at(scopes, i) == s)
 			return true;
 	return false;
@@ -104,7 +106,7 @@ ag_key_check_open(struct ag_call *c, struct json_object *scopes, struct json_obj
 
 	if (ag_security_of_role(c, workspace_id, role, &closed) < 0)
 		return -1;
-	for (size_t i = 0; i < json_object_array_length(scopes); i++) {
+	for (size_t i = 0; i < ag_json_len(scopes); i++) {
 		enum ag_scope s = scope_at(scopes, i);
 		const char *name = ag_security_closes_scope(closed, s);
 
@@ -118,7 +120,7 @@ ag_key_check_open(struct ag_call *c, struct json_object *scopes, struct json_obj
 int
 ag_key_check_giver(struct ag_call *c, struct json_object *scopes, struct json_object *had, const char *path)
 {
-	for (size_t i = 0; i < json_object_array_length(scopes); i++) {
+	for (size_t i = 0; i < ag_json_len(scopes); i++) {
 		enum ag_scope s = scope_at(scopes, i);
 
 		if (!may_give(c, s) && !holds(had, s))
@@ -131,7 +133,7 @@ ag_key_check_giver(struct ag_call *c, struct json_object *scopes, struct json_ob
 int
 ag_key_check_taker(struct ag_call *c, struct json_object *scopes, const char *what)
 {
-	for (size_t i = 0; scopes && i < json_object_array_length(scopes); i++) {
+	for (size_t i = 0; i < ag_json_len(scopes); i++) {
 		enum ag_scope s = scope_at(scopes, i);
 
 		if (s != AG_SCOPE_NONE && !may_give(c, s))

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/money.h"
 #include "base/num.h"
 #include "control/field.h"
@@ -327,7 +328,7 @@ ag_limits_usage_member(struct ag_call *c, struct json_object *obj, const char *p
 	is_array = json_object_is_type(v, json_type_array);
 	if (is_array && shape == AG_LIMITS_OBJECT)
 		return ag_call_invalid(c, "%s: must be an object or null", path);
-	n = is_array ? json_object_array_length(v) : 1;
+	n = is_array ? ag_json_len(v) : 1;
 	if (shape == AG_LIMITS_ARRAY_OF_ONE && n > 1)
 		return ag_call_invalid(c, "%s: at most one limit can be given here", path);
 	if (n == 0)
@@ -339,7 +340,7 @@ ag_limits_usage_member(struct ag_call *c, struct json_object *obj, const char *p
 		char p[80];
 
 		snprintf(p, sizeof(p), is_array ? "%.40s[%zu]" : "%.40s", path, i);
-		if (usage_read(c, is_array ? json_object_array_get_idx(v, i) : v, p, &l) < 0 ||
+		if (usage_read(c, is_array ? ag_json_at(v, i) : v, p, &l) < 0 ||
 		    add_unique(c, p, &all, &l) < 0) {
 			json_object_put(norm);
 			return -1;
@@ -429,7 +430,7 @@ ag_limits_rate_member(struct ag_call *c, struct json_object *obj, const char *pa
 	if (!v)
 		return 0;
 	is_array = json_object_is_type(v, json_type_array);
-	n = is_array ? json_object_array_length(v) : 1;
+	n = is_array ? ag_json_len(v) : 1;
 	if (shape == AG_LIMITS_ARRAY_OF_ONE && n > 1)
 		return ag_call_invalid(c, "%s: at most one limit can be given here", path);
 	if (n == 0)
@@ -440,7 +441,7 @@ ag_limits_rate_member(struct ag_call *c, struct json_object *obj, const char *pa
 		char p[80];
 
 		snprintf(p, sizeof(p), is_array ? "%.40s[%zu]" : "%.40s", path, i);
-		if (rate_read(c, is_array ? json_object_array_get_idx(v, i) : v, p, &l) < 0 ||
+		if (rate_read(c, is_array ? ag_json_at(v, i) : v, p, &l) < 0 ||
 		    add_unique(c, p, &all, &l) < 0) {
 			json_object_put(norm);
 			return -1;
@@ -460,11 +461,11 @@ stored_rows(struct json_object *stored, int (*read)(struct ag_call *, struct jso
 {
 	struct ag_call scratch = { 0 };
 	bool is_array = json_object_is_type(stored, json_type_array);
-	size_t n = !stored ? 0 : is_array ? json_object_array_length(stored) : 1;
+	size_t n = !stored ? 0 : is_array ? ag_json_len(stored) : 1;
 	int rc = 0;
 
 	for (size_t i = 0; i < n && rc == 0; i++) {
-		struct json_object *one = is_array ? json_object_array_get_idx(stored, i) : stored;
+		struct json_object *one = is_array ? ag_json_at(stored, i) : stored;
 		struct ag_limit *l = &out->row[out->n];
 		struct json_object *anchor;
 
@@ -565,8 +566,8 @@ ag_limits_decorate(struct ag_call *c, struct json_object *obj, const PGresult *m
 		return false;
 	if (!json_object_is_type(v, json_type_array))
 		return decorate_one(c, v, meters, scope_id);
-	for (size_t i = 0; i < json_object_array_length(v); i++)
-		if (decorate_one(c, json_object_array_get_idx(v, i), meters, scope_id))
+	for (size_t i = 0; i < ag_json_len(v); i++)
+		if (decorate_one(c, ag_json_at(v, i), meters, scope_id))
 			is_exhausted = true;
 	return is_exhausted;
 }

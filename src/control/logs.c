@@ -3,6 +3,7 @@
  *
  * What is told costs no budget and is in no report: reports are of what passed through here.  Bodies
  * and headers are there for what was told alone; ours are never kept. */
+#include "base/json.h"
 #include "base/num.h"
 #include "control/field.h"
 #include "control/handlers.h"
@@ -54,7 +55,7 @@ kept_part(struct json_object *part)
 {
 	struct json_object *out = json_object_new_object();
 
-	json_object_object_foreach(part, name, value) {
+	ag_json_foreach(part, name, value) {
 		if (strcmp(name, "headers") == 0)
 			json_object_object_add(out, name, ag_mask_json(value));
 		else
@@ -130,7 +131,7 @@ read_metadata(struct ag_call *c, struct json_object *in, struct json_object *row
 		return -1;
 	}
 	if (metadata) {
-		json_object_object_foreach(metadata, name, value)
+		ag_json_foreach(metadata, name, value)
 			json_object_object_add(rest, name, json_object_get(value));
 	}
 	for (size_t i = 0; i < AG_ARRAY_LEN(names); i++) {
@@ -174,7 +175,7 @@ static struct json_object *
 read_logs(struct ag_call *c)
 {
 	struct json_object *rows = json_object_new_array(), *row;
-	size_t n = c->list ? json_object_array_length(c->list) : 1;
+	size_t n = c->list ? ag_json_len(c->list) : 1;
 
 	if (n < 1 || n > LIST_MAX) {
 		ag_call_invalid(c, "a list must have 1 to %d logs, not %zu", LIST_MAX, n);
@@ -182,7 +183,7 @@ read_logs(struct ag_call *c)
 		return NULL;
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (!(row = read_log(c, c->list ? json_object_array_get_idx(c->list, i) : c->body))) {
+		if (!(row = read_log(c, c->list ? ag_json_at(c->list, i) : c->body))) {
 			json_object_put(rows);
 			return NULL;
 		}

@@ -7,6 +7,7 @@
 #include <json-c/json.h>
 
 #include "base/attr.h"
+#include "base/json.h"
 #include "base/str.h"
 
 #define MASK      "*****"
@@ -73,14 +74,14 @@ copy(struct json_object *v, int depth)
 		return json_object_new_string(MASK);
 	if (json_object_is_type(v, json_type_array)) {
 		out = json_object_new_array();
-		for (size_t i = 0; i < json_object_array_length(v); i++)
-			json_object_array_add(out, copy(json_object_array_get_idx(v, i), depth + 1));
+		for (size_t i = 0; i < ag_json_len(v); i++)
+			json_object_array_add(out, copy(ag_json_at(v, i), depth + 1));
 		return out;
 	}
 	if (!json_object_is_type(v, json_type_object))
 		return json_object_get(v);
 	out = json_object_new_object();
-	json_object_object_foreach(v, name, value) {
+	ag_json_foreach(v, name, value) {
 		if (depth == 0 && name[0] == '_')
 			continue;
 		/* Counts and flags beside a credential are none. */

@@ -1,4 +1,5 @@
 /* members.c - who belongs to a workspace, and as what. */
+#include "base/json.h"
 #include "control/field.h"
 #include "control/handlers.h"
 #include "control/people.h"
@@ -70,8 +71,8 @@ ag_member_list(struct ag_call *c)
 	if (ag_call_json(c, SQL_MEMBER_LIST, &a, &list) < 0)
 		return;
 	json_object_object_get_ex(list, "data", &data);
-	for (size_t i = 0; i < json_object_array_length(data); i++)
-		finish_object(json_object_array_get_idx(data, i));
+	for (size_t i = 0; i < ag_json_len(data); i++)
+		finish_object(ag_json_at(data, i));
 	ag_call_ok(c, list);
 }
 
@@ -111,7 +112,7 @@ ag_member_add(struct ag_call *c)
 	if (workspace_in_path(c, &workspace_id, uuid) < 0 ||
 	    ag_field_array(c, c->body, "users", &users) == AG_FIELD_BAD)
 		return;
-	if (!users || json_object_array_length(users) == 0) {
+	if (ag_json_len(users) == 0) {
 		ag_call_invalid(c, "users: is required, an array of {id, role}");
 		return;
 	}

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "control/alerts.h"
 #include "control/sql.h"
@@ -282,14 +283,14 @@ PGresult *
 ag_meters_of(struct ag_call *c, const char *level, struct json_object *objects)
 {
 	bool is_array = json_object_is_type(objects, json_type_array);
-	size_t n = is_array ? json_object_array_length(objects) : 1;
+	size_t n = is_array ? ag_json_len(objects) : 1;
 	struct json_object *ids = json_object_new_array(), *id;
 	struct ag_pg_args a = { 0 };
 	PGresult *res;
 
 	for (size_t i = 0; i < n; i++)
 		if (json_object_object_get_ex(
-		    is_array ? json_object_array_get_idx(objects, i) : objects, "_id", &id))
+		    is_array ? ag_json_at(objects, i) : objects, "_id", &id))
 			json_object_array_add(ids, json_object_get(id));
 	ag_pg_arg_text(&a, level);
 	ag_pg_arg_json(&a, ids);

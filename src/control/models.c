@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/json.h"
 #include "base/num.h"
 #include "control/field.h"
 #include "control/handlers.h"
@@ -51,7 +52,7 @@ read_prices(struct ag_call *c, struct json_object *config, const char *path, int
 		return -1;
 	if (!rates)
 		return ag_call_invalid(c, "%s: is required", p);
-	json_object_object_foreach(rates, name, value) {
+	ag_json_foreach(rates, name, value) {
 		bool is_known = false;
 
 		for (size_t i = 0; i < PRICES; i++)
@@ -237,10 +238,10 @@ ag_model_update(struct ag_call *c)
 	    ag_field_array(c, c->body, "models", &models) == AG_FIELD_BAD ||
 	    read_before(c, ref.id, &before) < 0)
 		return;
-	if (models && json_object_array_length(models) > MODELS_MAX)
+	if (ag_json_len(models) > MODELS_MAX)
 		rc = ag_call_invalid(c, "models: at most %d in one call", MODELS_MAX);
-	for (size_t i = 0; rc == 0 && models && i < json_object_array_length(models); i++)
-		rc = put_model(c, ref.id, json_object_array_get_idx(models, i), i);
+	for (size_t i = 0; rc == 0 && i < ag_json_len(models); i++)
+		rc = put_model(c, ref.id, ag_json_at(models, i), i);
 	if (rc == 0 && set_allow_all(c, ref.id) == 0)
 		finish(c, "update", &ref, before);
 	json_object_put(before);
@@ -291,8 +292,8 @@ delete_listed(struct ag_call *c, int64_t integration_id, struct json_object *mod
 {
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < json_object_array_length(models); i++) {
-		struct json_object *one = json_object_array_get_idx(models, i);
+	for (size_t i = 0; rc == 0 && i < ag_json_len(models); i++) {
+		struct json_object *one = ag_json_at(models, i);
 
 		rc = json_object_is_type(one, json_type_string)
 		    ? delete_one(c, integration_id, json_object_get_string(one))

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#include "base/json.h"
 #include "base/scope.h"
 #include "control/openapi_ops.h"
 #include "control/openapi_schemas.h"
@@ -115,7 +116,7 @@ schema_new(const char *members)
 		p += n + (p[n] == ' ');
 	}
 	json_object_object_add(o, "properties", properties);
-	if (json_object_array_length(required) > 0)
+	if (ag_json_len(required) > 0)
 		json_object_object_add(o, "required", required);
 	else
 		json_object_put(required);

@@ -3,6 +3,7 @@
  *
  * The schemas are taken bare, wrapped in an object with their own name as the only member, and, for API
  * keys, as the whole body: {"type": "object", ...}. */
+#include "base/json.h"
 #include "control/field.h"
 #include "control/handlers.h"
 #include "control/limits.h"
@@ -65,7 +66,7 @@ unwrap(struct json_object *v, const char *name)
 {
 	struct json_object *inner;
 
-	if (json_object_is_type(v, json_type_object) && json_object_object_length(v) == 1 &&
+	if (json_object_is_type(v, json_type_object) && ag_json_members(v) == 1 &&
 	    json_object_object_get_ex(v, name, &inner) && json_object_is_type(inner, json_type_object))
 		return inner;
 	return v;
@@ -148,7 +149,7 @@ merge(struct ag_call *c, struct json_object *patch)
 	struct ag_pg_args a = { 0 };
 	PGresult *res;
 
-	if (json_object_object_length(patch) == 0)
+	if (ag_json_members(patch) == 0)
 		return 0;
 	ag_pg_arg_i64(&a, c->actor.org_id);
 	ag_pg_arg_json(&a, patch);

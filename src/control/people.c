@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/json.h"
 #include "control/field.h"
 #include "control/handlers.h"
 #include "control/meters.h"
@@ -112,7 +113,7 @@ join_one(struct ag_call *c, struct json_object *one, const char *path, int64_t w
 int
 ag_people_join(struct ag_call *c, struct json_object *users, const char *path, int64_t workspace_id)
 {
-	size_t n = json_object_array_length(users);
+	size_t n = ag_json_len(users);
 	enum ag_role_in own;
 	char one[64];
 
@@ -122,7 +123,7 @@ ag_people_join(struct ag_call *c, struct json_object *users, const char *path, i
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		snprintf(one, sizeof(one), "%s[%zu]", path, i);
-		if (join_one(c, json_object_array_get_idx(users, i), one, workspace_id, own) < 0)
+		if (join_one(c, ag_json_at(users, i), one, workspace_id, own) < 0)
 			return -1;
 	}
 	return 0;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "control/alerts.h"
 #include "control/field.h"
 #include "control/handlers.h"
@@ -287,9 +288,9 @@ list(struct ag_call *c, const char *kind)
 	if (ag_call_json(c, SQL_POLICY_LIST, &a, &all) < 0)
 		return;
 	data = member(all, "data");
-	for (size_t i = 0; i < json_object_array_length(data); i++) {
-		add_period(json_object_array_get_idx(data, i));
-		ag_call_strip(json_object_array_get_idx(data, i));
+	for (size_t i = 0; i < ag_json_len(data); i++) {
+		add_period(ag_json_at(data, i));
+		ag_call_strip(ag_json_at(data, i));
 	}
 	ag_call_ok(c, all);
 }

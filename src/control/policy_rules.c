@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/json.h"
 #include "catalog/rules.h"
 #include "policy/policy_match.h"
 
@@ -86,7 +87,7 @@ read_texts(struct ag_call *c, struct json_object *v, const char *path, enum ag_r
     struct ag_buf *out, uint16_t *out_n)
 {
 	bool is_array = json_object_is_type(v, json_type_array);
-	size_t n = !v ? 0 : is_array ? json_object_array_length(v) : 1;
+	size_t n = !v ? 0 : is_array ? ag_json_len(v) : 1;
 
 	*out_n = (uint16_t)n;
 	if (n > AG_RULE_VALUES_MAX)
@@ -94,7 +95,7 @@ read_texts(struct ag_call *c, struct json_object *v, const char *path, enum ag_r
 	if (is_array && n == 0)
 		return ag_call_invalid(c, "%s: must not be empty", path);
 	for (size_t i = 0; i < n; i++) {
-		struct json_object *one = is_array ? json_object_array_get_idx(v, i) : v;
+		struct json_object *one = is_array ? ag_json_at(v, i) : v;
 		struct ag_str s;
 
 		if (!json_object_is_type(one, json_type_string))
@@ -112,10 +113,10 @@ static bool
 is_any_value(struct json_object *v)
 {
 	bool is_array = json_object_is_type(v, json_type_array);
-	size_t n = is_array ? json_object_array_length(v) : 1;
+	size_t n = is_array ? ag_json_len(v) : 1;
 
 	for (size_t i = 0; v && i < n; i++) {
-		struct json_object *one = is_array ? json_object_array_get_idx(v, i) : v;
+		struct json_object *one = is_array ? ag_json_at(v, i) : v;
 
 		if (json_object_is_type(one, json_type_string) &&
 		    strcmp(json_object_get_string(one), "*") == 0)
@@ -159,13 +160,13 @@ read_condition(struct ag_call *c, struct json_object *obj, const char *path, boo
 static int
 read_groups(struct ag_call *c, struct json_object *groups, struct ag_policy_rules *out)
 {
-	size_t n = groups ? json_object_array_length(groups) : 0;
+	size_t n = ag_json_len(groups);
 	struct { enum ag_rule_key key; struct ag_str name; } seen[AG_RULE_GROUPS_MAX];
 
 	if (n > AG_RULE_GROUPS_MAX)
 		return ag_call_invalid(c, "group_by: at most %u", AG_RULE_GROUPS_MAX);
 	for (size_t i = 0; i < n; i++) {
-		struct json_object *one = json_object_array_get_idx(groups, i);
+		struct json_object *one = ag_json_at(groups, i);
 		char path[48];
 
 		snprintf(path, sizeof(path), "group_by[%zu]", i);
@@ -190,14 +191,14 @@ ag_policy_rules_read(struct ag_call *c, struct json_object *conditions, struct j
 		return ag_call_invalid(c, "conditions: is required, an array");
 	if (groups && !json_object_is_type(groups, json_type_array))
 		return ag_call_invalid(c, "group_by: must be an array");
-	n = json_object_array_length(conditions);
+	n = ag_json_len(conditions);
 	if (n == 0 || n > AG_RULE_CONDITIONS_MAX)
 		return ag_call_invalid(c, "conditions: must hold from 1 to %u", AG_RULE_CONDITIONS_MAX);
 	for (size_t i = 0; i < n; i++) {
 		char path[48];
 
 		snprintf(path, sizeof(path), "conditions[%zu]", i);
-		if (read_condition(c, json_object_array_get_idx(conditions, i), path, is_rate, out) < 0)
+		if (read_condition(c, ag_json_at(conditions, i), path, is_rate, out) < 0)
 			return -1;
 	}
 	if (read_groups(c, groups, out) < 0)

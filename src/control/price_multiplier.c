@@ -4,6 +4,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
+#include "base/json.h"
 #include "base/num.h"
 #include "control/call.h"
 #include "control/field.h"
@@ -75,7 +76,7 @@ read_kinds(struct ag_call *c, struct json_object *multiplier, struct ag_price_mu
 {
 	char path[160];
 
-	json_object_object_foreach(multiplier, name, value) {
+	ag_json_foreach(multiplier, name, value) {
 		bool is_group = strcmp(name, "image") == 0 || strcmp(name, "additional_units") == 0;
 
 		if (!value)
@@ -87,7 +88,7 @@ read_kinds(struct ag_call *c, struct json_object *multiplier, struct ag_price_mu
 		}
 		if (!json_object_is_type(value, json_type_object))
 			return ag_call_invalid(c, WHERE ".%s: must be an object", name);
-		json_object_object_foreach(value, unit, one) {
+		ag_json_foreach(value, unit, one) {
 			snprintf(path, sizeof(path), "%s.%.64s", name, unit);
 			if (one && read_kind(c, path, true, one, m) < 0)
 				return -1;
@@ -145,7 +146,7 @@ ag_pricing_adjustments_read(struct ag_call *c, struct ag_pricing_adjustments *ou
 	out->is_given = f == AG_FIELD_SET || f == AG_FIELD_NULL;
 	if (f != AG_FIELD_SET)
 		return f == AG_FIELD_BAD ? -1 : 0;
-	json_object_object_foreach(given, name, value) {
+	ag_json_foreach(given, name, value) {
 		(void)value;
 		if (strcmp(name, "multiplier") != 0)
 			return ag_call_invalid(c, "pricing_adjustments.%.64s: not known", name);

@@ -1,5 +1,6 @@
 #include "control/providers.h"
 
+#include "base/json.h"
 #include "control/field.h"
 #include "control/limits.h"
 #include "control/meters.h"
@@ -35,7 +36,7 @@ unwrap_rates(struct json_object *one)
 	if (json_object_object_get_ex(one, "rate_limits", &v) &&
 	    json_object_is_type(v, json_type_array))
 		json_object_object_add(one, "rate_limits",
-		    json_object_get(json_object_array_get_idx(v, 0)));
+		    json_object_get(ag_json_at(v, 0)));
 }
 
 void
@@ -61,8 +62,8 @@ ag_provider_answer_list(struct ag_call *c, const char *sql)
 		json_object_put(list);
 		return;
 	}
-	for (size_t i = 0; i < json_object_array_length(data); i++)
-		ag_provider_finish(c, json_object_array_get_idx(data, i), meters);
+	for (size_t i = 0; i < ag_json_len(data); i++)
+		ag_provider_finish(c, ag_json_at(data, i), meters);
 	ag_call_ok(c, list);
 }
 
@@ -99,8 +100,8 @@ ag_provider_list(struct ag_call *c)
 	ag_provider_answer_list(c, SQL_PROVIDER_LIST);
 	if (c->from_python && c->status == 200 &&
 	    json_object_object_get_ex(c->answer, "data", &data))
-		for (size_t i = 0; i < json_object_array_length(data); i++)
-			unwrap_rates(json_object_array_get_idx(data, i));
+		for (size_t i = 0; i < ag_json_len(data); i++)
+			unwrap_rates(ag_json_at(data, i));
 }
 
 void

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "base/json.h"
 #include "base/num.h"
 #include "control/roles.h"
 #include "control/sql.h"
@@ -132,7 +133,7 @@ ag_publish_keys(struct ag_call *c, struct json_object *key_ids)
 	AG_AUTO(ag_pgres) PGresult *res = NULL;
 	struct ag_pg_args a = { 0 };
 
-	if (json_object_array_length(key_ids) == 0)
+	if (ag_json_len(key_ids) == 0)
 		return 0;
 	ag_pg_arg_json(&a, key_ids);
 	res = ag_call_sql(c, SQL_KEY_SLOTS_OF, &a);

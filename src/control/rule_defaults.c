@@ -2,6 +2,7 @@
  * workspace, of a key. */
 #include <stdio.h>
 
+#include "base/json.h"
 #include "control/field.h"
 #include "control/handlers.h"
 #include "control/publish.h"
@@ -46,7 +47,7 @@ name_of(struct json_object *one)
 static int
 set_guardrails(struct ag_call *c, const char *path, int64_t workspace_id, struct json_object *list)
 {
-	size_t n = list ? json_object_array_length(list) : 0;
+	size_t n = ag_json_len(list);
 	struct ag_pg_args clear = { 0 };
 
 	if (n > DEFAULTS_MAX)
@@ -56,7 +57,7 @@ set_guardrails(struct ag_call *c, const char *path, int64_t workspace_id, struct
 	if (run(c, SQL_GUARDRAIL_DEFAULTS_CLEAR, &clear) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		const char *name = name_of(json_object_array_get_idx(list, i));
+		const char *name = name_of(ag_json_at(list, i));
 		struct ag_pg_args a = { 0 };
 		int64_t id;
 
@@ -227,8 +228,8 @@ ag_exclusions_get(struct ag_call *c)
 		return;
 	/* Nobody is exempt from checks on answers: there are none. */
 	data = member(list, "data");
-	for (size_t i = 0; strstr(c->uri, "output-guardrails") && i < json_object_array_length(data); i++)
-		json_object_object_add(json_object_array_get_idx(data, i), "excluded",
+	for (size_t i = 0; strstr(c->uri, "output-guardrails") && i < ag_json_len(data); i++)
+		json_object_object_add(ag_json_at(data, i), "excluded",
 		    json_object_new_boolean(0));
 	ag_call_ok(c, list);
 }
@@ -267,13 +268,13 @@ set_exclusions(struct ag_call *c)
 	if (ag_field_bool(c, c->body, "override_existing", &override) == AG_FIELD_BAD ||
 	    ag_field_array(c, c->body, "workspaces", &list) == AG_FIELD_BAD)
 		return -1;
-	if (!list || json_object_array_length(list) > WORKSPACES_MAX)
+	if (!list || ag_json_len(list) > WORKSPACES_MAX)
 		return ag_call_invalid(c, "workspaces: is required, an array of at most %d", WORKSPACES_MAX);
 	ag_pg_arg_i64(&a, c->actor.org_id);
 	if (override && run(c, SQL_EXCLUSIONS_CLEAR, &a) < 0)
 		return -1;
-	for (size_t i = 0; i < json_object_array_length(list); i++)
-		if (exclude(c, json_object_array_get_idx(list, i), i) < 0)
+	for (size_t i = 0; i < ag_json_len(list); i++)
+		if (exclude(c, ag_json_at(list, i), i) < 0)
 			return -1;
 	return 0;
 }

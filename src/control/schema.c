@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/pattern.h"
 #include "base/str.h"
 
@@ -68,8 +69,8 @@ match_pattern(struct json_object *pattern, struct ag_str value, bool *out)
 static bool
 in_enum(struct json_object *list, struct ag_str value)
 {
-	for (size_t i = 0; i < json_object_array_length(list); i++)
-		if (ag_str_eq(text_of(json_object_array_get_idx(list, i)), value))
+	for (size_t i = 0; i < ag_json_len(list); i++)
+		if (ag_str_eq(text_of(ag_json_at(list, i)), value))
 			return true;
 	return false;
 }
@@ -104,10 +105,10 @@ hold(const char *name, struct json_object *rule, struct json_object *v, struct a
 static int
 check_enum(const char *name, struct json_object *list, struct ag_err *err)
 {
-	if (!json_object_is_type(list, json_type_array) || json_object_array_length(list) == 0)
+	if (ag_json_len(list) == 0)
 		return ag_err_set(err, -EINVAL, "properties.%.64s.enum: must be an array of strings", name);
-	for (size_t i = 0; i < json_object_array_length(list); i++)
-		if (!is_text(json_object_array_get_idx(list, i)))
+	for (size_t i = 0; i < ag_json_len(list); i++)
+		if (!is_text(ag_json_at(list, i)))
 			return ag_err_set(err, -EINVAL, "properties.%.64s.enum: must be an array of strings", name);
 	return 0;
 }
@@ -150,7 +151,7 @@ check_property(const char *name, struct json_object *rule, struct ag_err *err)
 
 	if (!json_object_is_type(rule, json_type_object))
 		return ag_err_set(err, -EINVAL, "properties.%.64s: must be an object", name);
-	json_object_object_foreach(rule, key, v) {
+	ag_json_foreach(rule, key, v) {
 		rc = check_member(name, key, v, err);
 		if (rc < 0)
 			return rc;
@@ -167,9 +168,9 @@ check_properties(struct json_object *v, struct ag_err *err)
 {
 	if (!json_object_is_type(v, json_type_object))
 		return ag_err_set(err, -EINVAL, "properties: must be an object");
-	if (json_object_object_length(v) > AG_SCHEMA_PROPERTIES_MAX)
+	if (ag_json_members(v) > AG_SCHEMA_PROPERTIES_MAX)
 		return ag_err_set(err, -EINVAL, "properties: at most %d", AG_SCHEMA_PROPERTIES_MAX);
-	json_object_object_foreach(v, name, rule) {
+	ag_json_foreach(v, name, rule) {
 		int rc = check_property(name, rule, err);
 
 		if (rc < 0)
@@ -182,10 +183,10 @@ static int
 check_required(struct json_object *v, struct ag_err *err)
 {
 	bool ok = json_object_is_type(v, json_type_array) &&
-	    json_object_array_length(v) <= AG_SCHEMA_PROPERTIES_MAX;
+	    ag_json_len(v) <= AG_SCHEMA_PROPERTIES_MAX;
 
-	for (size_t i = 0; ok && i < json_object_array_length(v); i++)
-		ok = is_text(json_object_array_get_idx(v, i));
+	for (size_t i = 0; ok && i < ag_json_len(v); i++)
+		ok = is_text(ag_json_at(v, i));
 	return ok ? 0 : ag_err_set(err, -EINVAL, "required: must be an array of at most %d strings",
 	    AG_SCHEMA_PROPERTIES_MAX);
 }
@@ -217,7 +218,7 @@ ag_schema_check(struct json_object *schema, struct ag_err *err)
 		return ag_err_set(err, -EINVAL, "type: must be \"object\"");
 	if (strlen(json_object_to_json_string_ext(schema, JSON_C_TO_STRING_PLAIN)) > AG_SCHEMA_BYTES_MAX)
 		return ag_err_set(err, -EINVAL, "must have at most %d bytes", AG_SCHEMA_BYTES_MAX);
-	json_object_object_foreach(schema, key, v) {
+	ag_json_foreach(schema, key, v) {
 		int rc = check_top(key, v, err);
 
 		if (rc < 0)
@@ -243,7 +244,7 @@ apply_property(const char *name, struct json_object *rule, struct json_object *m
 static int
 apply_properties(struct json_object *properties, struct json_object *metadata, struct ag_err *err)
 {
-	json_object_object_foreach(properties, name, rule) {
+	ag_json_foreach(properties, name, rule) {
 		int rc = apply_property(name, rule, metadata, err);
 
 		if (rc < 0)
@@ -261,15 +262,15 @@ ag_schema_apply(struct json_object *schema, struct json_object *metadata, struct
 
 	if (rc < 0)
 		return rc;
-	for (size_t i = 0; required && i < json_object_array_length(required); i++) {
-		const char *name = json_object_get_string(json_object_array_get_idx(required, i));
+	for (size_t i = 0; i < ag_json_len(required); i++) {
+		const char *name = json_object_get_string(ag_json_at(required, i));
 
 		if (!member(metadata, name))
 			return ag_err_set(err, -EINVAL, "%.64s: is required (required)", name);
 	}
 	if (!additional || json_object_get_boolean(additional))
 		return 0;
-	json_object_object_foreach(metadata, key, v) {
+	ag_json_foreach(metadata, key, v) {
 		(void)v;
 		if (!properties || !json_object_object_get_ex(properties, key, NULL))
 			return ag_err_set(err, -EINVAL, "%.64s: is not among the properties (additionalProperties)", key);

@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/hash.h"
+#include "base/json.h"
 #include "conf/conf.h"
 #include "control/custom_host.h"
 
@@ -100,11 +101,11 @@ wipe_texts(struct json_object *v)
 {
 	if (json_object_is_type(v, json_type_string))
 		wipe_text(v);
-	for (size_t i = 0; json_object_is_type(v, json_type_array) && i < json_object_array_length(v); i++)
-		wipe_texts(json_object_array_get_idx(v, i));
+	for (size_t i = 0; i < ag_json_len(v); i++)
+		wipe_texts(ag_json_at(v, i));
 	if (!json_object_is_type(v, json_type_object))
 		return;
-	json_object_object_foreach(v, name, inner) {
+	ag_json_foreach(v, name, inner) {
 		(void)name;
 		wipe_texts(inner);
 	}
@@ -124,7 +125,7 @@ only_member(struct json_object *obj)
 {
 	struct json_object *only = NULL;
 
-	json_object_object_foreach(obj, name, v) {
+	ag_json_foreach(obj, name, v) {
 		(void)name;
 		only = v;
 	}
@@ -140,9 +141,9 @@ ag_secret_pick(struct json_object *obj, const char *key, struct ag_buf *out, str
 		return ag_err_set(err, -EINVAL, "the secret is no JSON object");
 	if (key && !json_object_object_get_ex(obj, key, &v))
 		return ag_err_set(err, -ENOENT, "the secret has no member \"%.64s\"", key);
-	if (!key && json_object_object_length(obj) != 1)
-		return ag_err_set(err, -EINVAL, "the secret has %d members: secret_key has to name one",
-		    json_object_object_length(obj));
+	if (!key && ag_json_members(obj) != 1)
+		return ag_err_set(err, -EINVAL, "the secret has %zu members: secret_key has to name one",
+		    ag_json_members(obj));
 	if (!key)
 		v = only_member(obj);
 	if (!json_object_is_type(v, json_type_string) || json_object_get_string_len(v) == 0)

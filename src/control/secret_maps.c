@@ -5,6 +5,7 @@
 
 #include "aigated/vault.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "conf/conf.h"
 #include "control/destination.h"
@@ -60,7 +61,7 @@ ag_secret_auth_seal(struct ag_call *c, const char *uuid, struct json_object *aut
 	if (ag_vault_seal(c->ctl->ctx->master_key, ag_str(aad), ag_str(json_object_to_json_string(auth)),
 	    out_sealed) < 0)
 		return ag_call_fail(c, 500, "AB04", "the credential could not be sealed");
-	json_object_object_foreach(auth, name, v) {
+	ag_json_foreach(auth, name, v) {
 		ag_secret_mask(ag_str(json_object_get_string(v)), mask);
 		json_object_object_add(masked, name,
 		    is_secret(name) ? json_object_new_string(mask) : json_object_get(v));
@@ -127,10 +128,10 @@ ag_secret_map_read(struct ag_call *c, struct ag_secret_map *m)
 
 	ag_buf_init(&m->value, AG_SECRET_MAX);
 	m->is_given = f == AG_FIELD_SET || f == AG_FIELD_NULL;
-	if (f != AG_FIELD_SET || json_object_array_length(list) == 0)
+	if (f != AG_FIELD_SET || ag_json_len(list) == 0)
 		return f == AG_FIELD_BAD ? -1 : 0;
-	one = json_object_array_get_idx(list, 0);
-	if (json_object_array_length(list) > 1 || !json_object_is_type(one, json_type_object))
+	one = ag_json_at(list, 0);
+	if (ag_json_len(list) > 1 || !json_object_is_type(one, json_type_object))
 		return ag_call_invalid(c, "secret_mappings: one object whose target_field is key is served");
 	if (ag_field_text(c, one, "secret_mappings[0].target_field", 255, &target) == AG_FIELD_BAD ||
 	    ag_field_text(c, one, "secret_mappings[0].secret_key", 255, &m->key) == AG_FIELD_BAD ||
@@ -260,7 +261,7 @@ ag_secret_map_fetch(struct ag_call *c, struct ag_secret_map *m, const struct ag_
 	if (!m->is_set)
 		return 0;
 	json_object_object_get_ex(c->body, "secret_mappings", &list);
-	one = json_object_array_get_idx(list, 0);
+	one = ag_json_at(list, 0);
 	if (ag_field_text(c, one, "secret_mappings[0].secret_reference_id", 255, &name) == AG_FIELD_BAD)
 		return -1;
 	ag_pg_arg_i64(&a, c->actor.org_id);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/json.h"
 #include "conf/conf.h"
 #include "control/destination.h"
 #include "control/field.h"
@@ -48,7 +49,7 @@ body_read(struct ag_call *c, struct ref_body *b)
 	b->has_all = f == AG_FIELD_SET;
 	if (f == AG_FIELD_BAD)
 		return -1;
-	if (b->workspaces && json_object_array_length(b->workspaces) == 0)
+	if (b->workspaces && ag_json_len(b->workspaces) == 0)
 		return ag_call_invalid(c, "allowed_workspaces: must name at least one");
 	if (b->workspaces && b->has_all && b->for_all)
 		return ag_call_invalid(c, "allowed_workspaces: excludes allow_all_workspaces");
@@ -64,7 +65,7 @@ check(struct ag_call *c, const char *manager, struct json_object *auth, const ch
 	struct ag_secret_at at = { .manager = manager, .auth = auth, .path = path };
 	struct ag_err err = { "" };
 
-	json_object_object_foreach(auth, name, v)
+	ag_json_foreach(auth, name, v)
 		if (!json_object_is_type(v, json_type_string))
 			return ag_call_invalid(c, "auth_config.%.64s: must be a string", name);
 	if (ag_secret_check(c->ctl->ctx->conf, &at, &err) < 0)
@@ -112,8 +113,8 @@ allow(struct ag_call *c, const struct ref_body *b, int64_t id)
 		return 0;
 	if (run(c, SQL_SECRET_REF_FREE_ALL, id, 0) < 0)
 		return -1;
-	for (size_t i = 0; b->workspaces && i < json_object_array_length(b->workspaces); i++) {
-		struct json_object *one = json_object_array_get_idx(b->workspaces, i);
+	for (size_t i = 0; i < ag_json_len(b->workspaces); i++) {
+		struct json_object *one = ag_json_at(b->workspaces, i);
 		int64_t workspace_id;
 
 		if (!json_object_is_type(one, json_type_string))
@@ -226,8 +227,8 @@ ag_secret_ref_list(struct ag_call *c)
 		ag_pg_arg_i64(&a, page.offset);
 		if (ag_call_json(c, SQL_SECRET_REF_LIST, &a, &list) == 0) {
 			json_object_object_get_ex(list, "data", &data);
-			for (size_t i = 0; i < json_object_array_length(data); i++)
-				ag_call_strip(json_object_array_get_idx(data, i));
+			for (size_t i = 0; i < ag_json_len(data); i++)
+				ag_call_strip(ag_json_at(data, i));
 			ag_call_ok(c, list);
 		}
 	}
@@ -296,7 +297,7 @@ merged_auth(struct ag_call *c, const struct ref_body *b, const PGresult *res)
 		return NULL;
 	}
 	if (b->auth) {
-		json_object_object_foreach(b->auth, name, v)
+		ag_json_foreach(b->auth, name, v)
 			json_object_object_add(auth, name, json_object_get(v));
 	}
 	return auth;

@@ -1,5 +1,6 @@
 #include "control/security.h"
 
+#include "base/json.h"
 #include "control/call.h"
 #include "control/field.h"
 #include "control/people.h"
@@ -215,7 +216,7 @@ ag_security_read(struct ag_call *c, struct json_object **out, bool *out_given)
 		return ag_call_fail(c, 403, "AB03",
 		    "security_settings: only admins of the workspace and of the organisation may change them");
 	if (settings) {
-		json_object_object_foreach(settings, name, value) {
+		ag_json_foreach(settings, name, value) {
 			if (!is_known(name))
 				return ag_call_invalid(c, "security_settings.%.64s: there is no such setting", name);
 			if (!json_object_is_type(value, json_type_boolean))

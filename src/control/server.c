@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/json_weight.h"
 #include "base/log.h"
 #include "base/utf8.h"
@@ -336,14 +337,14 @@ wipe_keys(struct json_object *v)
 		"vault_token", "secret_id", "vault_secret_id" };
 	struct json_object *one;
 
-	for (size_t i = 0; json_object_is_type(v, json_type_array) && i < json_object_array_length(v); i++)
-		wipe_keys(json_object_array_get_idx(v, i));
+	for (size_t i = 0; i < ag_json_len(v); i++)
+		wipe_keys(ag_json_at(v, i));
 	if (!json_object_is_type(v, json_type_object))
 		return;
 	for (size_t i = 0; i < AG_ARRAY_LEN(secret); i++)
 		if (json_object_object_get_ex(v, secret[i], &one) && json_object_is_type(one, json_type_string))
 			wipe_text(one);
-	json_object_object_foreach(v, name, inner) {
+	ag_json_foreach(v, name, inner) {
 		(void)name;
 		wipe_keys(inner);
 	}

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "control/schema.h"
 #include "control/sql_settings.h"
 
@@ -44,7 +45,7 @@ ag_settings_conform(struct ag_call *c, struct json_object *settings, const char 
 		json_object_put(copy);
 		return -1;
 	}
-	if (!metadata && json_object_object_length(copy) == 0) {
+	if (!metadata && ag_json_members(copy) == 0) {
 		json_object_put(copy); /* nothing asked, nothing filled in */
 		copy = NULL;
 	}

@@ -4,6 +4,7 @@
 
 #include <json-c/json.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "control/pg.h"
 #include "control/sql_shadow.h"
@@ -53,7 +54,7 @@ gather(const struct ag_shm *shm, uint32_t *at, struct json_object *rows)
 			if (ag_a64_observe(&m->id) <= 0 || ag_a32_observe(&m->kind) != AG_METER_BUDGET ||
 			    ag_a64_get(&m->mode.would_refuse) == 0)
 				continue;
-			if (json_object_array_length(rows) == BATCH)
+			if (ag_json_len(rows) == BATCH)
 				return true;
 			add_row(rows, m);
 		}
@@ -76,7 +77,7 @@ ag_shadow_tick(struct ag_control *ctl)
 		struct json_object *rows = json_object_new_array();
 
 		is_more = gather(shm, &at, rows);
-		if (json_object_array_length(rows) > 0)
+		if (ag_json_len(rows) > 0)
 			rc = store(ctl, rows, &err);
 		json_object_put(rows);
 	}

@@ -17,6 +17,7 @@
  * GET /v1/api-keys/{id}/limits is the first half of it for whoever may read the key; operators may
  * give its name instead of its id. */
 #include "base/clock.h"
+#include "base/json.h"
 #include "control/field.h"
 #include "control/handlers.h"
 #include "control/sql.h"
@@ -95,7 +96,7 @@ add_limits(struct ag_call *c, int64_t key_id, struct json_object *obj)
 	ag_buf_fini(&b);
 	if (!read)
 		return ag_call_fail(c, 500, "AB04", "the limits cannot be told, trace %s", c->trace_id);
-	json_object_object_foreach(read, name, value)
+	ag_json_foreach(read, name, value)
 		json_object_object_add(obj, name, json_object_get(value));
 	json_object_put(read);
 	return 0;
@@ -192,7 +193,7 @@ ag_usage_get(struct ag_call *c)
 	}
 	add_time(obj, "since", since_us);
 	add_time(obj, "until", until_us);
-	json_object_object_foreach(spend, name, value)
+	ag_json_foreach(spend, name, value)
 		json_object_object_add(obj, name, json_object_get(value));
 	json_object_put(spend);
 	ag_call_ok(c, obj);

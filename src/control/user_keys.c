@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/json.h"
 #include "control/field.h"
 #include "control/publish.h"
 #include "control/schema.h"
@@ -60,7 +61,7 @@ read_metadata(struct ag_call *c, struct json_object *settings, struct ag_user_ke
 	if (json_object_is_type(v, json_type_object)) {
 		if (ag_field_metadata(c, settings, path, &v) == AG_FIELD_BAD)
 			return -1;
-		out->metadata = json_object_object_length(v) > 0 ? json_object_get(v) : NULL;
+		out->metadata = ag_json_members(v) > 0 ? json_object_get(v) : NULL;
 	} else if (v && !json_object_is_type(v, json_type_boolean) &&
 	    !json_object_is_type(v, json_type_int)) {
 		return ag_call_invalid(c, "%s: must be 0, 1 (the person's address as _user), or an object", path);
@@ -214,7 +215,7 @@ static void
 overlay(struct json_object *on, struct json_object *with)
 {
 	if (with) {
-		json_object_object_foreach(with, name, value)
+		ag_json_foreach(with, name, value)
 			json_object_object_add(on, name, json_object_get(value));
 	}
 }

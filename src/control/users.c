@@ -1,4 +1,5 @@
 /* users.c - the persons of an organisation.  They come by invites; owners are made by operators. */
+#include "base/json.h"
 #include "control/field.h"
 #include "control/handlers.h"
 #include "control/people.h"
@@ -33,8 +34,8 @@ ag_user_list(struct ag_call *c)
 	if (ag_call_json(c, SQL_USER_LIST, &a, &list) < 0)
 		return;
 	json_object_object_get_ex(list, "data", &data);
-	for (size_t i = 0; i < json_object_array_length(data); i++)
-		ag_call_strip(json_object_array_get_idx(data, i));
+	for (size_t i = 0; i < ag_json_len(data); i++)
+		ag_call_strip(ag_json_at(data, i));
 	ag_call_ok(c, list);
 }
 

@@ -4,6 +4,7 @@
  * as a virtual key too, but its credential is its integration's. */
 #include <stdio.h>
 
+#include "base/json.h"
 #include "control/family.h"
 #include "control/field.h"
 #include "control/providers.h"
@@ -118,11 +119,11 @@ complete(struct json_object *one, struct json_object *standing)
 {
 	static const char *const members[] = { "azure_deployment_name", "azure_api_version", "alias" };
 
-	if (!json_object_is_type(standing, json_type_array) || json_object_array_length(standing) != 1)
+	if (ag_json_len(standing) != 1)
 		return;
 	for (size_t i = 0; i < AG_ARRAY_LEN(members); i++)
 		if (!member(one, members[i]))
-			put(one, members[i], member(json_object_array_get_idx(standing, 0), members[i]));
+			put(one, members[i], member(ag_json_at(standing, 0), members[i]));
 }
 
 /* One deployment beside the key, or a list of them. */
@@ -139,8 +140,8 @@ add_deployments(struct ag_call *c, struct json_object *conf)
 	if (said && !json_object_is_type(said, json_type_array))
 		return ag_call_invalid(c, "deploymentConfig: must be an array");
 	list = json_object_new_array();
-	for (size_t i = 0; said && i < json_object_array_length(said); i++)
-		json_object_array_add(list, deployment_new(json_object_array_get_idx(said, i)));
+	for (size_t i = 0; i < ag_json_len(said); i++)
+		json_object_array_add(list, deployment_new(ag_json_at(said, i)));
 	if (has_one) {
 		one = deployment_new(c->body);
 		complete(one, member(conf, "azure_deployment_config"));

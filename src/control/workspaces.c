@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <sys/random.h>
 
+#include "base/json.h"
 #include "control/body_settings.h"
 #include "control/field.h"
 #include "control/handlers.h"
@@ -188,7 +189,7 @@ add_more(struct ag_call *c, int64_t id, struct json_object *obj)
 	ag_pg_arg_i64(&a, id);
 	if (ag_call_json(c, SQL_WORKSPACE_MORE, &a, &more) < 0)
 		return -1;
-	json_object_object_foreach(more, name, value)
+	ag_json_foreach(more, name, value)
 		json_object_object_add(obj, name, json_object_get(value));
 	json_object_put(more);
 	return 0;
@@ -381,8 +382,8 @@ ag_workspace_list(struct ag_call *c)
 		return;
 	json_object_object_get_ex(list, "data", &data);
 	meters = ag_meters_of(c, "workspace", data);
-	for (size_t i = 0; meters && i < json_object_array_length(data); i++) {
-		struct json_object *one = json_object_array_get_idx(data, i), *id;
+	for (size_t i = 0; meters && i < ag_json_len(data); i++) {
+		struct json_object *one = ag_json_at(data, i), *id;
 
 		json_object_object_get_ex(one, "_id", &id);
 		ag_limits_decorate(c, one, meters, json_object_get_int64(id));

@@ -1,6 +1,7 @@
 /* anthropic_build.c - a chat as a request of the Messages API. */
 #include <errno.h>
 
+#include "base/json.h"
 #include "translate/anthropic.h"
 #include "translate/chat.h"
 #include "translate/chat_check.h"
@@ -98,8 +99,8 @@ put_content(struct build *s, struct json_object *m, size_t at)
 		put_text(s->b, ag_tree_text(content), m);
 		return 0;
 	}
-	for (size_t i = 0; i < ag_tree_len(ag_tree_array(m, "content")) && rc == 0; i++)
-		rc = put_part(s, json_object_array_get_idx(content, i), at);
+	for (size_t i = 0; i < ag_json_len(ag_tree_array(m, "content")) && rc == 0; i++)
+		rc = put_part(s, ag_json_at(content, i), at);
 	return rc;
 }
 
@@ -111,8 +112,8 @@ put_thoughts(struct build *s, struct json_object *m)
 {
 	struct json_object *blocks = ag_tree_array(m, "thinking_blocks");
 
-	for (size_t i = 0; i < ag_tree_len(blocks); i++) {
-		struct json_object *block = json_object_array_get_idx(blocks, i);
+	for (size_t i = 0; i < ag_json_len(blocks); i++) {
+		struct json_object *block = ag_json_at(blocks, i);
 
 		if (ag_tree_is(block, "type", "redacted_thinking") || ag_tree_str(block, "signature").n > 0)
 			ag_jo_tree(s->b, NULL, block);
@@ -151,8 +152,8 @@ put_assistant(struct build *s, struct json_object *m, size_t at)
 
 	put_thoughts(s, m);
 	rc = put_content(s, m, at);
-	for (size_t i = 0; i < ag_tree_len(calls) && rc == 0; i++)
-		rc = put_call(s, json_object_array_get_idx(calls, i), at);
+	for (size_t i = 0; i < ag_json_len(calls) && rc == 0; i++)
+		rc = put_call(s, ag_json_at(calls, i), at);
 	return rc;
 }
 
@@ -175,17 +176,17 @@ put_result(struct build *s, struct json_object *m, size_t at)
 static int
 put_system(struct build *s, struct json_object *messages, bool wants_json, size_t *out_n)
 {
-	size_t n = 0, total = ag_tree_len(messages);
+	size_t n = 0, total = ag_json_len(messages);
 	int rc = 0;
 
-	while (n < total && ag_chat_is_system(json_object_array_get_idx(messages, n)))
+	while (n < total && ag_chat_is_system(ag_json_at(messages, n)))
 		n++;
 	*out_n = n;
 	if (n == 0 && !wants_json)
 		return 0;
 	ag_jo_open(s->b, "system", '[');
 	for (size_t i = 0; i < n && rc == 0; i++)
-		rc = put_content(s, json_object_array_get_idx(messages, i), i);
+		rc = put_content(s, ag_json_at(messages, i), i);
 	if (wants_json)
 		put_text(s->b, AG_STR("Answer with one JSON object and nothing else."), NULL);
 	ag_jo_close(s->b, ']');
@@ -196,13 +197,13 @@ put_system(struct build *s, struct json_object *messages, bool wants_json, size_
 static int
 put_messages(struct build *s, struct json_object *messages, size_t from)
 {
-	size_t total = ag_tree_len(messages);
+	size_t total = ag_json_len(messages);
 	bool is_open = false, was_assistant = false;
 	int rc = 0;
 
 	ag_jo_open(s->b, "messages", '[');
 	for (size_t i = from; i < total && rc == 0; i++) {
-		struct json_object *m = json_object_array_get_idx(messages, i);
+		struct json_object *m = ag_json_at(messages, i);
 		bool is_assistant = ag_chat_is_role(m, "assistant");
 
 		if (!is_assistant && !ag_chat_is_role(m, "user") && !ag_chat_is_role(m, "tool") && !ag_chat_is_system(m))
@@ -233,8 +234,8 @@ static int
 put_tools(struct build *s, struct json_object *tools, struct json_object *choice)
 {
 	ag_jo_open(s->b, "tools", '[');
-	for (size_t i = 0; i < ag_tree_len(tools); i++) {
-		struct json_object *t = json_object_array_get_idx(tools, i), *fn = ag_tree_object(t, "function");
+	for (size_t i = 0; i < ag_json_len(tools); i++) {
+		struct json_object *t = ag_json_at(tools, i), *fn = ag_tree_object(t, "function");
 
 		if (!fn)
 			return ag_err_set(s->err, -EINVAL, "tools[%zu].type: only functions are supported by %s", i,
@@ -342,7 +343,7 @@ static void
 put_stop(struct build *s)
 {
 	struct json_object *stop = ag_tree_get(s->in->chat, "stop");
-	size_t n = json_object_is_type(stop, json_type_array) ? ag_tree_len(stop) : 0;
+	size_t n = ag_json_len(stop);
 
 	if (!stop)
 		return;
@@ -350,7 +351,7 @@ put_stop(struct build *s)
 	if (json_object_is_type(stop, json_type_string) && ag_str_trim(ag_tree_text(stop)).n > 0)
 		ag_jo_str(s->b, NULL, ag_tree_text(stop));
 	for (size_t i = 0; i < n; i++) {
-		struct ag_str one = ag_tree_text(json_object_array_get_idx(stop, i));
+		struct ag_str one = ag_tree_text(ag_json_at(stop, i));
 		size_t blank = 0;
 
 		while (blank < one.n && (one.p[blank] == ' ' || one.p[blank] == '\n' || one.p[blank] == '\t' ||
@@ -429,7 +430,7 @@ put_body(struct build *s)
 	rc = put_system(s, messages, wants_json, &n_system);
 	if (rc == 0)
 		rc = put_messages(s, messages, n_system);
-	if (rc == 0 && ag_tree_len(tools) > 0) {
+	if (rc == 0 && ag_json_len(tools) > 0) {
 		rc = put_tools(s, tools, choice);
 		if (rc == 0)
 			rc = put_tool_choice(s, choice, type);

@@ -4,6 +4,7 @@
  * their signatures), cache_control of parts and tools, which other protocols have a place for. */
 #include <errno.h>
 
+#include "base/json.h"
 #include "translate/anthropic.h"
 #include "translate/chat.h"
 #include "translate/fields.h"
@@ -130,8 +131,8 @@ put_result(struct parse *p, struct json_object *block, struct json_object *image
 	ag_buf_put_str(&text, ag_tree_text(content));
 	if (content && !json_object_is_type(content, json_type_array))
 		content = NULL;
-	for (size_t i = 0; i < ag_tree_len(content) && rc == 0; i++) {
-		struct json_object *inner = json_object_array_get_idx(content, i);
+	for (size_t i = 0; i < ag_json_len(content) && rc == 0; i++) {
+		struct json_object *inner = ag_json_at(content, i);
 
 		rc = check_block(p, inner, at, i);
 		if (rc < 0)
@@ -160,17 +161,17 @@ parse_user(struct parse *p, struct json_object *content, size_t at)
 	struct json_object *parts = ag_tree_new_array(), *images = ag_tree_new_array();
 	int rc = 0;
 
-	for (size_t i = 0; i < ag_tree_len(content) && rc == 0; i++) {
-		struct json_object *block = json_object_array_get_idx(content, i);
+	for (size_t i = 0; i < ag_json_len(content) && rc == 0; i++) {
+		struct json_object *block = ag_json_at(content, i);
 
 		rc = check_block(p, block, at, i);
 		if (rc == 0)
 			rc = ag_tree_is(block, "type", "tool_result") ? put_result(p, block, images, at)
 			    : put_part(p, parts, block, at);
 	}
-	if (ag_tree_len(images) > 0)
+	if (ag_json_len(images) > 0)
 		ag_chat_push(p->messages, "user", json_object_get(images));
-	if (ag_tree_len(parts) > 0)
+	if (ag_json_len(parts) > 0)
 		ag_chat_push(p->messages, "user", json_object_get(parts));
 	json_object_put(images);
 	json_object_put(parts);
@@ -201,8 +202,8 @@ parse_assistant(struct parse *p, struct json_object *content, size_t at)
 	int rc = 0;
 
 	ag_buf_init(&reasoning, (size_t)16 << 20);
-	for (size_t i = 0; i < ag_tree_len(content) && rc == 0; i++) {
-		struct json_object *block = json_object_array_get_idx(content, i);
+	for (size_t i = 0; i < ag_json_len(content) && rc == 0; i++) {
+		struct json_object *block = ag_json_at(content, i);
 
 		rc = check_block(p, block, at, i);
 		if (rc < 0)
@@ -219,13 +220,13 @@ parse_assistant(struct parse *p, struct json_object *content, size_t at)
 	ag_tree_put_str(m, "role", AG_STR("assistant"));
 	if (reasoning.n > 0)
 		ag_tree_put_str(m, "reasoning_content", ag_buf_str(&reasoning));
-	if (ag_tree_len(thoughts) > 0)
+	if (ag_json_len(thoughts) > 0)
 		ag_tree_share(m, "thinking_blocks", thoughts);
-	if (ag_tree_len(parts) > 0)
+	if (ag_json_len(parts) > 0)
 		ag_chat_put_content(m, json_object_get(parts));
 	else
 		json_object_object_add(m, "content", NULL);
-	if (ag_tree_len(calls) > 0)
+	if (ag_json_len(calls) > 0)
 		ag_tree_share(m, "tool_calls", calls);
 	json_object_put(parts);
 	json_object_put(calls);
@@ -243,8 +244,8 @@ parse_system(struct parse *p, struct json_object *blocks, const char *of)
 	struct json_object *parts = ag_tree_new_array();
 	int rc = 0;
 
-	for (size_t i = 0; i < ag_tree_len(blocks) && rc == 0; i++) {
-		struct json_object *block = json_object_array_get_idx(blocks, i);
+	for (size_t i = 0; i < ag_json_len(blocks) && rc == 0; i++) {
+		struct json_object *block = ag_json_at(blocks, i);
 
 		if (!ag_tree_is(block, "type", "text"))
 			rc = ag_err_set(p->err, -EINVAL, "%s[%zu].type: a system prompt is made of texts", of, i);
@@ -292,7 +293,7 @@ parse_messages(struct parse *p, struct json_object *body)
 	struct json_object *messages = ag_tree_array(body, "messages"), *system = ag_tree_get(body, "system");
 	int rc = 0;
 
-	if (ag_tree_len(messages) == 0)
+	if (ag_json_len(messages) == 0)
 		return ag_err_set(p->err, -EINVAL, "messages: an array that is not empty is required");
 	if (json_object_is_type(system, json_type_string)) {
 		struct json_object *parts = ag_tree_new_array();
@@ -302,8 +303,8 @@ parse_messages(struct parse *p, struct json_object *body)
 	} else if (system) {
 		rc = parse_system(p, ag_tree_array(body, "system"), "system");
 	}
-	for (size_t i = 0; i < ag_tree_len(messages) && rc == 0; i++)
-		rc = parse_message(p, json_object_array_get_idx(messages, i), i);
+	for (size_t i = 0; i < ag_json_len(messages) && rc == 0; i++)
+		rc = parse_message(p, ag_json_at(messages, i), i);
 	return rc;
 }
 
@@ -320,11 +321,11 @@ parse_tools(const struct parse *p, struct json_object *body, struct json_object 
 
 	int rc;
 
-	if (ag_tree_len(tools) == 0)
+	if (ag_json_len(tools) == 0)
 		return 0;
 	out = ag_tree_new_array();
-	for (size_t i = 0; i < ag_tree_len(tools); i++) {
-		struct json_object *t = json_object_array_get_idx(tools, i), *tool, *fn;
+	for (size_t i = 0; i < ag_json_len(tools); i++) {
+		struct json_object *t = ag_json_at(tools, i), *tool, *fn;
 		struct ag_str type = ag_tree_str(t, "type");
 
 		rc = type.n > 0 && !ag_str_eq(type, AG_STR("custom"))
@@ -436,7 +437,7 @@ parse_rest(struct json_object *body, struct json_object *chat)
 	ag_tree_share(chat, "top_p", ag_tree_get(body, "top_p"));
 	ag_tree_share(chat, "top_k", ag_tree_get(body, "top_k"));
 	ag_tree_share(chat, "stream", ag_tree_get(body, "stream"));
-	if (ag_tree_len(stop) > 0)
+	if (ag_json_len(stop) > 0)
 		ag_tree_share(chat, "stop", stop);
 	if (user.n > 0)
 		ag_tree_put_str(chat, "user", user);

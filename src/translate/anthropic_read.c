@@ -1,6 +1,7 @@
 /* anthropic_read.c - answers and errors of the Messages API, as pieces. */
 #include <errno.h>
 
+#include "base/json.h"
 #include "translate/anthropic.h"
 #include "translate/chat.h"
 #include "translate/openai.h"
@@ -256,8 +257,8 @@ read_body(void *state, const struct ag_provider *p, struct ag_str body, struct a
 	}
 	rc = on_start(s, o, sink);
 	content = ag_tree_array(o, "content");
-	for (size_t i = 0; i < ag_tree_len(content) && rc == 0; i++)
-		rc = read_block(s, json_object_array_get_idx(content, i), sink);
+	for (size_t i = 0; i < ag_json_len(content) && rc == 0; i++)
+		rc = read_block(s, ag_json_at(content, i), sink);
 	keep_stop(s, o);
 	if (rc == 0)
 		rc = on_end(s, a, sink);

@@ -2,6 +2,7 @@
  * one text, and Cohere's, whose answer tells its tokens in a header. */
 #include <errno.h>
 
+#include "base/json.h"
 #include "translate/cohere.h"
 #include "translate/converse.h"
 #include "translate/embeddings.h"
@@ -22,7 +23,7 @@ put_titan(const struct ag_exchange_in *in, struct json_object *body, struct ag_b
 	if (rc < 0)
 		return rc;
 	ag_jo_open(out, NULL, '{');
-	ag_jo_str(out, "inputText", ag_tree_text(json_object_array_get_idx(texts, 0)));
+	ag_jo_str(out, "inputText", ag_tree_text(ag_json_at(texts, 0)));
 	if (ag_tree_get(body, "dimensions"))
 		ag_jo_tree(out, "dimensions", ag_tree_get(body, "dimensions"));
 	if (normalize)

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "base/json.h"
+
 #define MEDIA_MAX ((size_t)64 << 20)
 
 void
@@ -21,9 +23,9 @@ ag_chat_put_data_url(struct json_object *obj, const char *key, struct ag_str typ
 void
 ag_chat_put_content(struct json_object *message, struct json_object *parts)
 {
-	struct json_object *only = ag_tree_len(parts) == 1 ? json_object_array_get_idx(parts, 0) : NULL;
+	struct json_object *only = ag_json_len(parts) == 1 ? ag_json_at(parts, 0) : NULL;
 
-	if (only && ag_tree_is(only, "type", "text") && json_object_object_length(only) == 2) {
+	if (only && ag_tree_is(only, "type", "text") && ag_json_members(only) == 2) {
 		ag_tree_share(message, "content", ag_tree_get(only, "text"));
 		json_object_put(parts);
 	} else {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "aigated/catalog.h"
+#include "base/json.h"
 #include "translate/chat.h"
 
 struct check {
@@ -49,10 +50,10 @@ check_message(const struct check *c, struct json_object *m, size_t at)
 	struct json_object *parts = ag_tree_array(m, "content"), *calls = ag_tree_array(m, "tool_calls");
 	int rc = ag_fields_check(m, &c->f->message, &common, AG_AT("messages", at), &c->r);
 
-	for (size_t k = 0; k < ag_tree_len(parts) && rc == 0; k++)
-		rc = check_part(c, json_object_array_get_idx(parts, k), at, k);
-	for (size_t k = 0; k < ag_tree_len(calls) && rc == 0; k++)
-		rc = check_call(c, json_object_array_get_idx(calls, k), at, k);
+	for (size_t k = 0; k < ag_json_len(parts) && rc == 0; k++)
+		rc = check_part(c, ag_json_at(parts, k), at, k);
+	for (size_t k = 0; k < ag_json_len(calls) && rc == 0; k++)
+		rc = check_call(c, ag_json_at(calls, k), at, k);
 	return rc;
 }
 
@@ -74,12 +75,12 @@ check_allowed(const struct check *c, struct json_object *allowed)
 {
 	struct json_object *tools = ag_tree_array(allowed, "tools");
 
-	if (ag_tree_len(tools) == 0)
+	if (ag_json_len(tools) == 0)
 		return ag_err_set(c->r.err, -EINVAL, "tool_choice.allowed_tools.tools: an array that is not empty is required");
 	if (!ag_tree_is(allowed, "mode", "auto") && !ag_tree_is(allowed, "mode", "required"))
 		return ag_err_set(c->r.err, -EINVAL, "tool_choice.allowed_tools.mode: must be auto or required");
-	for (size_t i = 0; i < ag_tree_len(tools); i++)
-		if (ag_tree_str(ag_tree_object(json_object_array_get_idx(tools, i), "function"), "name").n == 0)
+	for (size_t i = 0; i < ag_json_len(tools); i++)
+		if (ag_tree_str(ag_tree_object(ag_json_at(tools, i), "function"), "name").n == 0)
 			return ag_err_set(c->r.err, -EINVAL, "tool_choice.allowed_tools.tools[%zu]: only functions are supported "
 			    "by %s", i, c->r.by);
 	return 0;
@@ -94,7 +95,7 @@ check_tool_choice(const struct check *c, struct json_object *chat)
 
 	if (!choice || is_free)
 		return 0;
-	if (ag_tree_len(ag_tree_array(chat, "tools")) == 0)
+	if (ag_json_len(ag_tree_array(chat, "tools")) == 0)
 		return ag_err_set(c->r.err, -EINVAL, "tool_choice: there are no tools to choose from");
 	if (ag_tree_object(choice, "allowed_tools"))
 		return check_allowed(c, ag_tree_object(choice, "allowed_tools"));
@@ -120,8 +121,8 @@ ag_chat_is_allowed(struct json_object *choice, struct ag_str name)
 
 	if (!list)
 		return true;
-	for (size_t i = 0; i < ag_tree_len(list); i++)
-		if (ag_str_eq(ag_tree_str(ag_tree_object(json_object_array_get_idx(list, i), "function"), "name"), name))
+	for (size_t i = 0; i < ag_json_len(list); i++)
+		if (ag_str_eq(ag_tree_str(ag_tree_object(ag_json_at(list, i), "function"), "name"), name))
 			return true;
 	return false;
 }
@@ -159,11 +160,11 @@ check_stop(const struct check *c, struct json_object *stop)
 
 	if (!stop)
 		return 0;
-	for (size_t i = 0; is_array && i < ag_tree_len(stop); i++)
-		is_good &= json_object_is_type(json_object_array_get_idx(stop, i), json_type_string);
+	for (size_t i = 0; is_array && i < ag_json_len(stop); i++)
+		is_good &= json_object_is_type(ag_json_at(stop, i), json_type_string);
 	if (!is_good)
 		return ag_err_set(c->r.err, -EINVAL, "stop: must be a text or an array of texts");
-	if (is_array && c->f->stops_max > 0 && ag_tree_len(stop) > c->f->stops_max)
+	if (is_array && c->f->stops_max > 0 && ag_json_len(stop) > c->f->stops_max)
 		return ag_err_set(c->r.err, -EINVAL, "stop: at most %u with %s", c->f->stops_max, c->r.by);
 	return 0;
 }
@@ -189,8 +190,8 @@ check_modalities(const struct check *c, struct json_object *chat)
 {
 	struct json_object *list = ag_tree_array(chat, "modalities");
 
-	for (size_t i = 0; i < ag_tree_len(list); i++)
-		if (!ag_str_eq(ag_tree_text(json_object_array_get_idx(list, i)), AG_STR("text")) &&
+	for (size_t i = 0; i < ag_json_len(list); i++)
+		if (!ag_str_eq(ag_tree_text(ag_json_at(list, i)), AG_STR("text")) &&
 		    !ag_fields_is_taken(&c->f->chat, "modalities"))
 			return ag_err_set(c->r.err, -EINVAL, "modalities: only text is supported by %s", c->r.by);
 	return 0;
@@ -244,11 +245,11 @@ ag_chat_check(const struct ag_build_in *in, const struct ag_chat_fields *f, cons
 		rc = check_stop(&c, ag_tree_get(in->chat, "stop"));
 	if (rc == 0)
 		rc = check_format(&c, ag_tree_get(in->chat, "response_format"));
-	for (size_t i = 0; i < ag_tree_len(tools) && rc == 0; i++)
-		rc = check_tool(&c, json_object_array_get_idx(tools, i), i);
+	for (size_t i = 0; i < ag_json_len(tools) && rc == 0; i++)
+		rc = check_tool(&c, ag_json_at(tools, i), i);
 	if (rc == 0)
 		rc = check_tool_choice(&c, in->chat);
-	for (size_t i = 0; i < ag_tree_len(messages) && rc == 0; i++)
-		rc = check_message(&c, json_object_array_get_idx(messages, i), i);
+	for (size_t i = 0; i < ag_json_len(messages) && rc == 0; i++)
+		rc = check_message(&c, ag_json_at(messages, i), i);
 	return rc;
 }

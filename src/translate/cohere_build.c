@@ -1,6 +1,7 @@
 /* cohere_build.c - a chat as a request of Cohere's /v2/chat. */
 #include <errno.h>
 
+#include "base/json.h"
 #include "translate/chat_check.h"
 #include "translate/cohere.h"
 #include "translate/json_out.h"
@@ -50,8 +51,8 @@ put_content(struct build *s, struct json_object *m, bool is_text_only, size_t at
 		return 0;
 	}
 	ag_jo_open(s->b, "content", '[');
-	for (size_t i = 0; i < ag_tree_len(content) && rc == 0; i++)
-		rc = put_part(s, json_object_array_get_idx(content, i), is_text_only, at);
+	for (size_t i = 0; i < ag_json_len(content) && rc == 0; i++)
+		rc = put_part(s, ag_json_at(content, i), is_text_only, at);
 	ag_jo_close(s->b, ']');
 	return rc;
 }
@@ -62,13 +63,13 @@ put_calls(struct build *s, struct json_object *m, size_t at)
 {
 	struct json_object *calls = ag_tree_array(m, "tool_calls");
 
-	if (ag_tree_len(calls) == 0)
+	if (ag_json_len(calls) == 0)
 		return 0;
 	if (ag_tree_str(m, "reasoning_content").n > 0)
 		ag_jo_str(s->b, "tool_plan", ag_tree_str(m, "reasoning_content"));
 	ag_jo_open(s->b, "tool_calls", '[');
-	for (size_t i = 0; i < ag_tree_len(calls); i++) {
-		struct json_object *call = json_object_array_get_idx(calls, i), *fn = ag_tree_object(call, "function");
+	for (size_t i = 0; i < ag_json_len(calls); i++) {
+		struct json_object *call = ag_json_at(calls, i), *fn = ag_tree_object(call, "function");
 
 		if (!fn)
 			return ag_err_set(s->err, -EINVAL, "messages[%zu].tool_calls: only functions are supported by %s", at,
@@ -125,8 +126,8 @@ put_strict(struct build *s, struct json_object *tools, struct json_object *choic
 {
 	size_t n = 0, n_strict = 0;
 
-	for (size_t i = 0; i < ag_tree_len(tools); i++) {
-		struct json_object *fn = ag_tree_object(json_object_array_get_idx(tools, i), "function");
+	for (size_t i = 0; i < ag_json_len(tools); i++) {
+		struct json_object *fn = ag_tree_object(ag_json_at(tools, i), "function");
 
 		if (!is_chosen(choice, ag_tree_str(fn, "name")))
 			continue;
@@ -147,11 +148,11 @@ put_tools(struct build *s)
 	struct json_object *tools = ag_tree_array(s->in->chat, "tools"), *choice = ag_tree_get(s->in->chat, "tool_choice");
 	struct ag_str word = ag_tree_text(choice);
 
-	if (ag_tree_len(tools) == 0)
+	if (ag_json_len(tools) == 0)
 		return 0;
 	ag_jo_open(s->b, "tools", '[');
-	for (size_t i = 0; i < ag_tree_len(tools); i++) {
-		struct json_object *fn = ag_tree_object(json_object_array_get_idx(tools, i), "function");
+	for (size_t i = 0; i < ag_json_len(tools); i++) {
+		struct json_object *fn = ag_tree_object(ag_json_at(tools, i), "function");
 
 		if (!fn)
 			return ag_err_set(s->err, -EINVAL, "tools[%zu].type: only functions are supported by %s", i,
@@ -214,8 +215,8 @@ put_sampling(struct build *s)
 	ag_jo_open(s->b, "stop_sequences", '[');
 	if (json_object_is_type(stop, json_type_string))
 		ag_jo_str(s->b, NULL, ag_tree_text(stop));
-	for (size_t i = 0; json_object_is_type(stop, json_type_array) && i < ag_tree_len(stop); i++)
-		ag_jo_str(s->b, NULL, ag_tree_text(json_object_array_get_idx(stop, i)));
+	for (size_t i = 0; i < ag_json_len(stop); i++)
+		ag_jo_str(s->b, NULL, ag_tree_text(ag_json_at(stop, i)));
 	ag_jo_close(s->b, ']');
 }
 
@@ -227,7 +228,7 @@ put_format(struct build *s)
 
 	if (!is_schema && !ag_tree_is(format, "type", "json_object"))
 		return 0;
-	if (ag_tree_len(ag_tree_array(s->in->chat, "tools")) > 0)
+	if (ag_json_len(ag_tree_array(s->in->chat, "tools")) > 0)
 		return ag_err_set(s->err, -EINVAL, "response_format: not together with tools with %s", s->in->family->name);
 	ag_jo_open(s->b, "response_format", '{');
 	ag_jo_str(s->b, "type", AG_STR("json_object"));
@@ -297,8 +298,8 @@ ag_cohere_build(const struct ag_build_in *in, struct ag_buf *out, struct ag_err 
 	ag_jo_open(out, NULL, '{');
 	ag_jo_str(out, "model", in->model);
 	ag_jo_open(out, "messages", '[');
-	for (size_t i = 0; i < ag_tree_len(messages) && rc == 0; i++)
-		rc = put_message(&s, json_object_array_get_idx(messages, i), i);
+	for (size_t i = 0; i < ag_json_len(messages) && rc == 0; i++)
+		rc = put_message(&s, ag_json_at(messages, i), i);
 	ag_jo_close(out, ']');
 	if (rc == 0)
 		rc = put_tools(&s);

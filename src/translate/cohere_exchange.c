@@ -1,6 +1,7 @@
 /* cohere_exchange.c - OpenAI's embeddings as Cohere's, and rankings. */
 #include <errno.h>
 
+#include "base/json.h"
 #include "translate/cohere.h"
 #include "translate/embeddings.h"
 #include "translate/json_out.h"
@@ -70,8 +71,8 @@ static int
 put_documents(struct json_object *documents, struct ag_buf *out, struct ag_err *err)
 {
 	ag_jo_open(out, "documents", '[');
-	for (size_t i = 0; i < ag_tree_len(documents); i++) {
-		struct json_object *one = json_object_array_get_idx(documents, i);
+	for (size_t i = 0; i < ag_json_len(documents); i++) {
+		struct json_object *one = ag_json_at(documents, i);
 		struct ag_str text = json_object_is_type(one, json_type_object) ? ag_tree_str(one, "text") : ag_tree_text(one);
 
 		if (!text.p)

@@ -4,6 +4,7 @@
  * are counted here.  Citations are of documents, which chat completions has no word for. */
 #include <errno.h>
 
+#include "base/json.h"
 #include "translate/cohere.h"
 #include "translate/tree.h"
 
@@ -201,10 +202,10 @@ read_body(void *state, const struct ag_provider *p, struct ag_str body, struct a
 	rc = on_start(s, o, sink);
 	if (rc == 0)
 		rc = put(sink, AG_PIECE_REASONING, ag_tree_str(m, "tool_plan"));
-	for (size_t i = 0; i < ag_tree_len(content) && rc == 0; i++)
-		rc = put_content(json_object_array_get_idx(content, i), sink);
-	for (size_t i = 0; i < ag_tree_len(calls) && rc == 0; i++)
-		rc = begin_tool(s, json_object_array_get_idx(calls, i), sink);
+	for (size_t i = 0; i < ag_json_len(content) && rc == 0; i++)
+		rc = put_content(ag_json_at(content, i), sink);
+	for (size_t i = 0; i < ag_json_len(calls) && rc == 0; i++)
+		rc = begin_tool(s, ag_json_at(calls, i), sink);
 	if (rc == 0)
 		rc = on_end(s, o, a, sink);
 	json_object_put(o);

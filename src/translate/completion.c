@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "translate/chat.h"
 #include "translate/fields.h"
 #include "translate/json_out.h"
@@ -19,8 +20,8 @@ prompt_of(struct json_object *body)
 {
 	struct json_object *prompt = ag_tree_get(body, "prompt");
 
-	if (json_object_is_type(prompt, json_type_array) && ag_tree_len(prompt) == 1)
-		prompt = json_object_array_get_idx(prompt, 0);
+	if (ag_json_len(prompt) == 1)
+		prompt = ag_json_at(prompt, 0);
 	return prompt && json_object_is_type(prompt, json_type_string) ? prompt : NULL;
 }
 

@@ -1,6 +1,7 @@
 /* converse_build.c - a chat as a request of Converse. */
 #include <errno.h>
 
+#include "base/json.h"
 #include "translate/chat_check.h"
 #include "translate/converse.h"
 #include "translate/json_out.h"
@@ -43,11 +44,11 @@ static bool
 was_called(struct json_object *messages, struct ag_str name, size_t upto_m, size_t upto)
 {
 	for (size_t i = 0; i <= upto_m; i++) {
-		struct json_object *calls = ag_tree_array(json_object_array_get_idx(messages, i), "tool_calls");
-		size_t n = i < upto_m ? ag_tree_len(calls) : upto;
+		struct json_object *calls = ag_tree_array(ag_json_at(messages, i), "tool_calls");
+		size_t n = i < upto_m ? ag_json_len(calls) : upto;
 
 		for (size_t k = 0; k < n; k++)
-			if (ag_str_eq(ag_tree_str(ag_tree_object(json_object_array_get_idx(calls, k), "function"), "name"), name))
+			if (ag_str_eq(ag_tree_str(ag_tree_object(ag_json_at(calls, k), "function"), "name"), name))
 				return true;
 	}
 	return false;
@@ -59,11 +60,11 @@ put_called(struct ag_converse_build *s, struct json_object *messages)
 {
 	bool any = false;
 
-	for (size_t i = 0; i < ag_tree_len(messages); i++) {
-		struct json_object *calls = ag_tree_array(json_object_array_get_idx(messages, i), "tool_calls");
+	for (size_t i = 0; i < ag_json_len(messages); i++) {
+		struct json_object *calls = ag_tree_array(ag_json_at(messages, i), "tool_calls");
 
-		for (size_t k = 0; k < ag_tree_len(calls); k++) {
-			struct ag_str name = ag_tree_str(ag_tree_object(json_object_array_get_idx(calls, k), "function"), "name");
+		for (size_t k = 0; k < ag_json_len(calls); k++) {
+			struct ag_str name = ag_tree_str(ag_tree_object(ag_json_at(calls, k), "function"), "name");
 
 			any = true;
 			if (s && !was_called(messages, name, i, k))
@@ -76,8 +77,8 @@ put_called(struct ag_converse_build *s, struct json_object *messages)
 static int
 put_tools(struct ag_converse_build *s, struct json_object *tools, struct json_object *choice)
 {
-	for (size_t i = 0; i < ag_tree_len(tools); i++) {
-		struct json_object *t = json_object_array_get_idx(tools, i), *fn = ag_tree_object(t, "function");
+	for (size_t i = 0; i < ag_json_len(tools); i++) {
+		struct json_object *t = ag_json_at(tools, i), *fn = ag_tree_object(t, "function");
 
 		if (!fn)
 			return ag_err_set(s->err, -EINVAL, "tools[%zu].type: only functions are supported by %s", i,
@@ -118,16 +119,16 @@ put_tool_config(struct ag_converse_build *s, enum choice choice)
 	if (choice == CHOICE_NONE && has_called)
 		return ag_err_set(s->err, -EINVAL, "tool_choice: \"none\" is not supported by %s once tools were called",
 		    s->in->family->name);
-	if (choice == CHOICE_NONE || (ag_tree_len(tools) == 0 && !has_called))
+	if (choice == CHOICE_NONE || (ag_json_len(tools) == 0 && !has_called))
 		return 0;
-	if (ag_tree_len(tools) > 0 && parallel && !json_object_get_boolean(parallel))
+	if (ag_json_len(tools) > 0 && parallel && !json_object_get_boolean(parallel))
 		return ag_err_set(s->err, -EINVAL, "parallel_tool_calls: false is not supported by %s", s->in->family->name);
 	if ((choice == CHOICE_ANY || choice == CHOICE_TOOL) && s->kind == AG_CONVERSE_CLAUDE &&
 	    s->claude.is_always_thinking)
 		return ag_err_set(s->err, -EINVAL, "tool_choice: a model that always thinks cannot be made to call a tool");
 	ag_jo_open(s->b, "toolConfig", '{');
 	ag_jo_open(s->b, "tools", '[');
-	if (ag_tree_len(tools) > 0)
+	if (ag_json_len(tools) > 0)
 		rc = put_tools(s, tools, said);
 	else
 		(void)put_called(s, s->messages);
@@ -152,7 +153,7 @@ static void
 put_stop(struct ag_converse_build *s)
 {
 	struct json_object *stop = ag_tree_get(s->in->chat, "stop");
-	size_t n = json_object_is_type(stop, json_type_array) ? ag_tree_len(stop) : 0;
+	size_t n = ag_json_len(stop);
 
 	if (!stop)
 		return;
@@ -160,8 +161,8 @@ put_stop(struct ag_converse_build *s)
 	if (json_object_is_type(stop, json_type_string) && ag_tree_text(stop).n > 0)
 		ag_jo_str(s->b, NULL, ag_tree_text(stop));
 	for (size_t i = 0; i < n; i++)
-		if (ag_tree_text(json_object_array_get_idx(stop, i)).n > 0)
-			ag_jo_str(s->b, NULL, ag_tree_text(json_object_array_get_idx(stop, i)));
+		if (ag_tree_text(ag_json_at(stop, i)).n > 0)
+			ag_jo_str(s->b, NULL, ag_tree_text(ag_json_at(stop, i)));
 	ag_jo_close(s->b, ']');
 }
 
@@ -316,9 +317,9 @@ put_rest(struct ag_converse_build *s)
 	}
 	if (ag_tree_get(s->in->chat, "metadata") && !metadata)
 		return ag_err_set(s->err, -EINVAL, "metadata: an object is required");
-	if (!metadata || json_object_object_length(metadata) == 0)
+	if (!metadata || ag_json_members(metadata) == 0)
 		return 0;
-	if (json_object_object_length(metadata) > (int)METADATA_MAX)
+	if (ag_json_members(metadata) > (int)METADATA_MAX)
 		return ag_err_set(s->err, -EINVAL, "metadata: at most %u pairs are supported by %s", METADATA_MAX,
 		    s->in->family->name);
 	ag_jo_tree(s->b, "requestMetadata", metadata);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/hash.h"
+#include "base/json.h"
 #include "translate/chat.h"
 #include "translate/converse.h"
 #include "translate/json_out.h"
@@ -190,8 +191,8 @@ put_content(struct ag_converse_build *s, struct json_object *m, bool is_text_onl
 		put_text(s, ag_tree_text(content), m);
 		return 0;
 	}
-	for (size_t i = 0; i < ag_tree_len(ag_tree_array(m, "content")) && rc == 0; i++)
-		rc = put_part(s, json_object_array_get_idx(content, i), is_text_only, at);
+	for (size_t i = 0; i < ag_json_len(ag_tree_array(m, "content")) && rc == 0; i++)
+		rc = put_part(s, ag_json_at(content, i), is_text_only, at);
 	return rc;
 }
 
@@ -265,8 +266,8 @@ put_thoughts(struct ag_converse_build *s, struct json_object *m)
 {
 	struct json_object *blocks = ag_tree_array(m, "thinking_blocks");
 
-	for (size_t i = 0; i < ag_tree_len(blocks); i++) {
-		struct json_object *block = json_object_array_get_idx(blocks, i);
+	for (size_t i = 0; i < ag_json_len(blocks); i++) {
+		struct json_object *block = ag_json_at(blocks, i);
 		bool is_hidden = ag_tree_is(block, "type", "redacted_thinking");
 
 		if (!is_hidden && ag_tree_str(block, "signature").n == 0)
@@ -295,8 +296,8 @@ put_turn(struct ag_converse_build *s, struct json_object *m, size_t at)
 		return put_result(s, m, at);
 	put_thoughts(s, m);
 	rc = put_content(s, m, false, at);
-	for (size_t i = 0; i < ag_tree_len(calls) && rc == 0; i++)
-		rc = put_call(s, json_object_array_get_idx(calls, i), at);
+	for (size_t i = 0; i < ag_json_len(calls) && rc == 0; i++)
+		rc = put_call(s, ag_json_at(calls, i), at);
 	return rc;
 }
 
@@ -308,14 +309,14 @@ ag_converse_put_system(struct ag_converse_build *s, struct ag_str more)
 	bool any = more.n > 0;
 	int rc = 0;
 
-	for (size_t i = 0; i < ag_tree_len(s->messages); i++)
-		any |= ag_chat_is_system(json_object_array_get_idx(s->messages, i));
+	for (size_t i = 0; i < ag_json_len(s->messages); i++)
+		any |= ag_chat_is_system(ag_json_at(s->messages, i));
 	if (!any)
 		return 0;
 	ag_jo_open(s->b, "system", '[');
-	for (size_t i = 0; i < ag_tree_len(s->messages) && rc == 0; i++)
-		if (ag_chat_is_system(json_object_array_get_idx(s->messages, i)))
-			rc = put_content(s, json_object_array_get_idx(s->messages, i), true, i);
+	for (size_t i = 0; i < ag_json_len(s->messages) && rc == 0; i++)
+		if (ag_chat_is_system(ag_json_at(s->messages, i)))
+			rc = put_content(s, ag_json_at(s->messages, i), true, i);
 	put_text(s, more, NULL);
 	ag_jo_close(s->b, ']');
 	return rc;
@@ -337,8 +338,8 @@ ag_converse_put_messages(struct ag_converse_build *s)
 	int rc = 0;
 
 	ag_jo_open(s->b, "messages", '[');
-	for (size_t i = 0; i < ag_tree_len(s->messages) && rc == 0; i++) {
-		struct json_object *m = json_object_array_get_idx(s->messages, i);
+	for (size_t i = 0; i < ag_json_len(s->messages) && rc == 0; i++) {
+		struct json_object *m = ag_json_at(s->messages, i);
 		bool is_assistant = ag_chat_is_role(m, "assistant");
 
 		if (ag_chat_is_system(m))

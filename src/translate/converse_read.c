@@ -4,6 +4,7 @@
  * it is not whole. */
 #include <errno.h>
 
+#include "base/json.h"
 #include "translate/converse.h"
 #include "translate/openai.h"
 #include "translate/tree.h"
@@ -123,8 +124,8 @@ put_content(struct json_object *c, const struct ag_piece_sink *sink)
 	struct json_object *cited = ag_tree_array(ag_tree_object(c, "citationsContent"), "content");
 	int rc = put(sink, AG_PIECE_TEXT, ag_tree_str(c, "text"));
 
-	for (size_t i = 0; i < ag_tree_len(cited) && rc == 0; i++)
-		rc = put(sink, AG_PIECE_TEXT, ag_tree_str(json_object_array_get_idx(cited, i), "text"));
+	for (size_t i = 0; i < ag_json_len(cited) && rc == 0; i++)
+		rc = put(sink, AG_PIECE_TEXT, ag_tree_str(ag_json_at(cited, i), "text"));
 	if (rc == 0 && ag_tree_object(c, "reasoningContent"))
 		rc = put_reasoning(ag_tree_object(c, "reasoningContent"), sink);
 	return rc == 0 && ag_tree_object(c, "image") ? put_image(ag_tree_object(c, "image"), sink) : rc;
@@ -269,8 +270,8 @@ read_body(void *state, const struct ag_provider *p, struct ag_str body, struct a
 	message = ag_tree_object(ag_tree_object(o, "output"), "message");
 	content = ag_tree_array(message, "content");
 	rc = message ? begin(s, sink) : -EBADMSG;
-	for (size_t i = 0; i < ag_tree_len(content) && rc == 0; i++)
-		rc = read_block(s, json_object_array_get_idx(content, i), sink);
+	for (size_t i = 0; i < ag_json_len(content) && rc == 0; i++)
+		rc = read_block(s, ag_json_at(content, i), sink);
 	if (rc == 0)
 		rc = put_finish(s, ag_tree_str(o, "stopReason"), sink);
 	if (rc == 0)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "translate/json_out.h"
 #include "translate/tree.h"
 
@@ -23,12 +24,12 @@ ag_embeddings_texts(const struct ag_exchange_in *in, struct json_object *body, c
 		return rc;
 	if (format.n > 0 && !ag_str_eq(format, AG_STR("float")) && !ag_str_eq(format, AG_STR("base64")))
 		return ag_err_set(err, -EINVAL, "encoding_format: must be float or base64");
-	if (!is_one && (!json_object_is_type(input, json_type_array) || ag_tree_len(input) == 0))
+	if (!is_one && ag_json_len(input) == 0)
 		return ag_err_set(err, -EINVAL, "input: a text, or an array that is not empty, is required");
-	if (!is_one && ag_tree_len(input) > max)
+	if (!is_one && ag_json_len(input) > max)
 		return ag_err_set(err, -EINVAL, "input: at most %zu texts in one request with %s", max, family);
-	for (size_t i = 0; !is_one && i < ag_tree_len(input); i++)
-		if (!json_object_is_type(json_object_array_get_idx(input, i), json_type_string))
+	for (size_t i = 0; !is_one && i < ag_json_len(input); i++)
+		if (!json_object_is_type(ag_json_at(input, i), json_type_string))
 			return ag_err_set(err, -EINVAL, "input: tokens are not supported by %s, only texts", family);
 	if (!is_one) {
 		*out = json_object_get(input);
@@ -48,8 +49,8 @@ put_base64(struct json_object *vector, struct ag_buf *b)
 	uint32_t bits = 0;
 	unsigned n_bits = 0, n_out = 0;
 
-	for (size_t i = 0; i < ag_tree_len(vector); i++) {
-		float v = (float)json_object_get_double(json_object_array_get_idx(vector, i));
+	for (size_t i = 0; i < ag_json_len(vector); i++) {
+		float v = (float)json_object_get_double(ag_json_at(vector, i));
 		uint32_t raw;
 
 		memcpy(&raw, &v, sizeof(raw));
@@ -105,7 +106,7 @@ ag_embeddings_write(const struct ag_exchange_in *in, struct json_object *list, c
     const struct ag_usage *usage, struct ag_buf *out)
 {
 	struct json_object *request;
-	int rc = ag_tree_len(list) > 0 ? 0 : -EBADMSG;
+	int rc = ag_json_len(list) > 0 ? 0 : -EBADMSG;
 	bool is_base64;
 
 	if (ag_tree_parse(in->body, &request, NULL) < 0)
@@ -115,8 +116,8 @@ ag_embeddings_write(const struct ag_exchange_in *in, struct json_object *list, c
 	ag_jo_open(out, NULL, '{');
 	ag_jo_str(out, "object", AG_STR("list"));
 	ag_jo_open(out, "data", '[');
-	for (size_t i = 0; i < ag_tree_len(list) && rc == 0; i++) {
-		struct json_object *one = json_object_array_get_idx(list, i);
+	for (size_t i = 0; i < ag_json_len(list) && rc == 0; i++) {
+		struct json_object *one = ag_json_at(list, i);
 
 		one = outer ? ag_tree_get(one, outer) : one;
 		rc = put_vector(inner ? ag_tree_get(one, inner) : one, i, is_base64, out);

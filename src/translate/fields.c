@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
+
 bool
 ag_fields_has(const char *const *names, size_t max, const char *name)
 {
@@ -29,7 +31,7 @@ is_left(const struct ag_fields *f, const char *name)
 static bool
 is_object_asking(struct json_object *v)
 {
-	json_object_object_foreach(v, name, value)
+	ag_json_foreach(v, name, value)
 		if (ag_fields_is_asking(name, value))
 			return true;
 	return false;
@@ -48,7 +50,7 @@ ag_fields_is_asking(const char *name, struct json_object *v)
 	case json_type_string:
 		return json_object_get_string_len(v) > 0;
 	case json_type_array:
-		return json_object_array_length(v) > 0;
+		return ag_json_len(v) > 0;
 	case json_type_object:
 		return is_object_asking(v);
 	case json_type_double:
@@ -88,7 +90,7 @@ ag_fields_check(struct json_object *obj, const struct ag_fields *f, const struct
 {
 	if (!json_object_is_type(obj, json_type_object))
 		return 0;
-	json_object_object_foreach(obj, name, value) {
+	ag_json_foreach(obj, name, value) {
 		if (ag_fields_is_taken(f, name) || ag_fields_is_taken(more, name) ||
 		    (!r->is_strict && (is_left(f, name) || is_left(more, name))))
 			continue;

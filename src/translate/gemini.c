@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "base/num.h"
 #include "translate/json_out.h"
 #include "translate/openai.h"
@@ -36,8 +37,8 @@ duration_ms(struct ag_str s)
 static void
 read_details(struct json_object *details, struct ag_client_error *out, bool *out_bad_key)
 {
-	for (size_t i = 0; i < ag_tree_len(details); i++) {
-		struct json_object *d = json_object_array_get_idx(details, i);
+	for (size_t i = 0; i < ag_json_len(details); i++) {
+		struct json_object *d = ag_json_at(details, i);
 
 		if (ag_tree_is(d, "reason", "API_KEY_INVALID"))
 			*out_bad_key = true;

@@ -1,6 +1,7 @@
 /* gemini_build.c - a chat as a request of generateContent. */
 #include <errno.h>
 
+#include "base/json.h"
 #include "translate/chat.h"
 #include "translate/chat_check.h"
 #include "translate/gemini.h"
@@ -115,8 +116,8 @@ put_content(struct build *s, struct json_object *m, size_t at)
 		put_text(s, ag_tree_text(content));
 		return 0;
 	}
-	for (size_t i = 0; i < ag_tree_len(ag_tree_array(m, "content")) && rc == 0; i++)
-		rc = put_part(s, json_object_array_get_idx(content, i), at);
+	for (size_t i = 0; i < ag_json_len(ag_tree_array(m, "content")) && rc == 0; i++)
+		rc = put_part(s, ag_json_at(content, i), at);
 	return rc;
 }
 
@@ -161,10 +162,10 @@ static struct ag_str
 name_of_call(struct json_object *messages, size_t before, struct ag_str id)
 {
 	for (size_t i = before; i-- > 0;) {
-		struct json_object *calls = ag_tree_array(json_object_array_get_idx(messages, i), "tool_calls");
+		struct json_object *calls = ag_tree_array(ag_json_at(messages, i), "tool_calls");
 
-		for (size_t k = 0; k < ag_tree_len(calls); k++) {
-			struct json_object *call = json_object_array_get_idx(calls, k);
+		for (size_t k = 0; k < ag_json_len(calls); k++) {
+			struct json_object *call = ag_json_at(calls, k);
 
 			if (ag_str_eq(ag_tree_str(call, "id"), id))
 				return ag_tree_str(ag_tree_object(call, "function"), "name");
@@ -180,8 +181,8 @@ join_text(struct build *s, struct json_object *m, size_t at, struct ag_buf *text
 	struct json_object *content = ag_tree_get(m, "content");
 
 	ag_buf_put_str(text, ag_tree_text(content));
-	for (size_t i = 0; i < ag_tree_len(ag_tree_array(m, "content")); i++) {
-		struct json_object *part = json_object_array_get_idx(content, i);
+	for (size_t i = 0; i < ag_json_len(ag_tree_array(m, "content")); i++) {
+		struct json_object *part = ag_json_at(content, i);
 
 		if (!ag_tree_is(part, "type", "text"))
 			return ag_err_set(s->err, -EINVAL, "messages[%zu].content: a tool's result can only be text for %s",
@@ -234,15 +235,15 @@ put_system(struct build *s)
 	bool any = false;
 	int rc = 0;
 
-	for (size_t i = 0; i < ag_tree_len(s->messages); i++)
-		any |= ag_chat_is_system(json_object_array_get_idx(s->messages, i));
+	for (size_t i = 0; i < ag_json_len(s->messages); i++)
+		any |= ag_chat_is_system(ag_json_at(s->messages, i));
 	if (!any)
 		return 0;
 	ag_jo_open(s->b, "systemInstruction", '{');
 	ag_jo_open(s->b, "parts", '[');
-	for (size_t i = 0; i < ag_tree_len(s->messages) && rc == 0; i++)
-		if (ag_chat_is_system(json_object_array_get_idx(s->messages, i)))
-			rc = put_content(s, json_object_array_get_idx(s->messages, i), i);
+	for (size_t i = 0; i < ag_json_len(s->messages) && rc == 0; i++)
+		if (ag_chat_is_system(ag_json_at(s->messages, i)))
+			rc = put_content(s, ag_json_at(s->messages, i), i);
 	ag_buf_puts(s->b, "]}");
 	return rc;
 }
@@ -256,8 +257,8 @@ put_turn(struct build *s, struct json_object *m, size_t at)
 	if (ag_chat_is_role(m, "tool"))
 		return put_result(s, m, at);
 	rc = put_content(s, m, at);
-	for (size_t i = 0; i < ag_tree_len(calls) && rc == 0; i++)
-		rc = put_call(s, json_object_array_get_idx(calls, i), at);
+	for (size_t i = 0; i < ag_json_len(calls) && rc == 0; i++)
+		rc = put_call(s, ag_json_at(calls, i), at);
 	return rc;
 }
 
@@ -277,8 +278,8 @@ put_contents(struct build *s)
 	int rc = 0;
 
 	ag_jo_open(s->b, "contents", '[');
-	for (size_t i = 0; i < ag_tree_len(s->messages) && rc == 0; i++) {
-		struct json_object *m = json_object_array_get_idx(s->messages, i);
+	for (size_t i = 0; i < ag_json_len(s->messages) && rc == 0; i++) {
+		struct json_object *m = ag_json_at(s->messages, i);
 		bool is_model = ag_chat_is_role(m, "assistant");
 
 		if (ag_chat_is_system(m))
@@ -311,13 +312,13 @@ put_tools(struct build *s)
 {
 	struct json_object *tools = ag_tree_array(s->in->chat, "tools");
 
-	if (ag_tree_len(tools) == 0)
+	if (ag_json_len(tools) == 0)
 		return 0;
 	ag_jo_open(s->b, "tools", '[');
 	ag_jo_open(s->b, NULL, '{');
 	ag_jo_open(s->b, "functionDeclarations", '[');
-	for (size_t i = 0; i < ag_tree_len(tools); i++) {
-		struct json_object *fn = ag_tree_object(json_object_array_get_idx(tools, i), "function");
+	for (size_t i = 0; i < ag_json_len(tools); i++) {
+		struct json_object *fn = ag_tree_object(ag_json_at(tools, i), "function");
 		struct json_object *parameters = ag_tree_object(fn, "parameters");
 
 		if (!fn)
@@ -327,7 +328,7 @@ put_tools(struct build *s)
 		ag_jo_str(s->b, "name", ag_tree_str(fn, "name"));
 		if (ag_tree_str(fn, "description").n > 0)
 			ag_jo_str(s->b, "description", ag_tree_str(fn, "description"));
-		if (parameters && json_object_object_length(parameters) > 0)
+		if (ag_json_members(parameters) > 0)
 			ag_jo_tree(s->b, "parametersJsonSchema", parameters);
 		ag_jo_close(s->b, '}');
 	}
@@ -341,21 +342,21 @@ put_names(struct build *s, struct json_object *choice)
 	struct json_object *allowed = ag_tree_array(ag_tree_object(choice, "allowed_tools"), "tools");
 	struct ag_str one = ag_tree_str(ag_tree_object(choice, "function"), "name");
 
-	if (one.n == 0 && ag_tree_len(allowed) == 0)
+	if (one.n == 0 && ag_json_len(allowed) == 0)
 		return;
 	ag_jo_open(s->b, "allowedFunctionNames", '[');
 	if (one.n > 0)
 		ag_jo_str(s->b, NULL, one);
-	for (size_t i = 0; i < ag_tree_len(allowed); i++)
-		ag_jo_str(s->b, NULL, ag_tree_str(ag_tree_object(json_object_array_get_idx(allowed, i), "function"), "name"));
+	for (size_t i = 0; i < ag_json_len(allowed); i++)
+		ag_jo_str(s->b, NULL, ag_tree_str(ag_tree_object(ag_json_at(allowed, i), "function"), "name"));
 	ag_jo_close(s->b, ']');
 }
 
 static bool
 is_any_strict(struct json_object *tools)
 {
-	for (size_t i = 0; i < ag_tree_len(tools); i++)
-		if (ag_tree_true(ag_tree_object(json_object_array_get_idx(tools, i), "function"), "strict"))
+	for (size_t i = 0; i < ag_json_len(tools); i++)
+		if (ag_tree_true(ag_tree_object(ag_json_at(tools, i), "function"), "strict"))
 			return true;
 	return false;
 }
@@ -371,7 +372,7 @@ put_tool_choice(struct build *s)
 	bool is_none = ag_str_eq(word, AG_STR("none"));
 	bool is_validated = !is_any && !is_none && (ag_tree_object(choice, "allowed_tools") || is_any_strict(tools));
 
-	if (ag_tree_len(tools) == 0 || (!choice && !is_validated))
+	if (ag_json_len(tools) == 0 || (!choice && !is_validated))
 		return;
 	ag_jo_open(s->b, "toolConfig", '{');
 	ag_jo_open(s->b, "functionCallingConfig", '{');
@@ -402,8 +403,8 @@ put_stops(struct build *s)
 	ag_jo_open(s->b, "stopSequences", '[');
 	if (json_object_is_type(stop, json_type_string))
 		ag_jo_str(s->b, NULL, ag_tree_text(stop));
-	for (size_t i = 0; json_object_is_type(stop, json_type_array) && i < ag_tree_len(stop); i++)
-		ag_jo_str(s->b, NULL, ag_tree_text(json_object_array_get_idx(stop, i)));
+	for (size_t i = 0; i < ag_json_len(stop); i++)
+		ag_jo_str(s->b, NULL, ag_tree_text(ag_json_at(stop, i)));
 	ag_jo_close(s->b, ']');
 }
 

@@ -1,6 +1,7 @@
 /* gemini_exchange.c - OpenAI's embeddings as Gemini's batchEmbedContents. */
 #include <errno.h>
 
+#include "base/json.h"
 #include "translate/embeddings.h"
 #include "translate/gemini.h"
 #include "translate/json_out.h"
@@ -46,8 +47,8 @@ build(const struct ag_exchange_in *in, struct ag_buf *out, struct ag_err *err)
 	if (rc == 0) {
 		ag_jo_open(out, NULL, '{');
 		ag_jo_open(out, "requests", '[');
-		for (size_t i = 0; i < ag_tree_len(texts); i++)
-			put_request(in->model, body, ag_tree_text(json_object_array_get_idx(texts, i)), out);
+		for (size_t i = 0; i < ag_json_len(texts); i++)
+			put_request(in->model, body, ag_tree_text(ag_json_at(texts, i)), out);
 		ag_buf_puts(out, "]}");
 	}
 	json_object_put(texts);
@@ -89,7 +90,7 @@ build_one(const struct ag_exchange_in *in, struct ag_buf *out, struct ag_err *er
 		return rc;
 	rc = ag_embeddings_texts(in, body, &fields, 1, &texts, err);
 	if (rc == 0)
-		put_request(AG_STR_NONE, body, ag_tree_text(json_object_array_get_idx(texts, 0)), out);
+		put_request(AG_STR_NONE, body, ag_tree_text(ag_json_at(texts, 0)), out);
 	json_object_put(texts);
 	json_object_put(body);
 	if (rc == 0 && out->failed)

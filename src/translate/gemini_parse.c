@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/json.h"
 #include "translate/chat.h"
 #include "translate/fields.h"
 #include "translate/gemini.h"
@@ -54,14 +55,14 @@ spelled(struct json_object *v, int depth, struct speller *s)
 	if (depth > SPELL_DEPTH || (!is_array && !json_object_is_type(v, json_type_object)))
 		return json_object_get(v);
 	out = is_array ? ag_tree_new_array() : ag_tree_new();
-	for (size_t i = 0; is_array && i < ag_tree_len(v); i++) {
-		one = spelled(json_object_array_get_idx(v, i), depth + 1, s);
+	for (size_t i = 0; is_array && i < ag_json_len(v); i++) {
+		one = spelled(ag_json_at(v, i), depth + 1, s);
 		if (s->rc < 0)
 			break;
 		ag_tree_push(out, one ? one : json_object_new_null());
 	}
 	if (!is_array) {
-		json_object_object_foreach(v, key, value) {
+		ag_json_foreach(v, key, value) {
 			char name[64];
 			size_t n = 0;
 
@@ -171,7 +172,7 @@ put_part(struct parse *p, struct json_object *parts, struct json_object *part, s
 		return put_inline(p, parts, ag_tree_object(part, "inlineData"), at);
 	if (ag_tree_object(part, "fileData"))
 		return put_file(p, parts, ag_tree_object(part, "fileData"), at);
-	json_object_object_foreach(part, name, value) {
+	ag_json_foreach(part, name, value) {
 		(void)value;
 		return ag_err_set(p->err, -EINVAL, "contents[%zu].parts: %.40s is not supported by this provider", at, name);
 	}
@@ -223,8 +224,8 @@ parse_model(struct parse *p, struct json_object *from, size_t at)
 	int rc = 0;
 
 	ag_buf_init(&thoughts, (size_t)16 << 20);
-	for (size_t i = 0; i < ag_tree_len(from) && rc == 0; i++) {
-		struct json_object *part = json_object_array_get_idx(from, i);
+	for (size_t i = 0; i < ag_json_len(from) && rc == 0; i++) {
+		struct json_object *part = ag_json_at(from, i);
 
 		rc = check_part(p, part, at, i);
 		if (rc < 0)
@@ -239,11 +240,11 @@ parse_model(struct parse *p, struct json_object *from, size_t at)
 	ag_tree_put_str(m, "role", AG_STR("assistant"));
 	if (thoughts.n > 0)
 		ag_tree_put_str(m, "reasoning_content", ag_buf_str(&thoughts));
-	if (ag_tree_len(parts) > 0)
+	if (ag_json_len(parts) > 0)
 		ag_chat_put_content(m, json_object_get(parts));
 	else
 		json_object_object_add(m, "content", NULL);
-	if (ag_tree_len(calls) > 0)
+	if (ag_json_len(calls) > 0)
 		ag_tree_share(m, "tool_calls", calls);
 	json_object_put(parts);
 	json_object_put(calls);
@@ -278,7 +279,7 @@ push_result(struct parse *p, struct json_object *from, size_t at)
 	m = ag_tree_new();
 	ag_tree_put_str(m, "role", AG_STR("tool"));
 	ag_tree_put_str(m, "tool_call_id", ag_str(c->id));
-	if (json_object_is_type(output, json_type_string) && json_object_object_length(response) == 1)
+	if (json_object_is_type(output, json_type_string) && ag_json_members(response) == 1)
 		ag_tree_share(m, "content", output);
 	else
 		ag_tree_put_str(m, "content", ag_chat_arguments(response));
@@ -292,15 +293,15 @@ parse_user(struct parse *p, struct json_object *from, size_t at)
 	struct json_object *parts = ag_tree_new_array();
 	int rc = 0;
 
-	for (size_t i = 0; i < ag_tree_len(from) && rc == 0; i++) {
-		struct json_object *part = json_object_array_get_idx(from, i);
+	for (size_t i = 0; i < ag_json_len(from) && rc == 0; i++) {
+		struct json_object *part = ag_json_at(from, i);
 
 		rc = check_part(p, part, at, i);
 		if (rc == 0)
 			rc = ag_tree_object(part, "functionResponse")
 			    ? push_result(p, ag_tree_object(part, "functionResponse"), at) : put_part(p, parts, part, at);
 	}
-	if (rc == 0 && ag_tree_len(parts) > 0)
+	if (rc == 0 && ag_json_len(parts) > 0)
 		ag_chat_push(p->messages, "user", json_object_get(parts));
 	json_object_put(parts);
 	return rc;
@@ -315,17 +316,17 @@ parse_contents(struct parse *p, struct json_object *body)
 
 	if (rc < 0)
 		return rc;
-	if (ag_tree_len(contents) == 0)
+	if (ag_json_len(contents) == 0)
 		return ag_err_set(p->err, -EINVAL, "contents: an array that is not empty is required");
 	if (system) {
 		struct json_object *from = ag_tree_array(system, "parts"), *parts = ag_tree_new_array();
 
-		for (size_t i = 0; i < ag_tree_len(from) && rc == 0; i++)
-			rc = put_part(p, parts, json_object_array_get_idx(from, i), 0);
+		for (size_t i = 0; i < ag_json_len(from) && rc == 0; i++)
+			rc = put_part(p, parts, ag_json_at(from, i), 0);
 		ag_chat_push(p->messages, "system", parts);
 	}
-	for (size_t i = 0; i < ag_tree_len(contents) && rc == 0; i++) {
-		struct json_object *one = json_object_array_get_idx(contents, i), *parts = ag_tree_array(one, "parts");
+	for (size_t i = 0; i < ag_json_len(contents) && rc == 0; i++) {
+		struct json_object *one = ag_json_at(contents, i), *parts = ag_tree_array(one, "parts");
 		struct ag_str role = ag_tree_str(one, "role");
 
 		rc = check(p, one, &fields, AG_AT("contents", i));
@@ -353,14 +354,14 @@ lower_schema(struct json_object *v, int depth)
 		return NULL;
 	if (json_object_is_type(v, json_type_array)) {
 		out = ag_tree_new_array();
-		for (size_t i = 0; i < ag_tree_len(v); i++)
-			ag_tree_push(out, lower_schema(json_object_array_get_idx(v, i), depth + 1));
+		for (size_t i = 0; i < ag_json_len(v); i++)
+			ag_tree_push(out, lower_schema(ag_json_at(v, i), depth + 1));
 		return out;
 	}
 	if (!json_object_is_type(v, json_type_object))
 		return json_object_get(v);
 	out = ag_tree_new();
-	json_object_object_foreach(v, name, value) {
+	ag_json_foreach(v, name, value) {
 		if (strcmp(name, "type") == 0 && json_object_is_type(value, json_type_string)) {
 			char type[24];
 
@@ -385,11 +386,11 @@ parse_tool(const struct parse *p, struct json_object *tool, struct json_object *
 	struct json_object *declared = ag_tree_array(tool, "functionDeclarations");
 	int rc = 0;
 
-	json_object_object_foreach(tool, kind, value)
+	ag_json_foreach(tool, kind, value)
 		if (value && strcmp(kind, "functionDeclarations") != 0)
 			return ag_err_set(p->err, -EINVAL, "tools[%zu]: %.40s is a tool that this provider does not run", at, kind);
-	for (size_t i = 0; i < ag_tree_len(declared); i++) {
-		struct json_object *d = json_object_array_get_idx(declared, i), *one, *fn;
+	for (size_t i = 0; i < ag_json_len(declared); i++) {
+		struct json_object *d = ag_json_at(declared, i), *one, *fn;
 
 		if (ag_tree_is(d, "behavior", "BLOCKING") || ag_tree_is(d, "behavior", "UNSPECIFIED"))
 			json_object_object_del(d, "behavior");
@@ -417,9 +418,9 @@ parse_tools(const struct parse *p, struct json_object *body, struct json_object 
 	struct json_object *tools = ag_tree_array(body, "tools"), *out = ag_tree_new_array();
 	int rc = 0;
 
-	for (size_t i = 0; i < ag_tree_len(tools) && rc == 0; i++)
-		rc = parse_tool(p, json_object_array_get_idx(tools, i), out, i);
-	if (ag_tree_len(out) > 0)
+	for (size_t i = 0; i < ag_json_len(tools) && rc == 0; i++)
+		rc = parse_tool(p, ag_json_at(tools, i), out, i);
+	if (ag_json_len(out) > 0)
 		ag_tree_share(chat, "tools", out);
 	json_object_put(out);
 	return rc;
@@ -439,14 +440,14 @@ parse_tool_config(const struct parse *p, struct json_object *body, struct json_o
 		rc = check(p, c, &inner, AG_IN("toolConfig", AG_NOWHERE, "functionCallingConfig", AG_NOWHERE));
 	if (rc < 0 || !c || !ag_tree_get(chat, "tools"))
 		return rc;
-	if (ag_tree_len(names) == 1 && is_any) {
-		ag_tree_put(chat, "tool_choice", ag_chat_function(ag_tree_text(json_object_array_get_idx(names, 0))));
-	} else if (ag_tree_len(names) > 0) {
+	if (ag_json_len(names) == 1 && is_any) {
+		ag_tree_put(chat, "tool_choice", ag_chat_function(ag_tree_text(ag_json_at(names, 0))));
+	} else if (ag_json_len(names) > 0) {
 		choice = ag_tree_new();
 		allowed = ag_tree_new();
 		list = ag_tree_new_array();
-		for (size_t i = 0; i < ag_tree_len(names); i++)
-			ag_tree_push(list, ag_chat_function(ag_tree_text(json_object_array_get_idx(names, i))));
+		for (size_t i = 0; i < ag_json_len(names); i++)
+			ag_tree_push(list, ag_chat_function(ag_tree_text(ag_json_at(names, i))));
 		ag_tree_put_str(choice, "type", AG_STR("allowed_tools"));
 		ag_tree_put_str(allowed, "mode", is_any ? AG_STR("required") : AG_STR("auto"));
 		ag_tree_put(allowed, "tools", list);
@@ -468,8 +469,8 @@ parse_format(struct json_object *config, struct json_object *chat, struct ag_err
 	struct json_object *modes = ag_tree_array(config, "responseModalities"), *format, *inner;
 	struct ag_str type = ag_tree_str(config, "responseMimeType");
 
-	for (size_t i = 0; i < ag_tree_len(modes); i++)
-		if (!ag_str_eq(ag_tree_text(json_object_array_get_idx(modes, i)), AG_STR("TEXT")))
+	for (size_t i = 0; i < ag_json_len(modes); i++)
+		if (!ag_str_eq(ag_tree_text(ag_json_at(modes, i)), AG_STR("TEXT")))
 			return ag_err_set(err, -EINVAL, "generationConfig.responseModalities: only TEXT is supported by this provider");
 	if ((type.n == 0 || ag_str_eq(type, AG_STR("text/plain"))) && (schema || json))
 		return ag_err_set(err, -EINVAL, "generationConfig.%s: needs responseMimeType application/json",
@@ -534,7 +535,7 @@ parse_config(const struct parse *p, struct json_object *body, struct json_object
 		return rc;
 	for (size_t i = 0; i < AG_ARRAY_LEN(rows); i++)
 		ag_tree_share(chat, rows[i].to, ag_tree_get(config, rows[i].from));
-	if (ag_tree_len(stop) > 0)
+	if (ag_json_len(stop) > 0)
 		ag_tree_share(chat, "stop", stop);
 	parse_thinking(config, chat);
 	return parse_format(config, chat, p->err);
@@ -546,11 +547,11 @@ is_safety_off(struct json_object *settings)
 {
 	static const char *const off[] = { "OFF", "BLOCK_NONE", "HARM_BLOCK_THRESHOLD_UNSPECIFIED" };
 
-	for (size_t i = 0; i < ag_tree_len(settings); i++) {
+	for (size_t i = 0; i < ag_json_len(settings); i++) {
 		bool is_off = false;
 
 		for (size_t k = 0; k < AG_ARRAY_LEN(off); k++)
-			is_off |= ag_tree_is(json_object_array_get_idx(settings, i), "threshold", off[k]);
+			is_off |= ag_tree_is(ag_json_at(settings, i), "threshold", off[k]);
 		if (!is_off)
 			return false;
 	}

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/json.h"
 #include "translate/chat.h"
 #include "translate/gemini.h"
 #include "translate/json_out.h"
@@ -125,14 +126,14 @@ on_grounding(uint32_t ci, struct json_object *grounding, const struct ag_piece_s
 	int rc = 0;
 
 	ag_buf_init(&b, (size_t)1 << 20);
-	for (size_t i = 0; i < ag_tree_len(supports) && rc == 0; i++) {
-		struct json_object *one = json_object_array_get_idx(supports, i), *segment = ag_tree_object(one, "segment");
+	for (size_t i = 0; i < ag_json_len(supports) && rc == 0; i++) {
+		struct json_object *one = ag_json_at(supports, i), *segment = ag_tree_object(one, "segment");
 		struct json_object *ix = ag_tree_array(one, "groundingChunkIndices"), *web;
-		int64_t at = ag_tree_len(ix) > 0 ? json_object_get_int64(json_object_array_get_idx(ix, 0)) : -1;
+		int64_t at = ag_json_len(ix) > 0 ? json_object_get_int64(ag_json_at(ix, 0)) : -1;
 
-		if (at < 0 || (size_t)at >= ag_tree_len(chunks))
+		if (at < 0 || (size_t)at >= ag_json_len(chunks))
 			continue;
-		web = ag_tree_object(json_object_array_get_idx(chunks, (size_t)at), "web");
+		web = ag_tree_object(ag_json_at(chunks, (size_t)at), "web");
 		if (ag_tree_str(web, "uri").n == 0)
 			continue;
 		ag_buf_reset(&b);
@@ -169,21 +170,21 @@ on_logprobs(uint32_t ci, struct json_object *result, const struct ag_piece_sink 
 	struct ag_buf b;
 	int rc;
 
-	if (ag_tree_len(chosen) == 0)
+	if (ag_json_len(chosen) == 0)
 		return 0;
 	ag_buf_init(&b, (size_t)16 << 20);
 	ag_jo_open(&b, NULL, '{');
 	ag_jo_open(&b, "content", '[');
-	for (size_t i = 0; i < ag_tree_len(chosen); i++) {
-		struct json_object *others = i < ag_tree_len(top)
-		    ? ag_tree_array(json_object_array_get_idx(top, i), "candidates") : NULL;
+	for (size_t i = 0; i < ag_json_len(chosen); i++) {
+		struct json_object *others = i < ag_json_len(top)
+		    ? ag_tree_array(ag_json_at(top, i), "candidates") : NULL;
 
 		ag_jo_open(&b, NULL, '{');
-		put_token(&b, json_object_array_get_idx(chosen, i));
+		put_token(&b, ag_json_at(chosen, i));
 		ag_jo_open(&b, "top_logprobs", '[');
-		for (size_t k = 0; k < ag_tree_len(others); k++) {
+		for (size_t k = 0; k < ag_json_len(others); k++) {
 			ag_jo_open(&b, NULL, '{');
-			put_token(&b, json_object_array_get_idx(others, k));
+			put_token(&b, ag_json_at(others, k));
 			ag_jo_close(&b, '}');
 		}
 		ag_jo_close(&b, ']');
@@ -222,8 +223,8 @@ on_candidate(struct state *s, struct json_object *candidate, const struct ag_pie
 	if (index < 0 || index >= (int64_t)CANDIDATES_MAX)
 		return -ENOBUFS;
 	s->candidate[ci].has_begun = true;
-	for (size_t i = 0; i < ag_tree_len(parts) && rc == 0; i++)
-		rc = on_part(s, ci, json_object_array_get_idx(parts, i), sink);
+	for (size_t i = 0; i < ag_json_len(parts) && rc == 0; i++)
+		rc = on_part(s, ci, ag_json_at(parts, i), sink);
 	if (rc == 0)
 		rc = on_logprobs(ci, ag_tree_object(candidate, "logprobsResult"), sink);
 	if (rc == 0)
@@ -262,9 +263,9 @@ on_chunk(struct state *s, struct json_object *o, struct ag_answer *a, const stru
 		s->has_started = true;
 		rc = ag_piece_put(sink, &start);
 	}
-	for (size_t i = 0; i < ag_tree_len(candidates) && rc == 0; i++)
-		rc = on_candidate(s, json_object_array_get_idx(candidates, i), sink);
-	if (rc == 0 && blocked.n > 0 && ag_tree_len(candidates) == 0)
+	for (size_t i = 0; i < ag_json_len(candidates) && rc == 0; i++)
+		rc = on_candidate(s, ag_json_at(candidates, i), sink);
+	if (rc == 0 && blocked.n > 0 && ag_json_len(candidates) == 0)
 		rc = on_finish(s, 0, blocked, AG_FINISH_FILTER, sink);
 	return rc;
 }

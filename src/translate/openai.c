@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/hash.h"
+#include "base/json.h"
 #include "translate/chat.h"
 #include "translate/chat_check.h"
 #include "translate/json_out.h"
@@ -47,11 +48,11 @@ renew_functions(struct json_object *chat, struct ag_err *err)
 		return ag_err_set(err, -EINVAL, "functions: not together with tools");
 	if (functions) {
 		tools = ag_tree_new_array();
-		for (size_t i = 0; i < ag_tree_len(functions); i++) {
+		for (size_t i = 0; i < ag_json_len(functions); i++) {
 			struct json_object *tool = ag_tree_new();
 
 			ag_tree_put_str(tool, "type", AG_STR("function"));
-			ag_tree_share(tool, "function", json_object_array_get_idx(functions, i));
+			ag_tree_share(tool, "function", ag_json_at(functions, i));
 			ag_tree_push(tools, tool);
 		}
 		ag_tree_put(chat, "tools", tools);
@@ -122,8 +123,8 @@ renew_messages(struct json_object *messages, struct ag_err *err)
 	unsigned number = 0;
 	bool is_waiting = false;
 
-	for (size_t i = 0; i < ag_tree_len(messages); i++) {
-		struct json_object *m = json_object_array_get_idx(messages, i);
+	for (size_t i = 0; i < ag_json_len(messages); i++) {
+		struct json_object *m = ag_json_at(messages, i);
 
 		if (!ag_tree_str(m, "role").p)
 			return ag_err_set(err, -EINVAL, "messages[%zu].role: a string is required", i);
@@ -151,7 +152,7 @@ parse(const struct ag_parse_in *in, struct json_object **out_chat, struct ag_err
 	if (rc < 0)
 		return rc;
 	messages = ag_tree_array(chat, "messages");
-	if (ag_tree_len(messages) == 0)
+	if (ag_json_len(messages) == 0)
 		rc = ag_err_set(err, -EINVAL, "messages: an array that is not empty is required");
 	if (rc == 0)
 		rc = renew_messages(messages, err);
@@ -225,8 +226,8 @@ is_wanted(const char *name, struct json_object *v)
 		return false;
 	for (size_t i = 0; i < AG_ARRAY_LEN(wanted); i++)
 		if (strcmp(wanted[i], name) == 0)
-			return strcmp(name, "modalities") != 0 || ag_tree_len(v) > 1 ||
-			    !ag_str_eq(ag_tree_text(json_object_array_get_idx(v, 0)), AG_STR("text"));
+			return strcmp(name, "modalities") != 0 || ag_json_len(v) > 1 ||
+			    !ag_str_eq(ag_tree_text(ag_json_at(v, 0)), AG_STR("text"));
 	return false;
 }
 
@@ -235,7 +236,7 @@ static void
 put_plain(const struct ag_build_in *in, struct json_object *part, struct ag_buf *b)
 {
 	ag_jo_open(b, NULL, '{');
-	json_object_object_foreach(part, name, value)
+	ag_json_foreach(part, name, value)
 		if (strcmp(name, "cache_control") != 0 &&
 		    (strcmp(name, "prompt_cache_breakpoint") != 0 || !(in->family->flags & AG_PF_RANDOM_SEED)))
 			ag_jo_tree(b, name, value);
@@ -246,8 +247,8 @@ static void
 put_list(const struct ag_build_in *in, const char *key, struct json_object *list, struct ag_buf *b)
 {
 	ag_jo_open(b, key, '[');
-	for (size_t i = 0; i < ag_tree_len(list); i++) {
-		struct json_object *one = json_object_array_get_idx(list, i);
+	for (size_t i = 0; i < ag_json_len(list); i++) {
+		struct json_object *one = ag_json_at(list, i);
 
 		if (json_object_is_type(one, json_type_object))
 			put_plain(in, one, b);
@@ -326,8 +327,8 @@ static void
 put_mistral_calls(struct json_object *calls, struct ag_buf *b)
 {
 	ag_jo_open(b, "tool_calls", '[');
-	for (size_t i = 0; i < ag_tree_len(calls); i++) {
-		struct json_object *call = json_object_array_get_idx(calls, i);
+	for (size_t i = 0; i < ag_json_len(calls); i++) {
+		struct json_object *call = ag_json_at(calls, i);
 
 		ag_jo_open(b, NULL, '{');
 		put_call_id("id", ag_tree_str(call, "id"), b);
@@ -360,7 +361,7 @@ put_message(const struct ag_build_in *in, struct json_object *m, struct ag_buf *
 	bool is_developer = ag_tree_is(m, "role", "developer") && (in->family->flags & AG_PF_NO_DEVELOPER);
 
 	ag_jo_open(b, NULL, '{');
-	json_object_object_foreach(m, name, value) {
+	ag_json_foreach(m, name, value) {
 		if (strcmp(name, "thinking_blocks") == 0 || strcmp(name, "cache_control") == 0 ||
 		    (strcmp(name, "reasoning_content") == 0 && !(in->family->flags & AG_PF_REASONING_BACK)))
 			continue;
@@ -387,8 +388,8 @@ build(const struct ag_build_in *in, struct ag_buf *out, struct ag_err *err)
 	ag_jo_open(out, NULL, '{');
 	ag_jo_str(out, "model", in->model);
 	ag_jo_open(out, "messages", '[');
-	for (size_t i = 0; i < ag_tree_len(messages); i++)
-		put_message(in, json_object_array_get_idx(messages, i), out);
+	for (size_t i = 0; i < ag_json_len(messages); i++)
+		put_message(in, ag_json_at(messages, i), out);
 	ag_jo_close(out, ']');
 	rc = put_members(in, out, err);
 	if (rc < 0)
@@ -463,7 +464,7 @@ first_detail(struct json_object *o)
 {
 	struct json_object *list = ag_tree_array(o, "detail");
 
-	return ag_tree_len(list) > 0 ? ag_tree_str(json_object_array_get_idx(list, 0), "msg") : AG_STR_NONE;
+	return ag_json_len(list) > 0 ? ag_tree_str(ag_json_at(list, 0), "msg") : AG_STR_NONE;
 }
 
 static void

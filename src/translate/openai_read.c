@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "translate/openai.h"
 #include "translate/tree.h"
 
@@ -196,15 +197,15 @@ on_content(uint32_t ci, struct json_object *content, const struct ag_piece_sink 
 		return put_text(sink, AG_PIECE_TEXT, ci, ag_tree_text(content));
 	if (!json_object_is_type(content, json_type_array))
 		return 0;
-	for (size_t i = 0; i < ag_tree_len(content) && rc == 0; i++) {
-		struct json_object *part = json_object_array_get_idx(content, i);
+	for (size_t i = 0; i < ag_json_len(content) && rc == 0; i++) {
+		struct json_object *part = ag_json_at(content, i);
 		struct json_object *thoughts = ag_tree_array(part, "thinking");
 
 		if (ag_tree_is(part, "type", "text"))
 			rc = put_text(sink, AG_PIECE_TEXT, ci, ag_tree_str(part, "text"));
-		for (size_t k = 0; k < ag_tree_len(thoughts) && rc == 0; k++)
+		for (size_t k = 0; k < ag_json_len(thoughts) && rc == 0; k++)
 			rc = put_text(sink, AG_PIECE_REASONING, ci,
-			    ag_tree_str(json_object_array_get_idx(thoughts, k), "text"));
+			    ag_tree_str(ag_json_at(thoughts, k), "text"));
 	}
 	return rc;
 }
@@ -229,9 +230,9 @@ on_objects(uint32_t ci, struct json_object *list, enum ag_piece_kind kind, const
 {
 	int rc = 0;
 
-	for (size_t i = 0; i < ag_tree_len(list) && rc == 0; i++)
+	for (size_t i = 0; i < ag_json_len(list) && rc == 0; i++)
 		rc = put_text(sink, kind, ci, ag_str(json_object_to_json_string_ext(
-		    json_object_array_get_idx(list, i), JSON_C_TO_STRING_PLAIN)));
+		    ag_json_at(list, i), JSON_C_TO_STRING_PLAIN)));
 	return rc;
 }
 
@@ -241,9 +242,9 @@ on_images(uint32_t ci, struct json_object *images, const struct ag_piece_sink *s
 {
 	int rc = 0;
 
-	for (size_t i = 0; i < ag_tree_len(images) && rc == 0; i++) {
+	for (size_t i = 0; i < ag_json_len(images) && rc == 0; i++) {
 		struct ag_piece p = { .kind = AG_PIECE_IMAGE, .choice = ci };
-		struct ag_str url = ag_tree_str(ag_tree_object(json_object_array_get_idx(images, i), "image_url"), "url");
+		struct ag_str url = ag_tree_str(ag_tree_object(ag_json_at(images, i), "image_url"), "url");
 
 		if (ag_openai_split_data_url(url, &p.name, &p.text))
 			rc = ag_piece_put(sink, &p);
@@ -266,8 +267,8 @@ on_message(struct choice *c, uint32_t ci, struct json_object *m, const struct ag
 		rc = on_images(ci, ag_tree_array(m, "images"), sink);
 	if (rc == 0)
 		rc = on_objects(ci, ag_tree_array(m, "annotations"), AG_PIECE_CITATION, sink);
-	for (size_t i = 0; i < ag_tree_len(calls) && rc == 0; i++)
-		rc = on_call(c, ci, json_object_array_get_idx(calls, i), sink);
+	for (size_t i = 0; i < ag_json_len(calls) && rc == 0; i++)
+		rc = on_call(c, ci, ag_json_at(calls, i), sink);
 	if (rc == 0 && legacy) {
 		struct json_object *call = ag_tree_new();
 
@@ -331,8 +332,8 @@ on_choices(struct state *s, struct json_object *choices, bool is_whole, const st
 {
 	int rc = 0;
 
-	for (size_t i = 0; i < ag_tree_len(choices) && rc == 0; i++) {
-		struct json_object *one = json_object_array_get_idx(choices, i), *logprobs;
+	for (size_t i = 0; i < ag_json_len(choices) && rc == 0; i++) {
+		struct json_object *one = ag_json_at(choices, i), *logprobs;
 		int64_t ix = ag_tree_int(one, "index", (int64_t)i);
 		struct choice *c = choice_at(s, ix);
 		struct ag_str word = ag_tree_str(one, "finish_reason");

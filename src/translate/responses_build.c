@@ -1,6 +1,7 @@
 /* responses_build.c - a chat as a request of /v1/responses, for models that answer only there. */
 #include <errno.h>
 
+#include "base/json.h"
 #include "translate/chat_check.h"
 #include "translate/json_out.h"
 #include "translate/openai.h"
@@ -63,7 +64,7 @@ put_part(struct build *s, struct json_object *part, bool is_answer, size_t at)
 		if (ag_tree_str(image, "detail").n > 0)
 			ag_jo_str(s->b, "detail", ag_tree_str(image, "detail"));
 	} else {
-		json_object_object_foreach(file, name, value) {
+		ag_json_foreach(file, name, value) {
 			ag_jo_tree(s->b, name, value);
 		}
 	}
@@ -81,8 +82,8 @@ put_content(struct build *s, struct json_object *m, const char *key, bool is_ans
 	ag_jo_open(s->b, key, '[');
 	if (json_object_is_type(content, json_type_string))
 		put_text(s, is_answer, ag_tree_text(content), NULL);
-	for (size_t i = 0; json_object_is_type(content, json_type_array) && i < ag_tree_len(content) && rc == 0; i++)
-		rc = put_part(s, json_object_array_get_idx(content, i), is_answer, at);
+	for (size_t i = 0; i < ag_json_len(content) && rc == 0; i++)
+		rc = put_part(s, ag_json_at(content, i), is_answer, at);
 	ag_jo_close(s->b, ']');
 	return rc;
 }
@@ -133,15 +134,15 @@ put_message(struct build *s, struct json_object *m, size_t at)
 	if (!is_answer && !ag_str_eq(role, AG_STR("user")) && !ag_str_eq(role, AG_STR("system")) &&
 	    !ag_str_eq(role, AG_STR("developer")))
 		return ag_err_set(s->err, -EINVAL, "messages[%zu].role: not supported by this model", at);
-	if (!is_answer || ag_tree_text(content).n > 0 || ag_tree_len(ag_tree_array(m, "content")) > 0) {
+	if (!is_answer || ag_tree_text(content).n > 0 || ag_json_len(ag_tree_array(m, "content")) > 0) {
 		ag_jo_open(s->b, NULL, '{');
 		ag_jo_str(s->b, "type", AG_STR("message"));
 		ag_jo_str(s->b, "role", role);
 		rc = put_content(s, m, "content", is_answer, at);
 		ag_jo_close(s->b, '}');
 	}
-	for (size_t i = 0; i < ag_tree_len(calls) && rc == 0; i++)
-		rc = put_call(s, json_object_array_get_idx(calls, i), at);
+	for (size_t i = 0; i < ag_json_len(calls) && rc == 0; i++)
+		rc = put_call(s, ag_json_at(calls, i), at);
 	return rc;
 }
 
@@ -152,11 +153,11 @@ put_tools(struct build *s)
 {
 	struct json_object *tools = ag_tree_array(s->in->chat, "tools");
 
-	if (ag_tree_len(tools) == 0)
+	if (ag_json_len(tools) == 0)
 		return 0;
 	ag_jo_open(s->b, "tools", '[');
-	for (size_t i = 0; i < ag_tree_len(tools); i++) {
-		struct json_object *fn = ag_tree_object(json_object_array_get_idx(tools, i), "function");
+	for (size_t i = 0; i < ag_json_len(tools); i++) {
+		struct json_object *fn = ag_tree_object(ag_json_at(tools, i), "function");
 
 		if (!fn)
 			return ag_err_set(s->err, -EINVAL, "tools[%zu].type: only functions are supported by this model", i);
@@ -195,8 +196,8 @@ put_tool_choice(struct build *s)
 		ag_jo_str(s->b, "type", AG_STR("allowed_tools"));
 		ag_jo_str(s->b, "mode", ag_tree_str(allowed, "mode"));
 		ag_jo_open(s->b, "tools", '[');
-		for (size_t i = 0; i < ag_tree_len(ag_tree_array(allowed, "tools")); i++)
-			put_named(s, NULL, json_object_array_get_idx(ag_tree_array(allowed, "tools"), i));
+		for (size_t i = 0; i < ag_json_len(ag_tree_array(allowed, "tools")); i++)
+			put_named(s, NULL, ag_json_at(ag_tree_array(allowed, "tools"), i));
 		ag_buf_puts(s->b, "]}");
 	} else if (ag_tree_object(choice, "function")) {
 		put_named(s, "tool_choice", choice);
@@ -221,7 +222,7 @@ put_text_config(struct build *s)
 		ag_jo_open(s->b, "format", '{');
 		ag_jo_str(s->b, "type", ag_tree_str(format, "type"));
 		if (schema) {
-			json_object_object_foreach(schema, name, value)
+			ag_json_foreach(schema, name, value)
 				ag_jo_tree(s->b, name, value);
 		}
 		ag_jo_close(s->b, '}');
@@ -302,8 +303,8 @@ ag_responses_build(const struct ag_build_in *in, struct ag_buf *out, struct ag_e
 	ag_jo_str(out, "model", in->model);
 	ag_jo_u64(out, "max_output_tokens", in->limit);
 	ag_jo_open(out, "input", '[');
-	for (size_t i = 0; i < ag_tree_len(messages) && rc == 0; i++)
-		rc = put_message(&s, json_object_array_get_idx(messages, i), i);
+	for (size_t i = 0; i < ag_json_len(messages) && rc == 0; i++)
+		rc = put_message(&s, ag_json_at(messages, i), i);
 	ag_jo_close(out, ']');
 	if (rc == 0)
 		rc = put_tools(&s);

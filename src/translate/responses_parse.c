@@ -4,6 +4,7 @@
  * assistant stands in items of its own there, and in one message of the chat. */
 #include <errno.h>
 
+#include "base/json.h"
 #include "translate/chat.h"
 #include "translate/fields.h"
 #include "translate/responses.h"
@@ -155,8 +156,8 @@ put_summary(struct json_object *turn, struct json_object *thought, struct json_o
 	struct ag_buf text;
 
 	ag_buf_init(&text, (size_t)16 << 20);
-	for (size_t i = 0; i < ag_tree_len(summary); i++)
-		ag_buf_put_str(&text, ag_tree_str(json_object_array_get_idx(summary, i), "text"));
+	for (size_t i = 0; i < ag_json_len(summary); i++)
+		ag_buf_put_str(&text, ag_tree_str(ag_json_at(summary, i), "text"));
 	ag_tree_put_str(thought, "thinking", ag_buf_str(&text));
 	if (text.n > 0)
 		ag_tree_put_str(turn, "reasoning_content", ag_buf_str(&text));
@@ -229,12 +230,12 @@ parse_result(struct parse *p, struct json_object *item, size_t at)
 	texts = ag_tree_new_array();
 	if (!p->images)
 		p->images = ag_tree_new_array();
-	for (size_t i = 0; i < ag_tree_len(output) && rc == 0; i++) {
-		struct json_object *part = json_object_array_get_idx(output, i);
+	for (size_t i = 0; i < ag_json_len(output) && rc == 0; i++) {
+		struct json_object *part = ag_json_at(output, i);
 
 		rc = put_part(p, ag_tree_is(part, "type", "input_text") ? texts : p->images, part, at);
 	}
-	if (ag_tree_len(texts) > 0) {
+	if (ag_json_len(texts) > 0) {
 		ag_chat_put_content(m, texts);
 	} else {
 		json_object_put(texts);
@@ -248,7 +249,7 @@ parse_result(struct parse *p, struct json_object *item, size_t at)
 static void
 flush_images(struct parse *p)
 {
-	if (ag_tree_len(p->images) > 0)
+	if (ag_json_len(p->images) > 0)
 		ag_chat_push(p->messages, "user", p->images);
 	else
 		json_object_put(p->images);
@@ -272,8 +273,8 @@ parse_message(struct parse *p, struct json_object *item, size_t at)
 	parts = ag_tree_new_array();
 	if (json_object_is_type(content, json_type_string))
 		put_text(parts, "text", ag_tree_text(content), NULL);
-	for (size_t i = 0; json_object_is_type(content, json_type_array) && i < ag_tree_len(content) && rc == 0; i++)
-		rc = put_part(p, parts, json_object_array_get_idx(content, i), at);
+	for (size_t i = 0; i < ag_json_len(content) && rc == 0; i++)
+		rc = put_part(p, parts, ag_json_at(content, i), at);
 	if (rc < 0) {
 		json_object_put(parts);
 		return rc;
@@ -349,10 +350,10 @@ parse_input(struct parse *p, struct json_object *body)
 		ag_chat_push(p->messages, "user", parts);
 		return 0;
 	}
-	if (!json_object_is_type(input, json_type_array) || ag_tree_len(input) == 0)
+	if (ag_json_len(input) == 0)
 		return ag_err_set(p->err, -EINVAL, "input: a text, or an array that is not empty, is required");
-	for (size_t i = 0; i < ag_tree_len(input) && rc == 0; i++)
-		rc = parse_item(p, json_object_array_get_idx(input, i), i);
+	for (size_t i = 0; i < ag_json_len(input) && rc == 0; i++)
+		rc = parse_item(p, ag_json_at(input, i), i);
 	flush_images(p);
 	return rc;
 }
@@ -376,9 +377,9 @@ can_be_strict(struct json_object *schema, unsigned depth)
 		return false;
 	if (!properties)
 		return true;
-	if (ag_tree_len(ag_tree_array(schema, "required")) != (size_t)json_object_object_length(properties))
+	if (ag_json_len(ag_tree_array(schema, "required")) != ag_json_members(properties))
 		return false;
-	json_object_object_foreach(properties, name, one) {
+	ag_json_foreach(properties, name, one) {
 		(void)name;
 		if (!can_be_strict(json_object_is_type(one, json_type_object) ? one : NULL, depth + 1))
 			return false;
@@ -393,11 +394,11 @@ parse_tools(const struct parse *p, struct json_object *body, struct json_object 
 	struct json_object *tools = ag_tree_array(body, "tools"), *out;
 	int rc;
 
-	if (ag_tree_len(tools) == 0)
+	if (ag_json_len(tools) == 0)
 		return 0;
 	out = ag_tree_new_array();
-	for (size_t i = 0; i < ag_tree_len(tools); i++) {
-		struct json_object *t = json_object_array_get_idx(tools, i), *tool, *fn;
+	for (size_t i = 0; i < ag_json_len(tools); i++) {
+		struct json_object *t = ag_json_at(tools, i), *tool, *fn;
 
 		rc = ag_tree_is(t, "type", "function") ? check(p, t, &fields, AG_AT("tools", i))
 		    : ag_err_set(p->err, -EINVAL, "tools[%zu].type: \"%.40s\" is a tool that this provider does not run", i,
@@ -447,8 +448,8 @@ parse_tool_choice(const struct parse *p, struct json_object *body, struct json_o
 	allowed = ag_tree_new();
 	ag_tree_put_str(out, "type", AG_STR("allowed_tools"));
 	ag_tree_share(allowed, "mode", ag_tree_get(choice, "mode"));
-	for (size_t i = 0; i < ag_tree_len(tools); i++)
-		ag_tree_push(array_in(allowed, "tools"), ag_chat_function(ag_tree_str(json_object_array_get_idx(tools, i), "name")));
+	for (size_t i = 0; i < ag_json_len(tools); i++)
+		ag_tree_push(array_in(allowed, "tools"), ag_chat_function(ag_tree_str(ag_json_at(tools, i), "name")));
 	ag_tree_put(out, "allowed_tools", allowed);
 	ag_tree_put(chat, "tool_choice", out);
 	return 0;
@@ -513,8 +514,8 @@ parse_include(const struct parse *p, struct json_object *body, struct json_objec
 {
 	struct json_object *include = ag_tree_array(body, "include");
 
-	for (size_t i = 0; i < ag_tree_len(include); i++) {
-		struct ag_str what = ag_tree_text(json_object_array_get_idx(include, i));
+	for (size_t i = 0; i < ag_json_len(include); i++) {
+		struct ag_str what = ag_tree_text(ag_json_at(include, i));
 
 		if (ag_str_eq(what, AG_STR("message.output_text.logprobs")))
 			ag_tree_put_true(chat, "logprobs", true);
@@ -586,7 +587,7 @@ ag_responses_parse(const struct ag_parse_in *in, struct json_object **out_chat, 
 		rc = parse_format(&p, body, chat);
 	if (rc == 0)
 		rc = parse_include(&p, body, chat);
-	if (rc == 0 && ag_tree_len(p.messages) == 0)
+	if (rc == 0 && ag_json_len(p.messages) == 0)
 		rc = ag_err_set(err, -EINVAL, "input: nothing is left to answer");
 	parse_rest(body, chat);
 	json_object_put(p.images);

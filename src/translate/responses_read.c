@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "translate/openai.h"
 #include "translate/responses.h"
 #include "translate/tree.h"
@@ -116,7 +117,7 @@ put_citation(struct json_object *flat, const struct ag_piece_sink *sink)
 		return 0;
 	nested = ag_tree_new();
 	inner = ag_tree_new();
-	json_object_object_foreach(flat, name, value)
+	ag_json_foreach(flat, name, value)
 		if (strcmp(name, "type") != 0)
 			ag_tree_share(inner, name, value);
 	ag_tree_put_str(nested, "type", AG_STR("url_citation"));
@@ -133,7 +134,7 @@ put_logprobs(struct json_object *list, const struct ag_piece_sink *sink)
 	struct json_object *o;
 	int rc;
 
-	if (ag_tree_len(list) == 0)
+	if (ag_json_len(list) == 0)
 		return 0;
 	o = ag_tree_new();
 	ag_tree_share(o, "content", list);
@@ -282,16 +283,16 @@ read_message(struct json_object *item, const struct ag_piece_sink *sink)
 	struct json_object *content = ag_tree_array(item, "content"), *notes;
 	int rc = 0;
 
-	for (size_t i = 0; i < ag_tree_len(content) && rc == 0; i++) {
-		struct json_object *part = json_object_array_get_idx(content, i);
+	for (size_t i = 0; i < ag_json_len(content) && rc == 0; i++) {
+		struct json_object *part = ag_json_at(content, i);
 
 		if (ag_tree_is(part, "type", "refusal"))
 			rc = put(sink, AG_PIECE_REFUSAL, ag_tree_str(part, "refusal"));
 		else
 			rc = put(sink, AG_PIECE_TEXT, ag_tree_str(part, "text"));
 		notes = ag_tree_array(part, "annotations");
-		for (size_t k = 0; k < ag_tree_len(notes) && rc == 0; k++)
-			rc = put_citation(json_object_array_get_idx(notes, k), sink);
+		for (size_t k = 0; k < ag_json_len(notes) && rc == 0; k++)
+			rc = put_citation(ag_json_at(notes, k), sink);
 		if (rc == 0)
 			rc = put_logprobs(ag_tree_array(part, "logprobs"), sink);
 	}
@@ -303,8 +304,8 @@ read_texts(struct json_object *list, const struct ag_piece_sink *sink)
 {
 	int rc = 0;
 
-	for (size_t i = 0; i < ag_tree_len(list) && rc == 0; i++)
-		rc = put(sink, AG_PIECE_REASONING, ag_tree_str(json_object_array_get_idx(list, i), "text"));
+	for (size_t i = 0; i < ag_json_len(list) && rc == 0; i++)
+		rc = put(sink, AG_PIECE_REASONING, ag_tree_str(ag_json_at(list, i), "text"));
 	return rc;
 }
 
@@ -341,8 +342,8 @@ read_body(void *state, const struct ag_provider *p, struct ag_str body, struct a
 	} else {
 		rc = on_start(s, o, sink);
 		output = ag_tree_array(o, "output");
-		for (size_t i = 0; i < ag_tree_len(output) && rc == 0; i++)
-			rc = read_item(s, json_object_array_get_idx(output, i), (int64_t)i, sink);
+		for (size_t i = 0; i < ag_json_len(output) && rc == 0; i++)
+			rc = read_item(s, ag_json_at(output, i), (int64_t)i, sink);
 		if (rc == 0)
 			rc = on_end(s, o, a, sink);
 	}

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "translate/json_out.h"
 #include "translate/openai.h"
 #include "translate/responses.h"
@@ -307,7 +308,7 @@ on_citation(struct ag_resp_state *s, struct ag_str text, struct ag_buf *out)
 	ag_tree_share(flat, "type", ag_tree_get(nested, "type"));
 	inner = ag_tree_object(nested, "url_citation");
 	if (inner) {
-		json_object_object_foreach(inner, name, value)
+		ag_json_foreach(inner, name, value)
 			ag_tree_share(flat, name, value);
 	}
 	ag_jo_tree(&it->notes, NULL, inner ? flat : nested);
@@ -332,8 +333,8 @@ on_logprobs(struct ag_resp_state *s, struct ag_str text)
 	if (!last || !last->has_part || last->kind != AG_RESP_MESSAGE || ag_tree_parse(text, &o, NULL) < 0)
 		return;
 	list = ag_tree_array(o, "content");
-	for (size_t i = 0; i < ag_tree_len(list); i++)
-		ag_jo_tree(&last->logprobs, NULL, json_object_array_get_idx(list, i));
+	for (size_t i = 0; i < ag_json_len(list); i++)
+		ag_jo_tree(&last->logprobs, NULL, ag_json_at(list, i));
 	json_object_put(o);
 }
 

@@ -12,6 +12,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "base/str.h"
 
 /* -EINVAL with err: no JSON object, or not UTF-8. */
@@ -33,12 +34,6 @@ static inline bool
 ag_tree_is(struct json_object *obj, const char *key, const char *want)
 {
 	return ag_str_eq(ag_tree_str(obj, key), ag_str(want));
-}
-
-static inline size_t
-ag_tree_len(struct json_object *array)
-{
-	return array ? json_object_array_length(array) : 0;
 }
 
 /* Take value over; a NULL value is a failed allocation. */

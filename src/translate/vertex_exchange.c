@@ -1,6 +1,7 @@
 /* vertex_exchange.c - OpenAI's embeddings as Vertex AI's predict. */
 #include <errno.h>
 
+#include "base/json.h"
 #include "translate/embeddings.h"
 #include "translate/gemini.h"
 #include "translate/json_out.h"
@@ -49,8 +50,8 @@ build(const struct ag_exchange_in *in, struct ag_buf *out, struct ag_err *err)
 	if (rc == 0) {
 		ag_jo_open(out, NULL, '{');
 		ag_jo_open(out, "instances", '[');
-		for (size_t i = 0; i < ag_tree_len(texts); i++)
-			put_instance(body, ag_tree_text(json_object_array_get_idx(texts, i)), out);
+		for (size_t i = 0; i < ag_json_len(texts); i++)
+			put_instance(body, ag_tree_text(ag_json_at(texts, i)), out);
 		ag_jo_close(out, ']');
 		put_parameters(body, out);
 		ag_jo_close(out, '}');
@@ -68,8 +69,8 @@ read_usage(struct json_object *predictions, struct ag_answer *a)
 {
 	uint64_t sum = 0;
 
-	for (size_t i = 0; i < ag_tree_len(predictions); i++) {
-		struct json_object *one = ag_tree_object(json_object_array_get_idx(predictions, i), "embeddings");
+	for (size_t i = 0; i < ag_json_len(predictions); i++) {
+		struct json_object *one = ag_tree_object(ag_json_at(predictions, i), "embeddings");
 		int64_t n = ag_tree_count(ag_tree_object(one, "statistics"), "token_count");
 
 		if (n < 0)

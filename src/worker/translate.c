@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "translate/tree.h"
 #include "worker/translate.h"
 
@@ -130,7 +131,7 @@ estimate(struct ag_req *r, uint64_t body_bytes, struct ag_err *err)
 	struct ag_buf messages, tool_text;
 	struct ag_estimate_in in = {
 		.endpoint = AG_EP_CHAT, .price = r->target.price,
-		.body_bytes = body_bytes + (ag_tree_len(tools) > 0 ? HIDDEN_TOOL_TOKENS : 0),
+		.body_bytes = body_bytes + (ag_json_len(tools) > 0 ? HIDDEN_TOOL_TOKENS : 0),
 		.default_limit = r->w->conf->default_max_tokens,
 		.default_limit_reasoning = r->w->conf->default_max_tokens_reasoning,
 		.choices = (uint64_t)n,

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "aigated/catalog.h"
+#include "base/json.h"
 #include "policy/price.h"
 #include "provider/provider.h"
 #include "tap.h"
@@ -137,7 +138,7 @@ differs(char *at, size_t cap, const char *what, struct json_object *got, struct 
 static bool
 match_object(struct json_object *got, struct json_object *want, bool is_exact, char *at, size_t cap)
 {
-	json_object_object_foreach(want, key, value) {
+	ag_json_foreach(want, key, value) {
 		struct json_object *mine = NULL;
 		bool has = json_object_object_get_ex(got, key, &mine);
 
@@ -148,7 +149,7 @@ match_object(struct json_object *got, struct json_object *want, bool is_exact, c
 	}
 	if (!is_exact)
 		return true;
-	json_object_object_foreach(got, name, mine)
+	ag_json_foreach(got, name, mine)
 		if (!json_object_object_get_ex(want, name, NULL))
 			return differs(at, cap, name, mine, NULL);
 	return true;
@@ -167,10 +168,10 @@ fixture_match(struct json_object *got, struct json_object *want, bool is_exact, 
 		return match_object(got, want, is_exact, at, cap);
 	if (!json_object_is_type(want, json_type_array))
 		return json_object_equal(got, want) || differs(at, cap, "value", got, want);
-	if (ag_tree_len(got) != ag_tree_len(want))
+	if (ag_json_len(got) != ag_json_len(want))
 		return differs(at, cap, "length", got, want);
-	for (size_t i = 0; i < ag_tree_len(want); i++)
-		if (!fixture_match(json_object_array_get_idx(got, i), json_object_array_get_idx(want, i), is_exact, at, cap))
+	for (size_t i = 0; i < ag_json_len(want); i++)
+		if (!fixture_match(ag_json_at(got, i), ag_json_at(want, i), is_exact, at, cap))
 			return false;
 	return true;
 }
@@ -419,7 +420,7 @@ split_sse(struct ag_str text)
 static struct json_object *
 data_of(const struct told *t, size_t i)
 {
-	return ag_tree_get(json_object_array_get_idx(t->events, i), "data");
+	return ag_tree_get(ag_json_at(t->events, i), "data");
 }
 
 /* The chunks' choices, without the usage chunk; errors apart. */
@@ -429,15 +430,15 @@ choices_of(const struct told *t, struct json_object **out_usage, struct json_obj
 	struct json_object *list = json_object_new_array();
 
 	*out_usage = *out_error = NULL;
-	for (size_t i = 0; i < ag_tree_len(t->events); i++) {
+	for (size_t i = 0; i < ag_json_len(t->events); i++) {
 		struct json_object *o = data_of(t, i), *choices = ag_tree_array(o, "choices");
 
 		if (ag_tree_get(o, "error"))
 			*out_error = o;
-		else if (ag_tree_len(choices) == 0)
+		else if (ag_json_len(choices) == 0)
 			*out_usage = ag_tree_get(o, "usage");
 		else
-			json_object_array_add(list, json_object_get(json_object_array_get_idx(choices, 0)));
+			json_object_array_add(list, json_object_get(ag_json_at(choices, 0)));
 	}
 	return list;
 }
@@ -462,14 +463,14 @@ sum_call(struct json_object *calls, struct json_object *d)
 	size_t ix = (size_t)ag_tree_int(d, "index", 0);
 	struct json_object *fn = ag_tree_object(d, "function"), *call, *mine;
 
-	if (ix >= ag_tree_len(calls)) {
+	if (ix >= ag_json_len(calls)) {
 		call = fixture_json("{'function':{'arguments':''}}");
 		ag_tree_share(call, "id", ag_tree_get(d, "id"));
 		ag_tree_share(call, "type", ag_tree_get(d, "type"));
 		ag_tree_share(ag_tree_get(call, "function"), "name", ag_tree_get(fn, "name"));
 		json_object_array_add(calls, call);
 	}
-	mine = ag_tree_get(json_object_array_get_idx(calls, ix), "function");
+	mine = ag_tree_get(ag_json_at(calls, ix), "function");
 	add_text(mine, "arguments", ag_tree_str(fn, "arguments"));
 }
 
@@ -480,8 +481,8 @@ sum_of(struct json_object *choices)
 	struct json_object *sum = fixture_json("{'message':{'content':null,'refusal':null},'finish_reason':null}");
 	struct json_object *m = ag_tree_get(sum, "message");
 
-	for (size_t i = 0; i < ag_tree_len(choices); i++) {
-		struct json_object *c = json_object_array_get_idx(choices, i), *d = ag_tree_get(c, "delta");
+	for (size_t i = 0; i < ag_json_len(choices); i++) {
+		struct json_object *c = ag_json_at(choices, i), *d = ag_tree_get(c, "delta");
 		struct json_object *calls = ag_tree_array(d, "tool_calls");
 
 		if (ag_tree_get(d, "role"))
@@ -493,8 +494,8 @@ sum_of(struct json_object *choices)
 		add_text(m, "reasoning_content", ag_tree_str(d, "reasoning_content"));
 		if (calls && !ag_tree_get(m, "tool_calls"))
 			json_object_object_add(m, "tool_calls", json_object_new_array());
-		for (size_t k = 0; k < ag_tree_len(calls); k++)
-			sum_call(ag_tree_get(m, "tool_calls"), json_object_array_get_idx(calls, k));
+		for (size_t k = 0; k < ag_json_len(calls); k++)
+			sum_call(ag_tree_get(m, "tool_calls"), ag_json_at(calls, k));
 		if (ag_tree_get(c, "finish_reason"))
 			ag_tree_share(sum, "finish_reason", ag_tree_get(c, "finish_reason"));
 	}

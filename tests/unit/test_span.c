@@ -3,6 +3,7 @@
 
 #include <json-c/json.h>
 
+#include "base/json.h"
 #include "shm/event_ring.h"
 #include "tap.h"
 #include "telemetry/export.h"
@@ -45,10 +46,10 @@ spans_of(struct json_object **out_body)
 	ag_buf_fini(&b);
 	if (!json_object_object_get_ex(at, "resourceSpans", &next))
 		return NULL;
-	at = json_object_array_get_idx(next, 0);
+	at = ag_json_at(next, 0);
 	if (!json_object_object_get_ex(at, "scopeSpans", &next))
 		return NULL;
-	at = json_object_array_get_idx(next, 0);
+	at = ag_json_at(next, 0);
 	return json_object_object_get_ex(at, "spans", &next) ? next : NULL;
 }
 
@@ -75,7 +76,7 @@ is_spans(enum ag_event_kind kind, bool has_record, size_t want, const char *name
 
 	make_event(AG_EVENT_TRACED | AG_EVENT_SAMPLED, AG_EP_CHAT, kind, "m", AG_STR_NONE, has_record);
 	spans = spans_of(&body);
-	is_i64((int64_t)(spans ? json_object_array_length(spans) : 99), (int64_t)want, name);
+	is_i64((int64_t)(spans ? ag_json_len(spans) : 99), (int64_t)want, name);
 	json_object_put(body);
 }
 
@@ -95,7 +96,7 @@ has_name(uint8_t endpoint, const char *model, const char *want, const char *name
 	make_event(AG_EVENT_TRACED | AG_EVENT_SAMPLED, endpoint, AG_EVENT_ATTEMPT, model, AG_STR_NONE, true);
 	spans = spans_of(&body);
 	if (spans)
-		json_object_object_get_ex(json_object_array_get_idx(spans, 0), "name", &text);
+		json_object_object_get_ex(ag_json_at(spans, 0), "name", &text);
 	is_str(json_object_get_string(text), want, name);
 	json_object_put(body);
 }

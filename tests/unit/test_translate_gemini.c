@@ -2,6 +2,7 @@
 #include <json-c/json.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "fixture.h"
 #include "tap.h"
 #include "translate/gemini.h"
@@ -213,7 +214,7 @@ its_clients_are_answered(void)
 	{
 		struct json_object *all = json_tokener_parse(t.out.p);
 
-		is_i64(all ? (int64_t)json_object_array_length(all) : -1, 5, "of the same chunks");
+		is_i64(all ? (int64_t)ag_json_len(all) : -1, 5, "of the same chunks");
 		json_object_put(all);
 	}
 	ag_buf_fini(&t.out);

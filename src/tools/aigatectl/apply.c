@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/json.h"
 #include "tools/aigatectl/plan.h"
 #include "tools/aigatectl/tree.h"
 
@@ -84,9 +85,9 @@ as_said(const char *name, struct json_object *value)
 		if (json_object_is_type(value, json_type_object))
 			json_object_object_del(value, told[i]);
 		for (size_t k = 0; json_object_is_type(value, json_type_array) &&
-		    k < json_object_array_length(value); k++)
-			if (json_object_is_type(json_object_array_get_idx(value, k), json_type_object))
-				json_object_object_del(json_object_array_get_idx(value, k), told[i]);
+		    k < ag_json_len(value); k++)
+			if (json_object_is_type(ag_json_at(value, k), json_type_object))
+				json_object_object_del(ag_json_at(value, k), told[i]);
 	}
 	return value;
 }
@@ -98,8 +99,8 @@ show_step(const struct ctl_step *step)
 	struct ag_buf b;
 
 	printf("%c %s\n", mark[step->op], step->label);
-	for (size_t i = 0; i < json_object_array_length(step->changes); i++) {
-		struct json_object *one = json_object_array_get_idx(step->changes, i);
+	for (size_t i = 0; i < ag_json_len(step->changes); i++) {
+		struct json_object *one = ag_json_at(step->changes, i);
 		const char *name = ctl_json_text(one, "member");
 
 		ag_buf_init(&b, 4096);
@@ -148,8 +149,8 @@ report_new(const struct ctl_plan *plan, size_t n_done, const struct told *told)
 		const struct ctl_step *step = &plan->v[i];
 		struct json_object *one = json_object_new_object();
 
-		for (size_t k = 0; k < json_object_array_length(step->changes); k++) {
-			struct json_object *change = json_object_array_get_idx(step->changes, k);
+		for (size_t k = 0; k < ag_json_len(step->changes); k++) {
+			struct json_object *change = ag_json_at(step->changes, k);
 
 			as_said(ctl_json_text(change, "member"), ctl_json_at(change, "from"));
 		}
@@ -257,15 +258,15 @@ tell(const struct ctl_plan *plan, const struct told *told, size_t n_done)
 		ctl_print_tree(plan->ctl, report);
 		json_object_put(report);
 	} else {
-		if (json_object_array_length(told->keys) > 0)
+		if (ag_json_len(told->keys) > 0)
 			ctl_print_list(plan->ctl, told->keys, told->keys, key_columns, AG_ARRAY_LEN(key_columns));
-		if (json_object_array_length(told->invites) > 0)
+		if (ag_json_len(told->invites) > 0)
 			ctl_print_list(plan->ctl, told->invites, told->invites, invite_columns,
 			    AG_ARRAY_LEN(invite_columns));
 	}
-	if (json_object_array_length(told->keys) > 0)
+	if (ag_json_len(told->keys) > 0)
 		ctl_say("keep the keys now: they are not stored and will not be shown again");
-	if (json_object_array_length(told->invites) > 0)
+	if (ag_json_len(told->invites) > 0)
 		ctl_say("give them their links: what stands behind the # is told only now");
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/json.h"
 #include "base/num.h"
 #include "tools/aigatectl/plan.h"
 
@@ -24,8 +25,8 @@ ctl_is_nothing(struct json_object *o)
 	switch (json_object_get_type(o)) {
 	case json_type_null: return true;
 	case json_type_string: return json_object_get_string_len(o) == 0;
-	case json_type_array: return json_object_array_length(o) == 0;
-	case json_type_object: return json_object_object_length(o) == 0;
+	case json_type_array: return ag_json_len(o) == 0;
+	case json_type_object: return ag_json_members(o) == 0;
 	case json_type_boolean:
 	case json_type_double:
 	case json_type_int: break;
@@ -61,12 +62,12 @@ static bool same(struct json_object *want, struct json_object *have);
 static bool
 same_array(struct json_object *want, struct json_object *have)
 {
-	size_t n = json_object_array_length(want);
+	size_t n = ag_json_len(want);
 
-	if (n != json_object_array_length(have))
+	if (n != ag_json_len(have))
 		return false;
 	for (size_t i = 0; i < n; i++)
-		if (!same(json_object_array_get_idx(want, i), json_object_array_get_idx(have, i)))
+		if (!same(ag_json_at(want, i), ag_json_at(have, i)))
 			return false;
 	return true;
 }
@@ -74,11 +75,11 @@ same_array(struct json_object *want, struct json_object *have)
 static bool
 same_object(struct json_object *want, struct json_object *have)
 {
-	json_object_object_foreach(want, name, value) {
+	ag_json_foreach(want, name, value) {
 		if (!same(value, member(have, name)))
 			return false;
 	}
-	json_object_object_foreach(have, other, extra) {
+	ag_json_foreach(have, other, extra) {
 		if (!member(want, other) && !ctl_is_nothing(extra))
 			return false;
 	}
@@ -108,13 +109,13 @@ same_set(struct json_object *want, struct json_object *have)
 {
 	if (!json_object_is_type(want, json_type_array) || !json_object_is_type(have, json_type_array))
 		return same(want, have);
-	if (json_object_array_length(want) != json_object_array_length(have))
+	if (ag_json_len(want) != ag_json_len(have))
 		return false;
-	for (size_t i = 0; i < json_object_array_length(want); i++) {
+	for (size_t i = 0; i < ag_json_len(want); i++) {
 		bool is_there = false;
 
-		for (size_t k = 0; k < json_object_array_length(have) && !is_there; k++)
-			is_there = same(json_object_array_get_idx(want, i), json_object_array_get_idx(have, k));
+		for (size_t k = 0; k < ag_json_len(have) && !is_there; k++)
+			is_there = same(ag_json_at(want, i), ag_json_at(have, k));
 		if (!is_there)
 			return false;
 	}
@@ -126,7 +127,7 @@ static struct json_object *
 nth(struct json_object *limits, size_t i)
 {
 	if (json_object_is_type(limits, json_type_array))
-		return json_object_array_get_idx(limits, i);
+		return ag_json_at(limits, i);
 	return i == 0 ? limits : NULL;
 }
 
@@ -134,7 +135,7 @@ static size_t
 count(struct json_object *limits)
 {
 	if (json_object_is_type(limits, json_type_array))
-		return json_object_array_length(limits);
+		return ag_json_len(limits);
 	return ctl_is_nothing(limits) ? 0 : 1;
 }
 
@@ -261,7 +262,7 @@ compare(const struct ctl_noun *noun, const char *path, struct json_object *want,
 			tell(changes, path, have, want, false);
 		return;
 	}
-	json_object_object_foreach(want, inner, value) {
+	ag_json_foreach(want, inner, value) {
 		char below[256];
 
 		snprintf(below, sizeof(below), "%s.%s", path, inner);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/money.h"
 #include "conf/conf.h"
 #include "shm/explain.h"
@@ -306,8 +307,8 @@ add_names(struct ctl *ctl, const struct ag_explain *e, struct json_object *decis
 	PQclear(res);
 	if (ctl_json_at(names, "key"))
 		add_text(decision, "api_key", ctl_json_text(names, "key"));
-	for (size_t i = 0; meters && i < json_object_array_length(meters); i++) {
-		struct json_object *one = json_object_array_get_idx(meters, i);
+	for (size_t i = 0; i < ag_json_len(meters); i++) {
+		struct json_object *one = ag_json_at(meters, i);
 
 		if (ctl_json_at(names, ctl_json_text(one, "meter")))
 			add_text(one, "name", ctl_json_text(names, ctl_json_text(one, "meter")));
@@ -336,7 +337,7 @@ from_ledger(struct ctl *ctl, const char *id, bool is_uuid, const char *since, st
 	const char *const values[] = { id, since };
 	enum ctl_exit status = is_uuid ? read_rows(ctl, sql_by_request, 1, values, out) : CTL_OK;
 
-	if (status == CTL_OK && (!*out || json_object_array_length(*out) == 0))
+	if (status == CTL_OK && (!*out || ag_json_len(*out) == 0))
 		status = read_rows(ctl, sql_by_trace, 2, values, out);
 	return status;
 }
@@ -371,8 +372,8 @@ static const struct ctl_column meter_columns[] = {
 static void
 put_charges(struct ag_buf *b, struct json_object *charges)
 {
-	for (size_t i = 0; i < json_object_array_length(charges); i++) {
-		struct json_object *one = json_object_array_get_idx(charges, i);
+	for (size_t i = 0; i < ag_json_len(charges); i++) {
+		struct json_object *one = ag_json_at(charges, i);
 
 		ag_buf_printf(b, "%s%s %s %s", i ? ", " : "", ctl_json_text(one, "level"),
 		    ctl_json_text(one, "amount"), ctl_json_text(one, "type"));
@@ -402,11 +403,11 @@ tell(struct ctl *ctl, struct json_object *decision, struct json_object *rows)
 	}
 	if (decision)
 		ctl_print_one(ctl, decision, decision_columns, AG_ARRAY_LEN(decision_columns));
-	if (meters && json_object_array_length(meters) > 0) {
+	if (ag_json_len(meters) > 0) {
 		putchar('\n');
 		ctl_print_list(ctl, NULL, meters, meter_columns, AG_ARRAY_LEN(meter_columns));
 	}
-	if (rows && json_object_array_length(rows) > 0) {
+	if (ag_json_len(rows) > 0) {
 		putchar('\n');
 		ctl_print_list(ctl, NULL, rows, ledger_columns, AG_ARRAY_LEN(ledger_columns));
 	}
@@ -437,7 +438,7 @@ ctl_explain(struct ctl *ctl, int argc, char **argv)
 		status = from_ledger(ctl, words.v[0], is_uuid, since, &rows);
 	if (decision)
 		status = CTL_OK; /* PostgreSQL may be away: what it has not told was said */
-	if (status == CTL_OK && !decision && (!rows || json_object_array_length(rows) == 0))
+	if (status == CTL_OK && !decision && ag_json_len(rows) == 0)
 		status = ctl_fail(CTL_FAILED, "request \"%s\" is neither among the newest decisions nor in "
 		    "the ledger", words.v[0]);
 	if (status == CTL_OK)

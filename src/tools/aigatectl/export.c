@@ -3,6 +3,7 @@
 #include <json-c/json.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "tools/aigatectl/plan.h"
 #include "tools/aigatectl/tree.h"
 
@@ -59,8 +60,8 @@ limits_new(struct json_object *limits)
 	if (!json_object_is_type(limits, json_type_array))
 		return pick(limits, words);
 	list = json_object_new_array();
-	for (size_t i = 0; i < json_object_array_length(limits); i++)
-		json_object_array_add(list, pick(json_object_array_get_idx(limits, i), words));
+	for (size_t i = 0; i < ag_json_len(limits); i++)
+		json_object_array_add(list, pick(ag_json_at(limits, i), words));
 	return list;
 }
 
@@ -69,8 +70,8 @@ each(struct json_object *list, const char *words)
 {
 	struct json_object *out = json_object_new_array();
 
-	for (size_t i = 0; i < json_object_array_length(list); i++) {
-		struct json_object *one = pick(json_object_array_get_idx(list, i), words);
+	for (size_t i = 0; i < ag_json_len(list); i++) {
+		struct json_object *one = pick(ag_json_at(list, i), words);
 
 		for (int k = 0; k < 2; k++) {
 			const char *name = k ? "rate_limits" : "usage_limits";
@@ -116,7 +117,7 @@ item_new(const struct ctl_noun *noun, struct json_object *o)
 	struct json_object *item = pick(o, noun->members), *v;
 
 	/* Where a timetable goes on, the date is the gateway's. */
-	if ((v = member(item, "rotation_policy")) && json_object_object_length(v) > 2)
+	if ((v = member(item, "rotation_policy")) && ag_json_members(v) > 2)
 		json_object_object_del(v, "next_rotation_at");
 	if ((v = member(item, "usage_limits")))
 		json_object_object_add(item, "usage_limits", limits_new(v));
@@ -171,8 +172,8 @@ item_new(const struct ctl_noun *noun, struct json_object *o)
 static bool
 has_twin(struct json_object *all, struct json_object *o)
 {
-	for (size_t i = 0; i < json_object_array_length(all); i++) {
-		struct json_object *one = json_object_array_get_idx(all, i);
+	for (size_t i = 0; i < ag_json_len(all); i++) {
+		struct json_object *one = ag_json_at(all, i);
 
 		if (one != o && strcmp(ctl_json_text(one, "name"), ctl_json_text(o, "name")) == 0 &&
 		    strcmp(ctl_json_text(one, "workspace_id"), ctl_json_text(o, "workspace_id")) == 0)
@@ -197,16 +198,16 @@ file_new(const struct ctl_live *live)
 			continue;
 		}
 		list = json_object_new_array();
-		for (size_t k = json_object_array_length(live->of[i]); k-- > 0;) {
-			struct json_object *one = json_object_array_get_idx(live->of[i], k),
+		for (size_t k = ag_json_len(live->of[i]); k-- > 0;) {
+			struct json_object *one = ag_json_at(live->of[i], k),
 			    *item = item_new(noun, one);
 
 			if (strcmp(noun->name, "key") == 0 && !has_twin(live->of[i], one))
 				json_object_object_del(item, "id");
 			json_object_array_add(list, item);
 		}
-		for (size_t k = json_object_array_length(live->invites); strcmp(noun->name, "user") == 0 && k-- > 0;)
-			json_object_array_add(list, item_new(noun, json_object_array_get_idx(live->invites, k)));
+		for (size_t k = ag_json_len(live->invites); strcmp(noun->name, "user") == 0 && k-- > 0;)
+			json_object_array_add(list, item_new(noun, ag_json_at(live->invites, k)));
 		put_member(file, noun->plural, list);
 	}
 	return file;

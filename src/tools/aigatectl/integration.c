@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/json.h"
 #include "tools/aigatectl/ctl.h"
 
 #define KEY_FILE_MAX 65536
@@ -82,7 +83,7 @@ ctl_integration_create(struct ctl *ctl, int argc, char **argv)
 	if (status == CTL_OK) {
 		if (host)
 			json_object_object_add(settings, "custom_host", json_object_new_string(host));
-		if (json_object_object_length(settings) > 0)
+		if (ag_json_members(settings) > 0)
 			json_object_object_add(body, "configurations", json_object_get(settings));
 		json_object_put(settings);
 		status = add_key(key_file, body);

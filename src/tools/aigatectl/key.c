@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/num.h"
 #include "tools/aigatectl/noun.h"
 
@@ -238,8 +239,8 @@ put_limit_value(struct ag_buf *b, struct json_object *limit)
 	struct json_object *on = ctl_json_at(limit, "depends_on");
 
 	ag_buf_puts(b, ctl_json_text(limit, "value_key"));
-	for (size_t i = 0; on && i < json_object_array_length(on); i++)
-		ag_buf_printf(b, "%s%s", i ? ", " : "by ", json_object_get_string(json_object_array_get_idx(on, i)));
+	for (size_t i = 0; i < ag_json_len(on); i++)
+		ag_buf_printf(b, "%s%s", i ? ", " : "by ", json_object_get_string(ag_json_at(on, i)));
 }
 
 static const struct ctl_column limit_columns[] = {

@@ -2,6 +2,7 @@
 #include <json-c/json.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/num.h"
 #include "tools/aigatectl/ctl.h"
 
@@ -85,7 +86,7 @@ ctl_limits_add(const struct ctl_limit_opts *l, bool as_array, struct json_object
 
 	for (size_t i = 0; status == CTL_OK && i < AG_ARRAY_LEN(rows); i++)
 		status = add_rates(array, rows[i].type, rows[i].unit, rows[i].list);
-	if (status == CTL_OK && json_object_array_length(array) > 0)
+	if (status == CTL_OK && ag_json_len(array) > 0)
 		json_object_object_add(body, "rate_limits", array);
 	else
 		json_object_put(array);
@@ -117,8 +118,8 @@ void
 ctl_put_usage_limits(struct ag_buf *b, struct json_object *value)
 {
 	if (json_object_is_type(value, json_type_array)) {
-		for (size_t i = 0; i < json_object_array_length(value); i++)
-			ctl_put_usage_limits(b, json_object_array_get_idx(value, i));
+		for (size_t i = 0; i < ag_json_len(value); i++)
+			ctl_put_usage_limits(b, ag_json_at(value, i));
 		return;
 	}
 	if (!ctl_json_at(value, "credit_limit"))
@@ -144,8 +145,8 @@ ctl_put_rate_limits(struct ag_buf *b, struct json_object *value)
 {
 	if (!json_object_is_type(value, json_type_array))
 		return;
-	for (size_t i = 0; i < json_object_array_length(value); i++) {
-		struct json_object *rate = json_object_array_get_idx(value, i);
+	for (size_t i = 0; i < ag_json_len(value); i++) {
+		struct json_object *rate = ag_json_at(value, i);
 		bool is_tokens = strcmp(ctl_json_text(rate, "type"), "tokens") == 0;
 
 		ag_buf_printf(b, "%s%s %s%s", b->n > 0 ? ", " : "", ctl_json_text(rate, "value"),

@@ -5,6 +5,8 @@
 
 #include "tools/aigatectl/plan.h"
 
+#include "base/json.h"
+
 static struct json_object *
 member(struct json_object *o, const char *name)
 {
@@ -64,8 +66,8 @@ ctl_live_learn(struct ctl_live *live, const struct ctl_noun *noun, const char *w
 static void
 learn_all(struct ctl_live *live, const struct ctl_noun *noun, struct json_object *all)
 {
-	for (size_t i = 0; i < json_object_array_length(all); i++) {
-		struct json_object *one = json_object_array_get_idx(all, i);
+	for (size_t i = 0; i < ag_json_len(all); i++) {
+		struct json_object *one = ag_json_at(all, i);
 		struct json_object *workspace = member(live->names, ctl_json_text(one, "workspace_id"));
 
 		if (strcmp(ctl_json_text(one, "status"), "archived") != 0)
@@ -82,8 +84,8 @@ learn_ids(struct ctl *ctl, struct ctl_live *live, const char *noun_name, const c
 	struct json_object *all = NULL;
 	enum ctl_exit status = ctl_noun_list(ctl, noun, NULL, &all);
 
-	for (size_t i = 0; status == CTL_OK && i < json_object_array_length(all); i++) {
-		struct json_object *one = json_object_array_get_idx(all, i);
+	for (size_t i = 0; status == CTL_OK && i < ag_json_len(all); i++) {
+		struct json_object *one = ag_json_at(all, i);
 
 		json_object_object_add(live->names, ctl_json_text(one, "id"), json_object_get(member(one, name)));
 	}
@@ -123,7 +125,7 @@ ctl_live_user(const struct ctl_live *live, const char *email)
 {
 	if (member(live->names, email))
 		return email;
-	json_object_object_foreach(live->names, id, address) {
+	ag_json_foreach(live->names, id, address) {
 		if (strcasecmp(json_object_get_string(address), email) == 0)
 			return id;
 	}
@@ -149,8 +151,8 @@ rename_list(const struct ctl_live *live, struct json_object *o, const char *name
 {
 	struct json_object *list = member(o, name);
 
-	for (size_t i = 0; json_object_is_type(list, json_type_array) && i < json_object_array_length(list); i++) {
-		struct json_object *one = json_object_array_get_idx(list, i), *called;
+	for (size_t i = 0; i < ag_json_len(list); i++) {
+		struct json_object *one = ag_json_at(list, i), *called;
 
 		if (json_object_is_type(one, json_type_object) && member(one, "slug"))
 			one = member(one, "slug");
@@ -174,8 +176,8 @@ ctl_live_normal(const struct ctl_live *live, const struct ctl_noun *noun, struct
 	rename_list(live, defaults, "input_guardrails");
 	rename_list(live, o, "input_guardrails");
 	list = member(o, "secret_mappings");
-	for (size_t i = 0; json_object_is_type(list, json_type_array) && i < json_object_array_length(list); i++)
-		rename_member(live, json_object_array_get_idx(list, i), "secret_reference_id");
+	for (size_t i = 0; i < ag_json_len(list); i++)
+		rename_member(live, ag_json_at(list, i), "secret_reference_id");
 	if (strcmp(noun->name, "config") == 0 && json_object_is_type(config, json_type_string)) {
 		config = json_tokener_parse(json_object_get_string(config));
 		if (config)
@@ -203,8 +205,8 @@ refer_guardrails(const struct ctl_live *live, const char *workspace, struct json
 {
 	struct json_object *list = member(o, "input_guardrails");
 
-	for (size_t i = 0; json_object_is_type(list, json_type_array) && i < json_object_array_length(list); i++) {
-		const char *name = json_object_get_string(json_object_array_get_idx(list, i));
+	for (size_t i = 0; i < ag_json_len(list); i++) {
+		const char *name = json_object_get_string(ag_json_at(list, i));
 		struct json_object *handle = name ? handle_of(live, "guardrail", workspace, name) : NULL;
 
 		if (!handle && name)
@@ -285,8 +287,8 @@ read_list(struct ctl *ctl, struct ctl_live *live, const struct ctl_noun *noun, c
 	struct json_object *list = NULL, *one;
 	enum ctl_exit status = ctl_noun_list(ctl, noun, home, &list);
 
-	for (size_t i = 0; status == CTL_OK && i < json_object_array_length(list); i++) {
-		one = json_object_get(json_object_array_get_idx(list, i));
+	for (size_t i = 0; status == CTL_OK && i < ag_json_len(list); i++) {
+		one = json_object_get(ag_json_at(list, i));
 		if (!is_ours(noun, one)) {
 			json_object_put(one);
 			continue;
@@ -328,8 +330,8 @@ read_noun(struct ctl *ctl, struct ctl_live *live, size_t i, bool is_whole)
 	if (noun->home != CTL_HOME_QUERY)
 		return read_list(ctl, live, noun, NULL, is_whole, live->of[i]);
 	status = ctl_noun_list(ctl, ctl_noun_find("workspace"), NULL, &workspaces);
-	for (size_t k = 0; status == CTL_OK && k < json_object_array_length(workspaces); k++)
-		status = read_list(ctl, live, noun, ctl_json_text(json_object_array_get_idx(workspaces, k), "slug"),
+	for (size_t k = 0; status == CTL_OK && k < ag_json_len(workspaces); k++)
+		status = read_list(ctl, live, noun, ctl_json_text(ag_json_at(workspaces, k), "slug"),
 		                   is_whole, live->of[i]);
 	json_object_put(workspaces);
 	return status;
@@ -343,14 +345,14 @@ read_invites(struct ctl *ctl, struct ctl_live *live)
 	enum ctl_exit status = ctl_noun_list(ctl, ctl_noun_find("invite"), NULL, &all);
 
 	live->invites = json_object_new_array();
-	for (size_t i = 0; status == CTL_OK && i < json_object_array_length(all); i++) {
-		struct json_object *one = json_object_array_get_idx(all, i);
+	for (size_t i = 0; status == CTL_OK && i < ag_json_len(all); i++) {
+		struct json_object *one = ag_json_at(all, i);
 
 		if (strcmp(ctl_json_text(one, "status"), "pending") != 0)
 			continue;
 		list = member(one, "workspaces");
-		for (size_t k = 0; list && k < json_object_array_length(list); k++)
-			rename_member(live, json_object_array_get_idx(list, k), "workspace_id");
+		for (size_t k = 0; list && k < ag_json_len(list); k++)
+			rename_member(live, ag_json_at(list, k), "workspace_id");
 		json_object_array_add(live->invites, json_object_get(one));
 	}
 	json_object_put(all);
@@ -361,15 +363,15 @@ read_invites(struct ctl *ctl, struct ctl_live *live)
 static void
 add_invited(struct ctl_live *live, struct json_object *workspaces)
 {
-	for (size_t i = 0; i < json_object_array_length(live->invites); i++) {
-		struct json_object *invite = json_object_array_get_idx(live->invites, i);
+	for (size_t i = 0; i < ag_json_len(live->invites); i++) {
+		struct json_object *invite = ag_json_at(live->invites, i);
 		struct json_object *list = member(invite, "workspaces");
 
-		for (size_t k = 0; list && k < json_object_array_length(list); k++) {
-			struct json_object *at = json_object_array_get_idx(list, k), *one;
+		for (size_t k = 0; list && k < ag_json_len(list); k++) {
+			struct json_object *at = ag_json_at(list, k), *one;
 
-			for (size_t w = 0; w < json_object_array_length(workspaces); w++) {
-				struct json_object *workspace = json_object_array_get_idx(workspaces, w);
+			for (size_t w = 0; w < ag_json_len(workspaces); w++) {
+				struct json_object *workspace = ag_json_at(workspaces, w);
 
 				if (strcmp(ctl_json_text(workspace, "slug"), ctl_json_text(at, "workspace_id")) != 0 ||
 				    !json_object_is_type(member(workspace, "users"), json_type_array))

@@ -5,6 +5,7 @@
 #include <json-c/json.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mask.h"
 
 #define LIMITS "usage_limits rate_limits"
@@ -187,9 +188,9 @@ ctl_noun_list(struct ctl *ctl, const struct ctl_noun *noun, const char *home, st
 		         PAGE, page);
 		status = ctl_api(ctl, "GET", path, NULL, &answer);
 		data = ctl_json_at(answer, noun->list);
-		n = json_object_is_type(data, json_type_array) ? json_object_array_length(data) : 0;
+		n = ag_json_len(data);
 		for (size_t i = 0; i < n; i++)
-			json_object_array_add(all, json_object_get(json_object_array_get_idx(data, i)));
+			json_object_array_add(all, json_object_get(ag_json_at(data, i)));
 		is_more = n == PAGE && !noun->is_upsert;
 		json_object_put(answer);
 	}

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "tools/aigatectl/noun.h"
 #include "tools/aigatectl/tree.h"
 
@@ -158,8 +159,8 @@ ctl_noun_handle(struct ctl *ctl, const struct ctl_noun *noun, const char *home, 
 	if (is_uuid(name) || strcmp(noun->identity, noun->handle) == 0)
 		return CTL_OK;
 	status = ctl_noun_list(ctl, noun, home, &all);
-	for (size_t i = 0; status == CTL_OK && i < json_object_array_length(all); i++) {
-		one = json_object_array_get_idx(all, i);
+	for (size_t i = 0; status == CTL_OK && i < ag_json_len(all); i++) {
+		one = ag_json_at(all, i);
 		if (strcmp(ctl_json_text(one, noun->handle), name) == 0) {
 			n = 1;
 			break;
@@ -231,9 +232,9 @@ show_from_list(struct ctl *ctl, const struct ctl_noun *noun, const char *home, c
 	enum ctl_exit status = ctl_noun_list(ctl, noun, home, &all);
 
 	assert(handle);
-	for (size_t i = 0; status == CTL_OK && i < json_object_array_length(all); i++)
-		if (strcmp(ctl_json_text(json_object_array_get_idx(all, i), noun->handle), handle) == 0)
-			found = json_object_array_get_idx(all, i);
+	for (size_t i = 0; status == CTL_OK && i < ag_json_len(all); i++)
+		if (strcmp(ctl_json_text(ag_json_at(all, i), noun->handle), handle) == 0)
+			found = ag_json_at(all, i);
 	if (found)
 		show(ctl, noun, found);
 	else if (status == CTL_OK)
@@ -249,7 +250,7 @@ show_made(const struct ctl *ctl, struct json_object *answer)
 	struct ctl_column columns[COLUMNS_MAX];
 	unsigned n = 0;
 
-	json_object_object_foreach(answer, name, value) {
+	ag_json_foreach(answer, name, value) {
 		if (n < COLUMNS_MAX && value && !json_object_is_type(value, json_type_object) &&
 		    !json_object_is_type(value, json_type_array))
 			columns[n++] = (struct ctl_column){ name, name, NULL };

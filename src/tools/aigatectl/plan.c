@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "tools/aigatectl/plan.h"
 #include "tools/aigatectl/tree.h"
 
@@ -103,7 +104,7 @@ check_members(const struct ctl_plan *plan, const struct ctl_noun *noun, struct j
 {
 	if (!json_object_is_type(item, json_type_object))
 		return ctl_tree_fail(plan->path, item, "each of %s is a mapping", noun->plural);
-	json_object_object_foreach(item, name, value) {
+	ag_json_foreach(item, name, value) {
 		(void)value;
 		if (!ctl_has_word(noun->members, name, strlen(name)))
 			return ctl_tree_fail(plan->path, item, "%s: \"%s\" is not a member of %s; there are: %s",
@@ -137,8 +138,8 @@ find(const struct ctl_plan *plan, const struct ctl_noun *noun, struct json_objec
 
 	label_of(noun, item, label);
 	*out = NULL;
-	for (size_t i = 0; i < json_object_array_length(all); i++) {
-		struct json_object *one = json_object_array_get_idx(all, i);
+	for (size_t i = 0; i < ag_json_len(all); i++) {
+		struct json_object *one = ag_json_at(all, i);
 
 		if (!is_same_one(noun, item, one))
 			continue;
@@ -159,11 +160,11 @@ find(const struct ctl_plan *plan, const struct ctl_noun *noun, struct json_objec
 static enum ctl_exit
 check_twins(const struct ctl_plan *plan, const struct ctl_noun *noun, struct json_object *list, size_t n)
 {
-	struct json_object *item = json_object_array_get_idx(list, n);
+	struct json_object *item = ag_json_at(list, n);
 	char label[LABEL_MAX];
 
 	for (size_t i = 0; i < n; i++) {
-		struct json_object *other = json_object_array_get_idx(list, i);
+		struct json_object *other = ag_json_at(list, i);
 
 		if (!ctl_json_text(other, "id")[0] && !ctl_json_text(item, "id")[0] && is_same_one(noun, item, other)) {
 			label_of(noun, item, label);
@@ -186,7 +187,7 @@ put_off(struct ctl_plan *plan, struct json_object *item)
 		json_object_object_add(late, names[i], json_object_get(value));
 		json_object_object_del(defaults, names[i]);
 	}
-	if (json_object_object_length(late) == 0) {
+	if (ag_json_members(late) == 0) {
 		json_object_put(late);
 		return;
 	}
@@ -203,7 +204,7 @@ body_of_new(const struct ctl_plan *plan, const struct ctl_noun *noun, struct jso
 {
 	struct json_object *body = json_object_new_object(), *scopes;
 
-	json_object_object_foreach(item, name, value) {
+	ag_json_foreach(item, name, value) {
 		if (!ctl_has_word(noun->subs, name, strlen(name)))
 			json_object_object_add(body, name, json_object_get(value));
 	}
@@ -242,13 +243,13 @@ compare_all(const struct ctl_plan *plan, const struct ctl_noun *noun, struct jso
 {
 	char label[LABEL_MAX];
 
-	json_object_object_foreach(item, name, value) {
-		size_t n = strlen(name), before = json_object_array_length(changes);
+	ag_json_foreach(item, name, value) {
+		size_t n = strlen(name), before = ag_json_len(changes);
 
 		if (ctl_has_word(noun->subs, name, n))
 			continue;
 		ctl_compare(noun, name, item, have, plan->resends_secrets, changes);
-		if (json_object_array_length(changes) == before)
+		if (ag_json_len(changes) == before)
 			continue;
 		if (ctl_has_word(noun->fixed, name, n)) {
 			label_of(noun, item, label);
@@ -271,7 +272,7 @@ plan_change(struct ctl_plan *plan, const struct ctl_noun *noun, struct json_obje
 	char *path;
 
 	json_object_put(body);
-	if (status != CTL_OK || json_object_array_length(changes) == 0) {
+	if (status != CTL_OK || ag_json_len(changes) == 0) {
 		json_object_put(changes);
 		plan->n_same += status == CTL_OK;
 		return status;
@@ -286,7 +287,7 @@ plan_change(struct ctl_plan *plan, const struct ctl_noun *noun, struct json_obje
 		ctl_live_normal(&plan->live, noun, now);
 		status = compare_all(plan, noun, item, now, changes, body);
 	}
-	if (status == CTL_OK && json_object_array_length(changes) > 0) {
+	if (status == CTL_OK && ag_json_len(changes) > 0) {
 		label_of(noun, item, label);
 		step = ctl_plan_add(plan, CTL_STEP_UPDATE, noun, label, "PUT", path, json_object_get(body));
 		step->at = item;
@@ -338,8 +339,8 @@ plan_noun(struct ctl_plan *plan, size_t i)
 	}
 	if (!json_object_is_type(said, json_type_array))
 		return ctl_tree_fail(plan->path, said, "%s must be a list", noun->plural);
-	for (size_t k = 0; status == CTL_OK && k < json_object_array_length(said); k++) {
-		struct json_object *item = json_object_array_get_idx(said, k);
+	for (size_t k = 0; status == CTL_OK && k < ag_json_len(said); k++) {
+		struct json_object *item = ag_json_at(said, k);
 
 		status = check_members(plan, noun, item);
 		if (status == CTL_OK) {
@@ -365,14 +366,14 @@ plan_late(struct ctl_plan *plan, struct json_object *item, struct json_object *l
 	for (size_t i = 0; ctl_noun_at(i); i++)
 		if (ctl_noun_at(i) == noun)
 			all = plan->live.of[i];
-	for (size_t i = 0; i < json_object_array_length(all); i++)
-		if (is_same_one(noun, item, json_object_array_get_idx(all, i)))
-			have = json_object_array_get_idx(all, i);
+	for (size_t i = 0; i < ag_json_len(all); i++)
+		if (is_same_one(noun, item, ag_json_at(all, i)))
+			have = ag_json_at(all, i);
 	want = json_object_new_object();
 	json_object_object_add(want, "defaults", json_object_get(late));
 	/* Where nothing stands yet, all of it is new: an empty object, so that each member is told. */
 	ctl_compare(noun, "defaults", want, have, false, changes);
-	if (json_object_array_length(changes) > 0) {
+	if (ag_json_len(changes) > 0) {
 		label_of(noun, item, label);
 		step = ctl_plan_add(plan, CTL_STEP_UPDATE, noun, label, "PUT",
 		                    ctl_noun_path(noun, NULL, ctl_json_text(item, "slug")), json_object_get(want));
@@ -400,8 +401,8 @@ plan_pruning(struct ctl_plan *plan)
 
 		if (!noun->plural || !noun->list || !member(plan->file, noun->plural) || strcmp(noun->name, "user") == 0)
 			continue;
-		for (size_t i = 0; i < json_object_array_length(all); i++) {
-			struct json_object *one = json_object_array_get_idx(all, i), *body = NULL;
+		for (size_t i = 0; i < ag_json_len(all); i++) {
+			struct json_object *one = ag_json_at(all, i), *body = NULL;
 			char label[LABEL_MAX];
 
 			if (member(one, WANTED))
@@ -423,7 +424,7 @@ plan_pruning(struct ctl_plan *plan)
 static enum ctl_exit
 check_kinds(const struct ctl_plan *plan)
 {
-	json_object_object_foreach(plan->file, name, value) {
+	ag_json_foreach(plan->file, name, value) {
 		bool is_known = false;
 
 		for (size_t i = 0; ctl_noun_at(i); i++)
@@ -445,10 +446,10 @@ ctl_plan_make(struct ctl_plan *plan)
 	for (size_t i = 0; status == CTL_OK && ctl_noun_at(i); i++)
 		if (ctl_noun_at(i)->plural)
 			status = plan_noun(plan, i);
-	for (size_t i = 0; status == CTL_OK && i < json_object_array_length(plan->late); i++) {
-		struct json_object *pair = json_object_array_get_idx(plan->late, i);
+	for (size_t i = 0; status == CTL_OK && i < ag_json_len(plan->late); i++) {
+		struct json_object *pair = ag_json_at(plan->late, i);
 
-		status = plan_late(plan, json_object_array_get_idx(pair, 0), json_object_array_get_idx(pair, 1));
+		status = plan_late(plan, ag_json_at(pair, 0), ag_json_at(pair, 1));
 	}
 	if (status == CTL_OK && plan->is_pruning)
 		plan_pruning(plan);

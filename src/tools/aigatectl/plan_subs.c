@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "tools/aigatectl/plan.h"
 #include "tools/aigatectl/tree.h"
 
@@ -22,9 +23,9 @@ member(struct json_object *o, const char *name)
 static struct json_object *
 find(struct json_object *list, const char *name, const char *value)
 {
-	for (size_t i = 0; json_object_is_type(list, json_type_array) && i < json_object_array_length(list); i++)
-		if (strcmp(ctl_json_text(json_object_array_get_idx(list, i), name), value) == 0)
-			return json_object_array_get_idx(list, i);
+	for (size_t i = 0; i < ag_json_len(list); i++)
+		if (strcmp(ctl_json_text(ag_json_at(list, i), name), value) == 0)
+			return ag_json_at(list, i);
 	return NULL;
 }
 
@@ -53,12 +54,12 @@ check_list(const struct ctl_plan *plan, struct json_object *item, const char *wh
 {
 	if (!json_object_is_type(list, json_type_array))
 		return ctl_tree_fail(plan->path, item, "%s must be a list", what);
-	for (size_t i = 0; i < json_object_array_length(list); i++) {
-		struct json_object *one = json_object_array_get_idx(list, i);
+	for (size_t i = 0; i < ag_json_len(list); i++) {
+		struct json_object *one = ag_json_at(list, i);
 
 		if (!json_object_is_type(member(one, identity), json_type_string))
 			return ctl_tree_fail(plan->path, one ? one : item, "%s: each is a mapping with %s", what, identity);
-		json_object_object_foreach(one, name, value) {
+		ag_json_foreach(one, name, value) {
 			(void)value;
 			if (!ctl_has_word(members, name, strlen(name)))
 				return ctl_tree_fail(plan->path, one, "%s: \"%s\" is not a member; there are: %s", what, name, members);
@@ -73,7 +74,7 @@ static void
 compare_members(const struct ctl_noun *noun, struct json_object *want, struct json_object *have,
                 struct json_object *changes)
 {
-	json_object_object_foreach(want, name, value) {
+	ag_json_foreach(want, name, value) {
 		(void)value;
 		ctl_compare(noun, name, want, have, false, changes);
 	}
@@ -87,8 +88,8 @@ names_provider(const struct ctl_plan *plan, const char *integration, const char 
 {
 	struct json_object *all = member(plan->file, "providers");
 
-	for (size_t i = 0; json_object_is_type(all, json_type_array) && i < json_object_array_length(all); i++) {
-		struct json_object *one = json_object_array_get_idx(all, i);
+	for (size_t i = 0; i < ag_json_len(all); i++) {
+		struct json_object *one = ag_json_at(all, i);
 
 		if (strcmp(ctl_json_text(one, "integration_id"), integration) == 0 &&
 		    strcmp(ctl_json_text(one, "workspace_id"), workspace) == 0)
@@ -110,7 +111,7 @@ plan_grant(struct ctl_plan *plan, const struct ctl_noun *noun, const char *slug,
 		json_object_object_add(grant, "enabled", json_object_new_boolean(1));
 	if (have)
 		compare_members(noun, grant, have, changes);
-	if (have && json_object_array_length(changes) == 0) {
+	if (have && ag_json_len(changes) == 0) {
 		plan->n_same++;
 		json_object_put(changes);
 		return;
@@ -130,8 +131,8 @@ static void
 prune_grants(struct ctl_plan *plan, const struct ctl_noun *noun, const char *slug, struct json_object *want,
              struct json_object *have)
 {
-	for (size_t i = 0; have && i < json_object_array_length(have); i++) {
-		struct json_object *one = json_object_array_get_idx(have, i), *gone;
+	for (size_t i = 0; i < ag_json_len(have); i++) {
+		struct json_object *one = ag_json_at(have, i), *gone;
 		const char *workspace = ctl_json_text(one, "id");
 		char label[LABEL_MAX];
 
@@ -153,8 +154,8 @@ plan_grants(struct ctl_plan *plan, const struct ctl_noun *noun, struct json_obje
 	enum ctl_exit status;
 
 	status = check_list(plan, item, "workspaces", want, "id", "id enabled usage_limits rate_limits");
-	for (size_t i = 0; status == CTL_OK && i < json_object_array_length(want); i++) {
-		struct json_object *grant = json_object_array_get_idx(want, i);
+	for (size_t i = 0; status == CTL_OK && i < ag_json_len(want); i++) {
+		struct json_object *grant = ag_json_at(want, i);
 
 		plan_grant(plan, noun, slug, grant, find(standing, "id", ctl_json_text(grant, "id")));
 	}
@@ -177,7 +178,7 @@ plan_global(struct ctl_plan *plan, const struct ctl_noun *noun, struct json_obje
 	}
 	if (!ctl_is_nothing(want))
 		compare_members(noun, want, member(have, "global_workspace_access"), changes);
-	if (json_object_array_length(changes) == 0) {
+	if (ag_json_len(changes) == 0) {
 		json_object_put(changes);
 		return CTL_OK;
 	}
@@ -202,15 +203,15 @@ plan_model(struct json_object *model, struct json_object *have, const struct ctl
 	if (!member(model, "enabled"))
 		json_object_object_add(model, "enabled", json_object_new_boolean(1));
 	compare_members(noun, model, have, own);
-	for (size_t i = 0; i < json_object_array_length(own); i++) {
+	for (size_t i = 0; i < ag_json_len(own); i++) {
 		char name[LABEL_MAX];
 
-		one = json_object_array_get_idx(own, i);
+		one = ag_json_at(own, i);
 		snprintf(name, sizeof(name), "%.255s.%.255s", ctl_json_text(model, "slug"), ctl_json_text(one, "member"));
 		json_object_object_add(one, "member", json_object_new_string(name));
 		json_object_array_add(changes, json_object_get(one));
 	}
-	if (json_object_array_length(own) > 0)
+	if (ag_json_len(own) > 0)
 		json_object_array_add(bodies, json_object_get(model));
 	json_object_put(own);
 }
@@ -219,8 +220,8 @@ static void
 prune_models(struct ctl_plan *plan, const struct ctl_noun *noun, const char *slug, struct json_object *want,
              struct json_object *have)
 {
-	for (size_t i = 0; have && i < json_object_array_length(have); i++) {
-		struct json_object *one = json_object_array_get_idx(have, i);
+	for (size_t i = 0; i < ag_json_len(have); i++) {
+		struct json_object *one = ag_json_at(have, i);
 		const char *model = ctl_json_text(one, "slug");
 		char label[LABEL_MAX];
 		struct ag_buf path;
@@ -251,14 +252,14 @@ plan_models(struct ctl_plan *plan, const struct ctl_noun *noun, struct json_obje
 	if (want)
 		status = check_list(plan, item, "models", want, "slug",
 		                    "slug enabled is_custom is_finetune base_model_slug pricing_config");
-	for (size_t i = 0; status == CTL_OK && want && i < json_object_array_length(want); i++) {
-		struct json_object *model = json_object_array_get_idx(want, i);
+	for (size_t i = 0; status == CTL_OK && i < ag_json_len(want); i++) {
+		struct json_object *model = ag_json_at(want, i);
 
 		plan_model(model, find(member(have, "models"), "slug", ctl_json_text(model, "slug")), noun, bodies, changes);
 	}
 	if (all && (have || !json_object_get_boolean(all)))
 		ctl_compare(noun, "allow_all_models", item, have, false, changes);
-	if (status == CTL_OK && json_object_array_length(changes) > 0) {
+	if (status == CTL_OK && ag_json_len(changes) > 0) {
 		body = body_of("models", json_object_get(bodies));
 		if (all)
 			json_object_object_add(body, "allow_all_models", json_object_get(all));
@@ -324,16 +325,16 @@ plan_members(struct ctl_plan *plan, struct json_object *item, struct json_object
 	const char *slug = ctl_json_text(item, "slug");
 	enum ctl_exit status = check_list(plan, item, "users", want, "email", "email role");
 
-	for (size_t i = 0; status == CTL_OK && i < json_object_array_length(want); i++)
-		status = plan_member(plan, slug, json_object_array_get_idx(want, i), standing);
+	for (size_t i = 0; status == CTL_OK && i < ag_json_len(want); i++)
+		status = plan_member(plan, slug, ag_json_at(want, i), standing);
 	for (size_t i = 0; status == CTL_OK && plan->is_pruning && standing &&
-	    i < json_object_array_length(standing); i++) {
-		struct json_object *one = json_object_array_get_idx(standing, i);
+	    i < ag_json_len(standing); i++) {
+		struct json_object *one = ag_json_at(standing, i);
 		char label[LABEL_MAX];
 		bool is_wanted = false;
 
-		for (size_t k = 0; k < json_object_array_length(want); k++)
-			is_wanted = is_wanted || strcasecmp(ctl_json_text(json_object_array_get_idx(want, k), "email"),
+		for (size_t k = 0; k < ag_json_len(want); k++)
+			is_wanted = is_wanted || strcasecmp(ctl_json_text(ag_json_at(want, k), "email"),
 			                                    ctl_json_text(one, "email")) == 0;
 		snprintf(label, sizeof(label), "member %.255s/%.255s", slug, ctl_json_text(one, "email"));
 		if (!is_wanted)

@@ -5,6 +5,7 @@
 #include <json-c/json.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "tools/aigatectl/plan.h"
 #include "tools/aigatectl/tree.h"
 
@@ -21,19 +22,13 @@ member(struct json_object *o, const char *name)
 	return v;
 }
 
-static size_t
-length(struct json_object *list)
-{
-	return json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
-}
-
 /* By address, whatever the case of its letters. */
 static struct json_object *
 find(struct json_object *list, const char *email)
 {
-	for (size_t i = 0; i < length(list); i++)
-		if (strcasecmp(ctl_json_text(json_object_array_get_idx(list, i), "email"), email) == 0)
-			return json_object_array_get_idx(list, i);
+	for (size_t i = 0; i < ag_json_len(list); i++)
+		if (strcasecmp(ctl_json_text(ag_json_at(list, i), "email"), email) == 0)
+			return ag_json_at(list, i);
 	return NULL;
 }
 
@@ -49,8 +44,8 @@ workspaces_of(const struct ctl_plan *plan, const char *email)
 {
 	struct json_object *all = member(plan->file, "workspaces"), *list = json_object_new_array();
 
-	for (size_t i = 0; i < length(all); i++) {
-		struct json_object *workspace = json_object_array_get_idx(all, i), *one;
+	for (size_t i = 0; i < ag_json_len(all); i++) {
+		struct json_object *workspace = ag_json_at(all, i), *one;
 		struct json_object *said = find(member(workspace, "users"), email);
 		const char *role = ctl_json_text(said, "role");
 
@@ -107,14 +102,14 @@ plan_role(struct ctl_plan *plan, const struct ctl_noun *noun, struct json_object
 static bool
 same_workspaces(struct json_object *want, struct json_object *have)
 {
-	if (length(want) != length(have))
+	if (ag_json_len(want) != ag_json_len(have))
 		return false;
-	for (size_t i = 0; i < length(want); i++) {
-		struct json_object *one = json_object_array_get_idx(want, i);
+	for (size_t i = 0; i < ag_json_len(want); i++) {
+		struct json_object *one = ag_json_at(want, i);
 		bool is_there = false;
 
-		for (size_t k = 0; k < length(have) && !is_there; k++) {
-			struct json_object *other = json_object_array_get_idx(have, k);
+		for (size_t k = 0; k < ag_json_len(have) && !is_there; k++) {
+			struct json_object *other = ag_json_at(have, k);
 
 			is_there = strcmp(ctl_json_text(one, "id"), ctl_json_text(other, "workspace_id")) == 0 &&
 			           strcmp(ctl_json_text(one, "role"), ctl_json_text(other, "role")) == 0;
@@ -166,7 +161,7 @@ check_item(const struct ctl_plan *plan, struct json_object *said, struct json_ob
 
 	if (!json_object_is_type(item, json_type_object))
 		return ctl_tree_fail(plan->path, item, "each of users is a mapping");
-	json_object_object_foreach(item, name, value) {
+	ag_json_foreach(item, name, value) {
 		(void)value;
 		if (strcmp(name, "email") != 0 && strcmp(name, "role") != 0)
 			return ctl_tree_fail(plan->path, item, "users: \"%s\" is not a member of user; there are: email role", name);
@@ -182,10 +177,10 @@ check_item(const struct ctl_plan *plan, struct json_object *said, struct json_ob
 static void
 prune(struct ctl_plan *plan, const struct ctl_noun *noun, struct json_object *users, struct json_object *said)
 {
-	for (size_t i = 0; i < length(users) + length(plan->live.invites); i++) {
-		bool is_user = i < length(users);
-		struct json_object *one = is_user ? json_object_array_get_idx(users, i)
-		    : json_object_array_get_idx(plan->live.invites, i - length(users));
+	for (size_t i = 0; i < ag_json_len(users) + ag_json_len(plan->live.invites); i++) {
+		bool is_user = i < ag_json_len(users);
+		struct json_object *one = is_user ? ag_json_at(users, i)
+		    : ag_json_at(plan->live.invites, i - ag_json_len(users));
 		const char *email = ctl_json_text(one, "email"), *id = ctl_json_text(one, "id");
 		char label[LABEL_MAX];
 
@@ -204,8 +199,8 @@ ctl_plan_users(struct ctl_plan *plan, const struct ctl_noun *noun, struct json_o
 
 	if (!json_object_is_type(said, json_type_array))
 		return ctl_tree_fail(plan->path, said, "users must be a list");
-	for (size_t i = 0; status == CTL_OK && i < length(said); i++) {
-		struct json_object *item = json_object_array_get_idx(said, i), *have;
+	for (size_t i = 0; status == CTL_OK && i < ag_json_len(said); i++) {
+		struct json_object *item = ag_json_at(said, i), *have;
 
 		status = check_item(plan, said, item);
 		if (status != CTL_OK)

@@ -6,6 +6,8 @@
 
 #include "tools/aigatectl/tree.h"
 
+#include "base/json.h"
+
 #define CELL_MAX 4096
 #define TREE_MAX (256u << 20)
 
@@ -163,10 +165,10 @@ put_value(struct ag_buf *b, struct json_object *value)
 			ag_buf_puts(b, json_object_get_string(value));
 		return;
 	}
-	for (size_t i = 0; i < json_object_array_length(value); i++) {
+	for (size_t i = 0; i < ag_json_len(value); i++) {
 		if (i > 0)
 			ag_buf_puts(b, ",");
-		put_value(b, json_object_array_get_idx(value, i));
+		put_value(b, ag_json_at(value, i));
 	}
 }
 
@@ -199,9 +201,9 @@ ctl_print_list(const struct ctl *ctl, struct json_object *answer, struct json_ob
 		titles[c] = columns[c].title;
 	ctl_table_init(&t, n, titles);
 	ag_buf_init(&b, CELL_MAX);
-	for (size_t i = 0; array && i < json_object_array_length(array); i++) {
+	for (size_t i = 0; i < ag_json_len(array); i++) {
 		for (unsigned c = 0; c < n; c++) {
-			put_column(&b, json_object_array_get_idx(array, i), &columns[c]);
+			put_column(&b, ag_json_at(array, i), &columns[c]);
 			ctl_table_add(&t, ag_buf_str(&b));
 		}
 	}

@@ -12,6 +12,7 @@
 #include <yaml.h>
 
 #include "base/fd.h"
+#include "base/json.h"
 #include "base/num.h"
 
 #define FILE_MAX_BYTES (16u << 20)
@@ -327,12 +328,7 @@ member(struct json_object *o, const char *name)
 static bool
 is_elsewhere(struct json_object *o)
 {
-	int n;
-
-	if (!json_object_is_type(o, json_type_object))
-		return false;
-	n = json_object_object_length(o) - (member(o, "optional") ? 1 : 0);
-	return n == 1 && (json_object_is_type(member(o, "env"), json_type_string) ||
+	return ag_json_members(o) == (member(o, "optional") ? 2 : 1) && (json_object_is_type(member(o, "env"), json_type_string) ||
 	                  json_object_is_type(member(o, "file"), json_type_string));
 }
 
@@ -393,15 +389,15 @@ ctl_tree_secrets(const char *path, struct json_object *o)
 {
 	enum ctl_exit status = CTL_OK;
 
-	for (size_t i = 0; json_object_is_type(o, json_type_array) && i < json_object_array_length(o); i++) {
-		status = ctl_tree_secrets(path, json_object_array_get_idx(o, i));
+	for (size_t i = 0; i < ag_json_len(o); i++) {
+		status = ctl_tree_secrets(path, ag_json_at(o, i));
 		if (status != CTL_OK)
 			return status;
 	}
 	if (!json_object_is_type(o, json_type_object))
 		return CTL_OK;
 	/* Safe against the removal of the member it stands at, not against others. */
-	json_object_object_foreach(o, name, value) {
+	ag_json_foreach(o, name, value) {
 		status = resolve_member(path, o, name, value);
 		if (status != CTL_OK)
 			return status;
@@ -412,10 +408,10 @@ ctl_tree_secrets(const char *path, struct json_object *o)
 void
 ctl_tree_wipe(struct json_object *o)
 {
-	for (size_t i = 0; json_object_is_type(o, json_type_array) && i < json_object_array_length(o); i++)
-		ctl_tree_wipe(json_object_array_get_idx(o, i));
+	for (size_t i = 0; i < ag_json_len(o); i++)
+		ctl_tree_wipe(ag_json_at(o, i));
 	if (json_object_is_type(o, json_type_object)) {
-		json_object_object_foreach(o, name, value) {
+		ag_json_foreach(o, name, value) {
 			(void)name;
 			ctl_tree_wipe(value);
 		}

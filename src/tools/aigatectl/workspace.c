@@ -1,6 +1,7 @@
 /* workspace.c - workspace create, list, show, delete. */
 #include <json-c/json.h>
 
+#include "base/json.h"
 #include "tools/aigatectl/ctl.h"
 
 static const struct {
@@ -30,7 +31,7 @@ put_switches(struct ag_buf *b, struct json_object *value)
 {
 	struct json_object *moved = ctl_switches_moved(value);
 
-	json_object_object_foreach(moved, name, v)
+	ag_json_foreach(moved, name, v)
 		ag_buf_printf(b, "%s%s %s", b->n > 0 ? ", " : "", name,
 		              json_object_get_boolean(v) ? "on" : "off");
 	json_object_put(moved);

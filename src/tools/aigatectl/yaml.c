@@ -4,6 +4,8 @@
 
 #include "tools/aigatectl/tree.h"
 
+#include "base/json.h"
+
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 /* Words that some reader takes for something else than text. */
@@ -59,8 +61,8 @@ indent(struct ag_buf *b, unsigned depth)
 static bool
 is_empty(struct json_object *o)
 {
-	return json_object_is_type(o, json_type_array) ? json_object_array_length(o) == 0
-	                                               : json_object_object_length(o) == 0;
+	return json_object_is_type(o, json_type_array) ? ag_json_len(o) == 0
+	                                               : ag_json_members(o) == 0;
 }
 
 static bool
@@ -78,14 +80,14 @@ put(struct ag_buf *b, struct json_object *o, unsigned depth, bool is_first_there
 	} else if (!is_deep(o)) {
 		ag_buf_puts(b, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
 	} else if (json_object_is_type(o, json_type_array)) {
-		for (size_t i = 0; i < json_object_array_length(o); i++) {
+		for (size_t i = 0; i < ag_json_len(o); i++) {
 			if (i > 0 || !is_first_there)
 				indent(b, depth);
 			ag_buf_puts(b, "- ");
-			put(b, json_object_array_get_idx(o, i), depth + 1, true);
+			put(b, ag_json_at(o, i), depth + 1, true);
 		}
 	} else {
-		json_object_object_foreach(o, name, value) {
+		ag_json_foreach(o, name, value) {
 			if (!is_first_there)
 				indent(b, depth);
 			is_first_there = false;

@@ -4,6 +4,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
+#include "base/json.h"
 #include "tools/mock/anthropic.h"
 
 static const struct mock_field cache[] = {{"type", MOCK_S | MOCK_REQUIRED, NULL, "ephemeral", 0, 0},
@@ -190,9 +191,9 @@ has_block(json_object *m, const char *type, struct ag_str id)
 	json_object *list = blocks_of(m);
 	const char *name = strcmp(type, "tool_use") == 0 ? "id" : "tool_use_id";
 
-	for (size_t i = 0; i < mock_len(list); i++)
-		if (mock_is(mock_at(list, i), "type", type) &&
-		    ag_str_eq(mock_get_str(mock_at(list, i), name), id))
+	for (size_t i = 0; i < ag_json_len(list); i++)
+		if (mock_is(ag_json_at(list, i), "type", type) &&
+		    ag_str_eq(mock_get_str(ag_json_at(list, i), name), id))
 			return true;
 	return false;
 }
@@ -210,10 +211,10 @@ is_id(struct ag_str id)
 static int
 check_calls(json_object *messages, size_t i, struct mock_flaw *flaw)
 {
-	json_object *m = mock_at(messages, i), *list = blocks_of(m);
+	json_object *m = ag_json_at(messages, i), *list = blocks_of(m);
 
-	for (size_t k = 0; k < mock_len(list); k++) {
-		json_object *b = mock_at(list, k);
+	for (size_t k = 0; k < ag_json_len(list); k++) {
+		json_object *b = ag_json_at(list, k);
 		struct ag_str use = mock_get_str(b, "id"), result = mock_get_str(b, "tool_use_id");
 
 		if (mock_is(b, "type", "tool_use")) {
@@ -229,7 +230,7 @@ check_calls(json_object *messages, size_t i, struct mock_flaw *flaw)
 					"messages.%zu.content.%zu.tool_use.id: String should "
 					"match pattern '^[a-zA-Z0-9_-]+$'",
 					i, k);
-			if (!has_block(mock_at(messages, i + 1), "tool_result", use))
+			if (!has_block(ag_json_at(messages, i + 1), "tool_result", use))
 				return mock_flaw_sense(
 					flaw, "messages",
 					"messages.%zu: `tool_use` ids were found without `tool_result` blocks "
@@ -244,10 +245,10 @@ check_calls(json_object *messages, size_t i, struct mock_flaw *flaw)
 				"messages.%zu: `tool_result` blocks can only be in `user` "
 				"messages",
 				i);
-		if (k > 0 && !mock_is(mock_at(list, k - 1), "type", "tool_result"))
+		if (k > 0 && !mock_is(ag_json_at(list, k - 1), "type", "tool_result"))
 			return mock_flaw_sense(flaw, "messages",
 					       "messages.%zu: `tool_result` blocks come first", i);
-		if (i == 0 || !has_block(mock_at(messages, i - 1), "tool_use", result))
+		if (i == 0 || !has_block(ag_json_at(messages, i - 1), "tool_use", result))
 			return mock_flaw_sense(
 				flaw, "messages",
 				"messages.%zu.content.%zu: unexpected `tool_use_id` found in `tool_result` "
@@ -260,17 +261,17 @@ check_calls(json_object *messages, size_t i, struct mock_flaw *flaw)
 static int
 check_messages(json_object *messages, struct mock_flaw *flaw)
 {
-	json_object *last = mock_at(messages, mock_len(messages) - 1);
+	json_object *last = ag_json_at(messages, ag_json_len(messages) - 1);
 	struct ag_str tail = mock_get_str(last, "content");
 
-	if (!mock_is(mock_at(messages, 0), "role", "user"))
+	if (!mock_is(ag_json_at(messages, 0), "role", "user"))
 		return mock_flaw_sense(flaw, "messages",
 				       "messages: first message must use the \"user\" role");
-	for (size_t i = 0; i < mock_len(messages); i++) {
-		json_object *m = mock_at(messages, i), *v = mock_get(m, "content");
+	for (size_t i = 0; i < ag_json_len(messages); i++) {
+		json_object *m = ag_json_at(messages, i), *v = mock_get(m, "content");
 		bool is_empty = json_object_is_type(v, json_type_string)
 					? json_object_get_string_len(v) == 0
-					: mock_len(v) == 0;
+					: ag_json_len(v) == 0;
 
 		if (is_empty && !(m == last && mock_is(m, "role", "assistant")))
 			return mock_flaw_sense(
@@ -304,8 +305,8 @@ check_tools(struct mock_facts *f, struct mock_flaw *flaw)
 	struct ag_str named = mock_get_str(how, "name");
 	bool is_named = false;
 
-	for (size_t i = 0; i < mock_len(tools); i++) {
-		json_object *one = mock_at(tools, i), *type = mock_get(one, "type"), *schema;
+	for (size_t i = 0; i < ag_json_len(tools); i++) {
+		json_object *one = ag_json_at(tools, i), *type = mock_get(one, "type"), *schema;
 		struct ag_str name = mock_get_str(one, "name");
 
 		is_named |= ag_str_eq(name, named);
@@ -323,7 +324,7 @@ check_tools(struct mock_facts *f, struct mock_flaw *flaw)
 				i);
 		mock_facts_tool(f, name, schema);
 	}
-	if (how && mock_len(tools) == 0 && !mock_is(how, "type", "none"))
+	if (how && ag_json_len(tools) == 0 && !mock_is(how, "type", "none"))
 		return mock_flaw_sense(flaw, "tool_choice",
 				       "tool_choice: may only be specified while providing tools.");
 	if (mock_is(how, "type", "tool") && !is_named)
@@ -386,8 +387,8 @@ read_members(enum mock_claude where, struct mock_facts *f, struct mock_flaw *fla
 	f->include_usage = true;
 	f->user = mock_get_str(mock_get(f->tree, "metadata"), "user_id");
 	f->schema = mock_get(mock_get(mock_get(f->tree, "output_config"), "format"), "schema");
-	for (size_t i = 0; i < mock_len(stops); i++)
-		if (ag_str_trim(ag_str(json_object_get_string(mock_at(stops, i)))).n == 0)
+	for (size_t i = 0; i < ag_json_len(stops); i++)
+		if (ag_str_trim(ag_str(json_object_get_string(ag_json_at(stops, i)))).n == 0)
 			return mock_flaw_sense(
 				flaw, "stop_sequences",
 				"stop_sequences: each stop sequence must contain non-whitespace");

@@ -4,6 +4,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
+#include "base/json.h"
 #include "tools/mock/bedrock.h"
 #include "tools/mock/sigv4.h"
 
@@ -130,7 +131,7 @@ static const struct mock_field converse[] = {
 static int
 lone_member(json_object *o, const char *path, struct mock_flaw *flaw)
 {
-	if (json_object_object_length(o) == 1)
+	if (ag_json_members(o) == 1)
 		return 0;
 	return mock_flaw_sense(
 		flaw, path,
@@ -152,8 +153,8 @@ count_blocks(json_object *m, const char *which)
 	json_object *list = mock_get(m, "content");
 	size_t n = 0;
 
-	for (size_t i = 0; i < mock_len(list); i++)
-		n += mock_get(mock_at(list, i), which) != NULL;
+	for (size_t i = 0; i < ag_json_len(list); i++)
+		n += mock_get(ag_json_at(list, i), which) != NULL;
 	return n;
 }
 
@@ -190,8 +191,8 @@ has_use(json_object *m, struct ag_str id)
 {
 	json_object *list = mock_get(m, "content");
 
-	for (size_t i = 0; i < mock_len(list); i++)
-		if (ag_str_eq(mock_get_str(mock_get(mock_at(list, i), "toolUse"), "toolUseId"), id))
+	for (size_t i = 0; i < ag_json_len(list); i++)
+		if (ag_str_eq(mock_get_str(mock_get(ag_json_at(list, i), "toolUse"), "toolUseId"), id))
 			return true;
 	return false;
 }
@@ -199,7 +200,7 @@ has_use(json_object *m, struct ag_str id)
 static int
 check_turn(json_object *messages, size_t i, struct mock_flaw *flaw)
 {
-	json_object *m = mock_at(messages, i), *before = i > 0 ? mock_at(messages, i - 1) : NULL;
+	json_object *m = ag_json_at(messages, i), *before = i > 0 ? ag_json_at(messages, i - 1) : NULL;
 	json_object *list = mock_get(m, "content");
 	bool is_user = mock_is(m, "role", "user");
 	size_t uses = before ? count_blocks(before, "toolUse") : 0,
@@ -227,10 +228,10 @@ check_turn(json_object *messages, size_t i, struct mock_flaw *flaw)
 			"Expected toolResult blocks at messages.%zu.content for each toolUse "
 			"of the previous turn.",
 			i);
-	for (size_t k = 0; k < mock_len(list); k++) {
-		json_object *result = mock_get(mock_at(list, k), "toolResult");
+	for (size_t k = 0; k < ag_json_len(list); k++) {
+		json_object *result = mock_get(ag_json_at(list, k), "toolResult");
 
-		if (check_block(mock_at(list, k), is_user, i, flaw) < 0)
+		if (check_block(ag_json_at(list, k), is_user, i, flaw) < 0)
 			return -EINVAL;
 		if (result && !has_use(before, mock_get_str(result, "toolUseId")))
 			return mock_flaw_sense(flaw, "messages",
@@ -244,18 +245,18 @@ static int
 check_messages(json_object *tree, struct mock_flaw *flaw)
 {
 	json_object *messages = mock_get(tree, "messages");
-	size_t n = mock_len(messages), tools = 0;
+	size_t n = ag_json_len(messages), tools = 0;
 
 	if (n == 0)
 		return mock_flaw_sense(flaw, "messages", "The messages field is required");
 	for (size_t i = 0; i < n; i++) {
-		json_object *m = mock_at(messages, i);
+		json_object *m = ag_json_at(messages, i);
 
 		if (check_turn(messages, i, flaw) < 0)
 			return -EINVAL;
 		tools += count_blocks(m, "toolUse") + count_blocks(m, "toolResult");
 	}
-	if (count_blocks(mock_at(messages, n - 1), "toolUse") > 0)
+	if (count_blocks(ag_json_at(messages, n - 1), "toolUse") > 0)
 		return mock_flaw_sense(flaw, "messages",
 				       "A conversation must not end with a toolUse.");
 	if (tools > 0 && !mock_get(tree, "toolConfig"))
@@ -274,11 +275,11 @@ check_tools(struct mock_facts *f, struct mock_flaw *flaw)
 	struct ag_str name = mock_get_str(mock_get(how, "tool"), "name");
 	bool is_there = name.n == 0;
 
-	for (size_t i = 0; i < mock_len(tools); i++) {
-		json_object *spec = mock_get(mock_at(tools, i), "toolSpec");
+	for (size_t i = 0; i < ag_json_len(tools); i++) {
+		json_object *spec = mock_get(ag_json_at(tools, i), "toolSpec");
 		json_object *schema = mock_get(mock_get(spec, "inputSchema"), "json");
 
-		if (lone_member(mock_at(tools, i), "Tool", flaw) < 0)
+		if (lone_member(ag_json_at(tools, i), "Tool", flaw) < 0)
 			return -EINVAL;
 		if (!spec)
 			continue;

@@ -3,6 +3,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
+#include "base/json.h"
 #include "tools/mock/anthropic.h"
 #include "tools/mock/bedrock.h"
 
@@ -59,7 +60,7 @@ read_embed(const struct mock_job *job, const struct mock_field *fields, struct m
 		return -EINVAL;
 	}
 	f.model = job->model_id;
-	f.inputs = mock_get(f.tree, "texts") ? (int64_t)mock_len(mock_get(f.tree, "texts")) : 1;
+	f.inputs = mock_get(f.tree, "texts") ? (int64_t)ag_json_len(mock_get(f.tree, "texts")) : 1;
 	f.dimensions = mock_get_int(f.tree, "dimensions",
 				    mock_get_int(f.tree, "output_dimension", f.dimensions));
 	*out = f;

@@ -3,6 +3,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
+#include "base/json.h"
 #include "tools/mock/openai.h"
 #include "tools/mock/reply.h"
 #include "tools/mock/shape.h"
@@ -126,8 +127,8 @@ check_turns(json_object *messages, struct mock_flaw *flaw)
 {
 	size_t open = 0;
 
-	for (size_t i = 0; i < mock_len(messages); i++) {
-		json_object *m = mock_at(messages, i);
+	for (size_t i = 0; i < ag_json_len(messages); i++) {
+		json_object *m = ag_json_at(messages, i);
 		bool is_tool = mock_is(m, "role", "tool");
 
 		if (is_tool ? open == 0 : open > 0)
@@ -144,7 +145,7 @@ check_turns(json_object *messages, struct mock_flaw *flaw)
 			return mock_flaw_sense(
 				flaw, "messages",
 				"invalid request: message at %zu has neither content nor calls", i);
-		open = is_tool ? open - 1 : mock_len(mock_get(m, "tool_calls"));
+		open = is_tool ? open - 1 : ag_json_len(mock_get(m, "tool_calls"));
 	}
 	return open > 0 ? mock_flaw_sense(flaw, "messages",
 					  "invalid request: the last tool calls have no results")
@@ -159,12 +160,12 @@ check_chat(struct mock_facts *f, struct mock_flaw *flaw)
 
 	if (check_turns(mock_get(f->tree, "messages"), flaw) < 0)
 		return -EINVAL;
-	for (size_t i = 0; i < mock_len(tools); i++) {
-		json_object *fn = mock_get(mock_at(tools, i), "function");
+	for (size_t i = 0; i < ag_json_len(tools); i++) {
+		json_object *fn = mock_get(ag_json_at(tools, i), "function");
 
 		mock_facts_tool(f, mock_get_str(fn, "name"), mock_get(fn, "parameters"));
 	}
-	if (mock_get(f->tree, "tool_choice") && mock_len(tools) == 0)
+	if (mock_get(f->tree, "tool_choice") && ag_json_len(tools) == 0)
 		return mock_flaw_sense(
 			flaw, "tool_choice",
 			"invalid request: tool_choice cannot be specified without tools");
@@ -172,7 +173,7 @@ check_chat(struct mock_facts *f, struct mock_flaw *flaw)
 		mock_facts_force(f, AG_STR_NONE);
 	f->wants_json = mock_is(how, "type", "json_object");
 	f->schema = mock_get(how, "json_schema");
-	if (f->wants_json && (mock_len(tools) > 0 || mock_get(f->tree, "documents")))
+	if (f->wants_json && (ag_json_len(tools) > 0 || mock_get(f->tree, "documents")))
 		return mock_flaw_sense(
 			flaw, "response_format",
 			"invalid request: response_format is not supported with tools or "
@@ -185,8 +186,8 @@ check_chat(struct mock_facts *f, struct mock_flaw *flaw)
 static int
 check_embed(struct mock_facts *f, struct mock_flaw *flaw)
 {
-	size_t n = mock_len(mock_get(f->tree, "texts")) + mock_len(mock_get(f->tree, "images")) +
-		   mock_len(mock_get(f->tree, "inputs"));
+	size_t n = ag_json_len(mock_get(f->tree, "texts")) + ag_json_len(mock_get(f->tree, "images")) +
+		   ag_json_len(mock_get(f->tree, "inputs"));
 
 	if (n == 0)
 		return mock_flaw_sense(
@@ -536,7 +537,7 @@ render_embed(const struct mock_job *job, struct mock_answer *a)
 static void
 render_rerank(const struct mock_job *job, struct mock_answer *a)
 {
-	int64_t n = (int64_t)mock_len(mock_get(job->facts->tree, "documents"));
+	int64_t n = (int64_t)ag_json_len(mock_get(job->facts->tree, "documents"));
 	int64_t most = mock_get_int(job->facts->tree, "top_n", n);
 	struct ag_buf b;
 

@@ -7,6 +7,8 @@
 
 #include <json-c/json.h>
 
+#include "base/json.h"
+
 #define DEPTH_MAX 128
 #define INPUTS_MAX 2048
 #define DIMENSIONS_MAX 4096
@@ -27,10 +29,11 @@ static AG_PRINTF(5, 6) int refuse(struct mock_fault *f, bool is_violation, const
 
 /* Members that stand in the text of an object, told by their colons.  A tree keeps only one of
  * two equal names, so more colons than members means that a name stood twice. */
-static int
+static size_t
 count_members(struct ag_str s)
 {
-	int depth = 0, members = 0;
+	size_t members = 0;
+	int depth = 0;
 	bool in_string = false;
 
 	for (size_t i = 0; i < s.n; i++) {
@@ -82,7 +85,7 @@ mock_json_parse(struct ag_str text)
 {
 	json_object *o = parse_one(text);
 
-	if (o && json_object_object_length(o) != count_members(text)) {
+	if (o && ag_json_members(o) != count_members(text)) {
 		json_object_put(o);
 		return NULL;
 	}
@@ -179,7 +182,7 @@ read_chat(struct mock_facts *facts, struct mock_fault *f)
 		if (!member(facts->tree, "messages", json_type_array, &v))
 			return refuse(f, false, "invalid_type", "messages",
 				      "'messages' is not an array");
-		if (!v || json_object_array_length(v) == 0)
+		if (ag_json_len(v) == 0)
 			return refuse(f, false, "missing_required_parameter", "messages",
 				      "missing required parameter: 'messages'");
 	} else if (!json_object_object_get_ex(facts->tree, "prompt", &v) || !v) {
@@ -201,8 +204,8 @@ read_embeddings(struct mock_facts *facts, struct mock_fault *f)
 			      "missing required parameter: 'input'");
 	/* An array of numbers is one entry, given as tokens. */
 	if (json_object_is_type(v, json_type_array)) {
-		size_t n = json_object_array_length(v);
-		json_object *first = n > 0 ? json_object_array_get_idx(v, 0) : NULL;
+		size_t n = ag_json_len(v);
+		json_object *first = n > 0 ? ag_json_at(v, 0) : NULL;
 
 		if (n == 0 || n > INPUTS_MAX)
 			return refuse(f, false, "invalid_value", "input", "'input' has %zu entries",
@@ -250,7 +253,7 @@ mock_facts_tree(struct ag_str body, enum mock_endpoint ep, struct mock_facts *ou
 	f.tree = parse_one(body);
 	if (!f.tree)
 		return refuse(out_fault, true, NULL, NULL, "body is not exactly one JSON object");
-	if (json_object_object_length(f.tree) != count_members(body)) {
+	if (ag_json_members(f.tree) != count_members(body)) {
 		mock_facts_fini(&f);
 		return refuse(out_fault, true, NULL, NULL, "body has a member twice");
 	}

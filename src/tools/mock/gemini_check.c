@@ -6,6 +6,8 @@
 
 #include "tools/mock/google.h"
 
+#include "base/json.h"
+
 static const struct mock_field blob[] = {MOCK_ROW("mimeType", MOCK_S | MOCK_REQUIRED | MOCK_SOME),
 					 MOCK_ROW("data", MOCK_S | MOCK_REQUIRED | MOCK_SOME),
 					 MOCK_ROW("displayName", MOCK_S), MOCK_END};
@@ -168,7 +170,7 @@ is_openapi(json_object *s, struct mock_flaw *flaw, const char *path)
 
 	if (!json_object_is_type(s, json_type_object))
 		return true;
-	json_object_object_foreach (s, name, v) {
+	ag_json_foreach (s, name, v) {
 		snprintf(word, sizeof(word), " %.64s ", name);
 		if (!strstr(openapi_words, word)) {
 			*flaw = (struct mock_flaw){.kind = MOCK_FLAW_UNKNOWN};
@@ -177,7 +179,7 @@ is_openapi(json_object *s, struct mock_flaw *flaw, const char *path)
 			return false;
 		}
 		if (strcmp(name, "properties") == 0) {
-			json_object_object_foreach (v, member, of) {
+			ag_json_foreach (v, member, of) {
 				(void)member;
 				if (!is_openapi(of, flaw, path))
 					return false;
@@ -185,8 +187,8 @@ is_openapi(json_object *s, struct mock_flaw *flaw, const char *path)
 		} else if (strcmp(name, "items") == 0 && !is_openapi(v, flaw, path)) {
 			return false;
 		}
-		for (size_t i = 0; strcmp(name, "anyOf") == 0 && i < mock_len(v); i++)
-			if (!is_openapi(mock_at(v, i), flaw, path))
+		for (size_t i = 0; strcmp(name, "anyOf") == 0 && i < ag_json_len(v); i++)
+			if (!is_openapi(ag_json_at(v, i), flaw, path))
 				return false;
 	}
 	return true;
@@ -197,8 +199,8 @@ count_parts(json_object *parts, const char *which)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < mock_len(parts); i++)
-		n += mock_get(mock_at(parts, i), which) != NULL;
+	for (size_t i = 0; i < ag_json_len(parts); i++)
+		n += mock_get(ag_json_at(parts, i), which) != NULL;
 	return n;
 }
 
@@ -235,15 +237,15 @@ check_contents(json_object *contents, bool needs_role, bool refuses_ids, struct 
 {
 	size_t open = 0;
 
-	for (size_t i = 0; i < mock_len(contents); i++) {
-		json_object *turn = mock_at(contents, i), *parts = mock_get(turn, "parts");
+	for (size_t i = 0; i < ag_json_len(contents); i++) {
+		json_object *turn = ag_json_at(contents, i), *parts = mock_get(turn, "parts");
 		bool is_model = mock_is(turn, "role", "model"),
-		     was = mock_is(mock_at(contents, i - 1), "role", "model");
+		     was = mock_is(ag_json_at(contents, i - 1), "role", "model");
 		size_t calls = count_parts(parts, "functionCall"),
 		       results = count_parts(parts, "functionResponse");
 
-		for (size_t k = 0; k < mock_len(parts); k++)
-			if (check_part(mock_at(parts, k), refuses_ids, flaw) < 0)
+		for (size_t k = 0; k < ag_json_len(parts); k++)
+			if (check_part(ag_json_at(parts, k), refuses_ids, flaw) < 0)
 				return -EINVAL;
 		if (needs_role && !mock_get(turn, "role"))
 			return mock_flaw_sense(flaw, "contents.role",
@@ -286,11 +288,11 @@ check_tools(struct mock_facts *f, struct mock_flaw *flaw)
 	json_object *tools = mock_get(f->tree, "tools");
 	json_object *how = mock_get(mock_get(f->tree, "toolConfig"), "functionCallingConfig");
 
-	for (size_t i = 0; i < mock_len(tools); i++) {
-		json_object *list = mock_get(mock_at(tools, i), "functionDeclarations");
+	for (size_t i = 0; i < ag_json_len(tools); i++) {
+		json_object *list = mock_get(ag_json_at(tools, i), "functionDeclarations");
 
-		for (size_t k = 0; k < mock_len(list); k++) {
-			json_object *one = mock_at(list, k), *schema = mock_get(one, "parameters");
+		for (size_t k = 0; k < ag_json_len(list); k++) {
+			json_object *one = ag_json_at(list, k), *schema = mock_get(one, "parameters");
 			struct ag_str name = mock_get_str(one, "name");
 
 			if (!is_function_name(name))
@@ -304,7 +306,7 @@ check_tools(struct mock_facts *f, struct mock_flaw *flaw)
 					flaw, "tools",
 					"parameters and parametersJsonSchema are both set");
 			if (json_object_is_type(mock_get(schema, "properties"), json_type_object) &&
-			    json_object_object_length(mock_get(schema, "properties")) == 0)
+			    ag_json_members(mock_get(schema, "properties")) == 0)
 				return mock_flaw_sense(
 					flaw, "tools",
 					"parameters.properties: should be non-empty for OBJECT type");
@@ -312,14 +314,14 @@ check_tools(struct mock_facts *f, struct mock_flaw *flaw)
 					schema ? schema : mock_get(one, "parametersJsonSchema"));
 		}
 	}
-	if (mock_len(mock_get(how, "allowedFunctionNames")) > 0 && !mock_is(how, "mode", "ANY") &&
+	if (ag_json_len(mock_get(how, "allowedFunctionNames")) > 0 && !mock_is(how, "mode", "ANY") &&
 	    !mock_is(how, "mode", "VALIDATED"))
 		return mock_flaw_sense(
 			flaw, "tool_config",
 			"allowed_function_names should only be set when function calling mode is ANY.");
 	if (mock_is(how, "mode", "ANY"))
 		mock_facts_force(f, ag_str(json_object_get_string(
-					    mock_at(mock_get(how, "allowedFunctionNames"), 0))));
+					    ag_json_at(mock_get(how, "allowedFunctionNames"), 0))));
 	return 0;
 }
 
@@ -354,13 +356,13 @@ read_embed(struct mock_facts *f, struct mock_flaw *flaw)
 	json_object *list =
 		mock_get(f->tree, f->endpoint == MOCK_EP_PREDICT ? "instances" : "requests");
 	json_object *one = f->endpoint == MOCK_EP_PREDICT       ? mock_get(f->tree, "parameters")
-			   : f->endpoint == MOCK_EP_EMBED_BATCH ? mock_at(list, 0)
+			   : f->endpoint == MOCK_EP_EMBED_BATCH ? ag_json_at(list, 0)
 								: f->tree;
 
-	f->inputs = list ? (int64_t)mock_len(list) : 1;
+	f->inputs = list ? (int64_t)ag_json_len(list) : 1;
 	f->dimensions = mock_get_int(one, "outputDimensionality", f->dimensions);
-	for (size_t i = 0; f->endpoint == MOCK_EP_EMBED_BATCH && i < mock_len(list); i++)
-		if (!ag_str_starts(mock_get_str(mock_at(list, i), "model"), AG_STR("models/")))
+	for (size_t i = 0; f->endpoint == MOCK_EP_EMBED_BATCH && i < ag_json_len(list); i++)
+		if (!ag_str_starts(mock_get_str(ag_json_at(list, i), "model"), AG_STR("models/")))
 			return mock_flaw_sense(flaw, "requests.model",
 					       "* BatchEmbedContentsRequest.requests[%zu].model: "
 					       "unexpected model name format",
@@ -388,7 +390,7 @@ read_members(struct mock_facts *f, bool is_vertex, struct mock_flaw *flaw)
 		contents = contents ? contents
 				    : mock_get(mock_get(f->tree, "generateContentRequest"),
 					       "contents");
-		return mock_len(contents) > 0
+		return ag_json_len(contents) > 0
 			       ? 0
 			       : mock_flaw_sense(flaw, "contents", "contents is not specified");
 	}

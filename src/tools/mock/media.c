@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "tools/mock/form.h"
 #include "tools/mock/openai.h"
 #include "tools/mock/reply.h"
@@ -290,8 +291,8 @@ render_moderation(const struct mock_job *job, struct ag_str headers, struct mock
 					       "sexual/minors",
 					       "violence",
 					       "violence/graphic"};
-	json_object *input = mock_get(job->facts->tree, "input"), *first = mock_at(input, 0);
-	size_t n = json_object_is_type(first, json_type_string) ? mock_len(input) : 1;
+	json_object *input = mock_get(job->facts->tree, "input"), *first = ag_json_at(input, 0);
+	size_t n = json_object_is_type(first, json_type_string) ? ag_json_len(input) : 1;
 	struct ag_buf b;
 
 	ag_buf_init(&b, BODY_MAX);

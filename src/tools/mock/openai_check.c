@@ -10,6 +10,8 @@
 
 #include "tools/mock/openai.h"
 
+#include "base/json.h"
+
 static const struct mock_field image_url[] = {
 	MOCK_ROW("url", MOCK_S | MOCK_REQUIRED | MOCK_SOME),
 	{"detail", MOCK_S, NULL, "auto low high original", 0, 0},
@@ -179,8 +181,8 @@ has_call(json_object *m, struct ag_str id)
 {
 	json_object *list = mock_get(m, "tool_calls");
 
-	for (size_t i = 0; i < mock_len(list); i++)
-		if (ag_str_eq(mock_get_str(mock_at(list, i), "id"), id))
+	for (size_t i = 0; i < ag_json_len(list); i++)
+		if (ag_str_eq(mock_get_str(ag_json_at(list, i), "id"), id))
 			return true;
 	return false;
 }
@@ -192,8 +194,8 @@ check_turns(json_object *messages, struct mock_flaw *flaw)
 	json_object *caller = NULL;
 	size_t open = 0;
 
-	for (size_t i = 0; i < mock_len(messages); i++) {
-		json_object *m = mock_at(messages, i);
+	for (size_t i = 0; i < ag_json_len(messages); i++) {
+		json_object *m = ag_json_at(messages, i);
 		bool is_tool = mock_is(m, "role", "tool");
 
 		if (is_tool && (!caller || !has_call(caller, mock_get_str(m, "tool_call_id"))))
@@ -208,7 +210,7 @@ check_turns(json_object *messages, struct mock_flaw *flaw)
 		if (open > 0)
 			break;
 		caller = mock_is(m, "role", "assistant") ? m : NULL;
-		open = mock_len(mock_get(caller, "tool_calls"));
+		open = ag_json_len(mock_get(caller, "tool_calls"));
 		if (caller && open == 0 && !mock_get(m, "content") &&
 		    !mock_get(m, "function_call") && !mock_get(m, "refusal") &&
 		    !mock_get(m, "audio"))
@@ -238,8 +240,8 @@ take_tools(struct mock_facts *f, struct mock_flaw *flaw)
 {
 	json_object *list = mock_get(f->tree, "tools"), *how = mock_get(f->tree, "tool_choice");
 
-	for (size_t i = 0; i < mock_len(list); i++) {
-		json_object *fn = mock_get(mock_at(list, i), "function");
+	for (size_t i = 0; i < ag_json_len(list); i++) {
+		json_object *fn = mock_get(ag_json_at(list, i), "function");
 
 		if (fn && !is_name(mock_get_str(fn, "name")))
 			return mock_flaw_sense(
@@ -250,7 +252,7 @@ take_tools(struct mock_facts *f, struct mock_flaw *flaw)
 		if (fn)
 			mock_facts_tool(f, mock_get_str(fn, "name"), mock_get(fn, "parameters"));
 	}
-	if (how && mock_len(list) == 0 && !mock_is(f->tree, "tool_choice", "none") &&
+	if (how && ag_json_len(list) == 0 && !mock_is(f->tree, "tool_choice", "none") &&
 	    !mock_get(f->tree, "functions"))
 		return mock_flaw_sense(
 			flaw, "tool_choice",
@@ -339,11 +341,11 @@ static int
 check_mistral(struct mock_facts *f, struct mock_flaw *flaw)
 {
 	json_object *messages = mock_get(f->tree, "messages"),
-		    *last = mock_at(messages, mock_len(messages) - 1);
+		    *last = ag_json_at(messages, ag_json_len(messages) - 1);
 
-	for (size_t i = 0; i < mock_len(messages); i++) {
-		json_object *m = mock_at(messages, i),
-			    *before = i > 0 ? mock_at(messages, i - 1) : NULL;
+	for (size_t i = 0; i < ag_json_len(messages); i++) {
+		json_object *m = ag_json_at(messages, i),
+			    *before = i > 0 ? ag_json_at(messages, i - 1) : NULL;
 
 		if (mock_is(m, "role", "developer") || mock_is(m, "role", "function"))
 			return mock_flaw_sense(

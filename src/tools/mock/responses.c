@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "tools/mock/openai.h"
 #include "tools/mock/reply.h"
 
@@ -148,8 +149,8 @@ static bool
 has_call_before(json_object *input, size_t i, struct ag_str id)
 {
 	while (i-- > 0)
-		if (mock_is(mock_at(input, i), "type", "function_call") &&
-		    ag_str_eq(mock_get_str(mock_at(input, i), "call_id"), id))
+		if (mock_is(ag_json_at(input, i), "type", "function_call") &&
+		    ag_str_eq(mock_get_str(ag_json_at(input, i), "call_id"), id))
 			return true;
 	return false;
 }
@@ -157,9 +158,9 @@ has_call_before(json_object *input, size_t i, struct ag_str id)
 static bool
 has_output(json_object *input, struct ag_str id)
 {
-	for (size_t i = 0; i < mock_len(input); i++)
-		if (mock_is(mock_at(input, i), "type", "function_call_output") &&
-		    ag_str_eq(mock_get_str(mock_at(input, i), "call_id"), id))
+	for (size_t i = 0; i < ag_json_len(input); i++)
+		if (mock_is(ag_json_at(input, i), "type", "function_call_output") &&
+		    ag_str_eq(mock_get_str(ag_json_at(input, i), "call_id"), id))
 			return true;
 	return false;
 }
@@ -168,8 +169,8 @@ has_output(json_object *input, struct ag_str id)
 static int
 check_calls(json_object *input, struct mock_flaw *flaw)
 {
-	for (size_t i = 0; i < mock_len(input); i++) {
-		json_object *item = mock_at(input, i);
+	for (size_t i = 0; i < ag_json_len(input); i++) {
+		json_object *item = ag_json_at(input, i);
 		struct ag_str id = mock_get_str(item, "call_id");
 
 		if (mock_is(item, "type", "function_call_output") && !has_call_before(input, i, id))
@@ -190,10 +191,10 @@ take_tools(struct mock_facts *f)
 {
 	json_object *list = mock_get(f->tree, "tools"), *how = mock_get(f->tree, "tool_choice");
 
-	for (size_t i = 0; i < mock_len(list); i++)
-		if (mock_is(mock_at(list, i), "type", "function"))
-			mock_facts_tool(f, mock_get_str(mock_at(list, i), "name"),
-					mock_get(mock_at(list, i), "parameters"));
+	for (size_t i = 0; i < ag_json_len(list); i++)
+		if (mock_is(ag_json_at(list, i), "type", "function"))
+			mock_facts_tool(f, mock_get_str(ag_json_at(list, i), "name"),
+					mock_get(ag_json_at(list, i), "parameters"));
 	if (mock_is(f->tree, "tool_choice", "required"))
 		mock_facts_force(f, AG_STR_NONE);
 	else if (mock_is(how, "type", "function"))

@@ -3,6 +3,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
+#include "base/json.h"
 #include "tools/mock/shape.h"
 
 #define DEPTH_MAX 12
@@ -36,7 +37,7 @@ type_of(json_object *s)
 	json_object *type = mock_get(s, "type");
 
 	if (json_object_is_type(type, json_type_array))
-		type = mock_at(type, 0);
+		type = ag_json_at(type, 0);
 	if (json_object_is_type(type, json_type_string))
 		return json_object_get_string(type);
 	return mock_get(s, "properties") ? "object" : mock_get(s, "items") ? "array" : "string";
@@ -50,7 +51,7 @@ put_object(json_object *root, json_object *s, int depth, struct ag_buf *out)
 
 	ag_buf_putc(out, '{');
 	if (json_object_is_type(members, json_type_object)) {
-		json_object_object_foreach (members, name, of) {
+		ag_json_foreach (members, name, of) {
 			ag_buf_puts(out, is_first ? "\"" : ",\"");
 			ag_buf_put_json(out, ag_str(name));
 			ag_buf_puts(out, "\":");
@@ -86,14 +87,14 @@ put_value(json_object *root, json_object *s, int depth, struct ag_buf *out)
 		put_value(root, follow(root, ref), depth + 1, out);
 		return;
 	}
-	one = one ? one : mock_at(mock_get(s, "enum"), 0);
+	one = one ? one : ag_json_at(mock_get(s, "enum"), 0);
 	if (one || depth >= DEPTH_MAX) {
 		ag_buf_puts(out, one ? json_object_to_json_string_ext(one, JSON_C_TO_STRING_PLAIN)
 				     : "null");
 		return;
 	}
-	one = mock_at(mock_get(s, "anyOf"), 0);
-	one = one ? one : mock_at(mock_get(s, "oneOf"), 0);
+	one = ag_json_at(mock_get(s, "anyOf"), 0);
+	one = one ? one : ag_json_at(mock_get(s, "oneOf"), 0);
 	if (one) {
 		put_value(root, one, depth + 1, out);
 		return;

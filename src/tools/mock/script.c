@@ -7,6 +7,7 @@
 
 #include <json-c/json.h>
 
+#include "base/json.h"
 #include "base/num.h"
 #include "tools/mock/facts.h"
 
@@ -175,7 +176,7 @@ set_from_json(struct mock_do *d, const char *name, json_object *v, struct ag_err
 static int
 take_match(struct rule *r, json_object *match, struct ag_err *err)
 {
-	json_object_object_foreach (match, name, v) {
+	ag_json_foreach (match, name, v) {
 		struct ag_str *to = strcmp(name, "model") == 0  ? &r->model
 				    : strcmp(name, "path") == 0 ? &r->path
 								: NULL;
@@ -192,7 +193,7 @@ take_match(struct rule *r, json_object *match, struct ag_err *err)
 static int
 take_do(struct rule *r, json_object *what, struct ag_err *err)
 {
-	json_object_object_foreach (what, name, v) {
+	ag_json_foreach (what, name, v) {
 		int rc = set_from_json(&r->what, name, v, err);
 
 		if (rc < 0)
@@ -204,7 +205,7 @@ take_do(struct rule *r, json_object *what, struct ag_err *err)
 static int
 take_rule(struct rule *r, struct ag_err *err)
 {
-	json_object_object_foreach (r->json, name, v) {
+	ag_json_foreach (r->json, name, v) {
 		int rc = 0;
 
 		if (strcmp(name, "times") == 0 && json_object_is_type(v, json_type_int))

@@ -8,6 +8,8 @@
 
 #include <json-c/json.h>
 
+#include "base/json.h"
+
 #define DEPTH_MAX 24
 
 /* Where we are in the tree, as the names on the way. */
@@ -152,8 +154,8 @@ check_entries(struct walk *w, const struct mock_field *f, json_object *array)
 {
 	char index[24];
 
-	for (size_t i = 0; i < json_object_array_length(array); i++) {
-		json_object *one = json_object_array_get_idx(array, i);
+	for (size_t i = 0; i < ag_json_len(array); i++) {
+		json_object *one = ag_json_at(array, i);
 		size_t was;
 		int rc;
 
@@ -199,9 +201,9 @@ check_value(struct walk *w, const struct mock_field *f, json_object *v)
 	if (kind == MOCK_S && f->words && !is_word_of(f->words, json_object_get_string(v)))
 		return flawed(w, MOCK_FLAW_VALUE, f->name, "\"%.60s\" is none of: %s",
 			      json_object_get_string(v), f->words);
-	if (kind == MOCK_A && (f->kind & MOCK_SOME) && json_object_array_length(v) == 0)
+	if (kind == MOCK_A && (f->kind & MOCK_SOME) && ag_json_len(v) == 0)
 		return flawed(w, MOCK_FLAW_VALUE, f->name, "is empty");
-	if (kind == MOCK_A && f->most > 0 && (double)json_object_array_length(v) > f->most)
+	if (kind == MOCK_A && f->most > 0 && (double)ag_json_len(v) > f->most)
 		return flawed(w, MOCK_FLAW_VALUE, f->name, "has more than %g entries", f->most);
 	was = push(w, f->name);
 	if (kind == MOCK_A)
@@ -217,7 +219,7 @@ check_object(struct walk *w, const struct mock_field *fields, json_object *o)
 {
 	int rc = ++w->depth > DEPTH_MAX ? flawed(w, MOCK_FLAW_VALUE, "", "is nested too deep") : 0;
 
-	json_object_object_foreach (o, name, v) {
+	ag_json_foreach (o, name, v) {
 		const struct mock_field *f = find_field(w, fields, name);
 
 		if (rc == 0 && !f && !w->shape->allows_unknown)
@@ -250,7 +252,7 @@ mock_get(json_object *o, const char *name)
 		return NULL;
 	if (json_object_object_get_ex(o, name, &v))
 		return v;
-	json_object_object_foreach (o, other, found)
+	ag_json_foreach (o, other, found)
 		if (strchr(other, '_') && is_camel_of(name, other))
 			return found;
 	return NULL;
@@ -262,18 +264,6 @@ mock_get_array(json_object *o, const char *name)
 	json_object *v = mock_get(o, name);
 
 	return json_object_is_type(v, json_type_array) ? v : NULL;
-}
-
-size_t
-mock_len(json_object *array)
-{
-	return json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
-}
-
-json_object *
-mock_at(json_object *array, size_t i)
-{
-	return i < mock_len(array) ? json_object_array_get_idx(array, i) : NULL;
 }
 
 struct ag_str

@@ -72,8 +72,6 @@ int mock_flaw_sense(struct mock_flaw *out, const char *path, const char *fmt, ..
 /* Reading a tree that was checked; absent, null and of another type are all the same: NULL, none, absent. */
 struct json_object *mock_get(struct json_object *o, const char *name);
 struct json_object *mock_get_array(struct json_object *o, const char *name);
-size_t mock_len(struct json_object *array);
-struct json_object *mock_at(struct json_object *array, size_t i);
 struct ag_str mock_get_str(struct json_object *o, const char *name);
 bool mock_get_bool(struct json_object *o, const char *name);
 int64_t mock_get_int(struct json_object *o, const char *name, int64_t absent);
