@@ -9,6 +9,21 @@
 #include "translate/chat.h"
 #include "translate/fields.h"
 
+/* What the members are, where another protocol would read them. */
+static const struct ag_kind kinds[] = {
+	{ AG_KIND_TEXT, { "model", "service_tier", "speed", "anthropic_version", "type", "text",
+	    "title", "id", "name", "tool_use_id", "signature", "data", "media_type", "url", "role",
+	    "description", "effort", "user_id", "thinking" } },
+	{ AG_KIND_NUMBER, { "max_tokens", "temperature", "top_p", "top_k", "budget_tokens" } },
+	{ AG_KIND_BOOL, { "stream", "is_error", "strict", "disable_parallel_tool_use" } },
+	{ AG_KIND_OBJECT, { "tool_choice", "output_config", "metadata", "cache_control", "source",
+	    "input", "input_schema", "format", "schema" } },
+	{ AG_KIND_OBJECTS, { "messages", "tools" } },
+	{ AG_KIND_TEXT | AG_KIND_OBJECTS, { "system", "content" } },
+	{ AG_KIND_TEXTS, { "stop_sequences" } },
+	{ 0, { NULL } },
+};
+
 struct parse {
 	struct json_object *messages; /* of the chat, borrowed */
 	struct ag_refuser r;
@@ -453,11 +468,13 @@ parse_rest(struct json_object *body, struct json_object *chat)
 static int
 check_body(const struct parse *p, struct json_object *body)
 {
+	static const struct ag_kind own[] = { { AG_KIND_OBJECT, { "thinking" } }, { 0, { NULL } } };
 	static const struct ag_fields fields = {
 		.taken = { "model", "messages", "max_tokens", "system", "stop_sequences", "temperature", "top_p", "top_k",
 		    "stream", "tools", "tool_choice", "thinking", "output_config", "metadata", "service_tier", "speed",
 		    "anthropic_version" },
 		.left = { "cache_control", "anthropic_beta" },
+		.own = own,
 	};
 	static const struct ag_fields metadata = { .taken = { "user_id" } };
 	struct ag_str geo = ag_tree_str(body, "inference_geo"), speed = ag_tree_str(body, "speed");
@@ -479,7 +496,8 @@ check_body(const struct parse *p, struct json_object *body)
 int
 ag_anthropic_parse(const struct ag_parse_in *in, struct json_object **out_chat, struct ag_err *err)
 {
-	struct parse p = { .r = { .by = AG_THIS_PROVIDER, .is_strict = in->is_strict, .err = err }, .err = err };
+	struct parse p = { .err = err,
+		.r = { .by = AG_THIS_PROVIDER, .is_strict = in->is_strict, .kinds = kinds, .err = err } };
 	struct json_object *body, *chat;
 	int rc = ag_chat_open(in->body, &body, &chat, &p.messages, err);
 

@@ -7,6 +7,28 @@
 #include "base/json.h"
 #include "translate/chat.h"
 
+/* Of names that only one protocol knows, the provider itself says what they must be. */
+const struct ag_kind ag_chat_kinds[] = {
+	{ AG_KIND_TEXT, { "model", "role", "type", "text", "refusal", "url", "detail", "data", "format",
+	    "filename", "file_data", "file_id", "id", "name", "description", "arguments",
+	    "tool_call_id", "signature", "reasoning_content", "reasoning_effort", "verbosity",
+	    "prompt_cache_key", "prompt_cache_retention", "service_tier", "safety_identifier", "user" } },
+	{ AG_KIND_NUMBER, { "max_completion_tokens", "max_tokens", "n", "temperature", "top_p", "top_k",
+	    "presence_penalty", "frequency_penalty", "top_logprobs", "seed", "best_of", "index" } },
+	{ AG_KIND_BOOL, { "stream", "include_usage", "include_obfuscation", "logprobs",
+	    "parallel_tool_calls", "store", "strict", "prefix" } },
+	{ AG_KIND_OBJECT, { "stream_options", "response_format", "json_schema", "schema", "logit_bias",
+	    "audio", "prediction", "prompt_cache_options", "metadata", "web_search_options",
+	    "input_audio", "file", "image_url", "function", "custom", "parameters", "extra_content",
+	    "cache_control", "function_call" } },
+	{ AG_KIND_OBJECTS, { "messages", "tools", "tool_calls", "thinking_blocks" } },
+	{ AG_KIND_TEXTS, { "modalities" } },
+	{ AG_KIND_TEXT | AG_KIND_TEXTS, { "stop" } },
+	{ AG_KIND_TEXT | AG_KIND_OBJECT, { "tool_choice" } },
+	{ AG_KIND_TEXT | AG_KIND_OBJECTS, { "content" } },
+	{ 0, { NULL } },
+};
+
 struct check {
 	const struct ag_chat_fields *f;
 	struct ag_refuser r;
@@ -47,13 +69,19 @@ check_message(const struct check *c, struct json_object *m, size_t at)
 	/* What an answer said beside its text comes back in the next request, and asks for nothing. */
 	static const struct ag_fields common = { .taken = { "role", "content", "tool_calls", "tool_call_id",
 	    "reasoning", "reasoning_details", "reasoning_content", "thinking_blocks", "annotations" } };
+	static const struct ag_kind words[] = { { AG_KIND_TEXT, { "thinking" } }, { 0, { NULL } } };
+	static const struct ag_fields thought = { .taken = { "type", "thinking", "signature", "data" },
+		.left = { "cache_control" }, .own = words };
 	struct json_object *parts = ag_tree_array(m, "content"), *calls = ag_tree_array(m, "tool_calls");
+	struct json_object *thoughts = ag_tree_array(m, "thinking_blocks");
 	int rc = ag_fields_check(m, &c->f->message, &common, AG_AT("messages", at), &c->r);
 
 	for (size_t k = 0; k < ag_json_len(parts) && rc == 0; k++)
 		rc = check_part(c, ag_json_at(parts, k), at, k);
 	for (size_t k = 0; k < ag_json_len(calls) && rc == 0; k++)
 		rc = check_call(c, ag_json_at(calls, k), at, k);
+	for (size_t k = 0; k < ag_json_len(thoughts) && rc == 0; k++)
+		rc = ag_fields_check(ag_json_at(thoughts, k), &thought, NULL, AG_IN("messages", at, "thinking_blocks", k), &c->r);
 	return rc;
 }
 
@@ -231,7 +259,8 @@ int
 ag_chat_check(const struct ag_build_in *in, const struct ag_chat_fields *f, const char *by, struct ag_err *err)
 {
 	const struct check c = { .f = f,
-		.r = { .by = by ? by : in->family->name, .is_strict = in->is_strict, .err = err } };
+		.r = { .by = by ? by : in->family->name, .is_strict = in->is_strict, .kinds = ag_chat_kinds,
+		    .err = err } };
 	struct json_object *messages = ag_tree_array(in->chat, "messages"), *tools = ag_tree_array(in->chat, "tools");
 	int rc = check_n(&c, in->chat);
 

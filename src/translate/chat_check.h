@@ -22,6 +22,9 @@ struct ag_chat_fields {
 	unsigned n_max;             /* choices */
 };
 
+/* What the members of a chat are. */
+extern const struct ag_kind ag_chat_kinds[];
+
 /* -EINVAL with err: what is asked for and not taken.  by: NULL, the family's name. */
 int ag_chat_check(const struct ag_build_in *in, const struct ag_chat_fields *f, const char *by,
     struct ag_err *err) AG_MUST_CHECK;

@@ -87,8 +87,11 @@ static int
 put_rerank(const struct ag_exchange_in *in, struct json_object *body, struct ag_buf *out, struct ag_err *err)
 {
 	static const struct ag_fields fields = { .taken = { "model", "query", "documents", "top_n", "max_tokens_per_doc" } };
+	static const struct ag_kind kinds[] = { { AG_KIND_TEXT, { "model", "query" } }, { AG_KIND_ARRAY, { "documents" } },
+		{ AG_KIND_NUMBER, { "top_n", "max_tokens_per_doc" } }, { 0, { NULL } } };
 	static const char *const same[] = { "top_n", "max_tokens_per_doc" };
-	const struct ag_refuser r = { .by = in->family->name, .is_strict = in->is_strict, .err = err };
+	const struct ag_refuser r = { .by = in->family->name, .is_strict = in->is_strict, .kinds = kinds,
+		.err = err };
 	int rc = ag_fields_check(body, &fields, NULL, AG_BODY, &r);
 
 	if (rc < 0)

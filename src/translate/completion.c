@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "translate/chat.h"
+#include "translate/chat_check.h"
 #include "translate/fields.h"
 #include "translate/json_out.h"
 #include "translate/openai.h"
@@ -32,7 +33,8 @@ check(const struct ag_parse_in *in, struct json_object *body, struct ag_err *err
 	    "temperature", "top_p", "presence_penalty", "frequency_penalty", "seed", "logit_bias", "user", "max_tokens",
 	    "best_of" } };
 	static const struct ag_fields options = { .taken = { "include_usage", "include_obfuscation" } };
-	const struct ag_refuser r = { .by = AG_THIS_PROVIDER, .is_strict = in->is_strict, .err = err };
+	const struct ag_refuser r = { .by = AG_THIS_PROVIDER, .is_strict = in->is_strict, .kinds = ag_chat_kinds,
+		.err = err };
 	int rc;
 
 	if (!ag_tree_get(body, "prompt"))

@@ -7,13 +7,22 @@
 #include "translate/json_out.h"
 #include "translate/tree.h"
 
+/* Their own members, and those of the providers. */
+static const struct ag_kind kinds[] = {
+	{ AG_KIND_TEXT, { "model", "encoding_format", "user", "input_type", "truncate", "task_type",
+	    "title" } },
+	{ AG_KIND_NUMBER, { "dimensions" } },
+	{ AG_KIND_BOOL, { "auto_truncate" } },
+	{ 0, { NULL } },
+};
+
 int
 ag_embeddings_texts(const struct ag_exchange_in *in, struct json_object *body, const struct ag_fields *own, size_t max,
     struct json_object **out, struct ag_err *err)
 {
 	static const struct ag_fields common = { .taken = { "model", "input", "encoding_format" }, .left = { "user" } };
 	const char *family = in->family->name;
-	const struct ag_refuser r = { .by = family, .is_strict = in->is_strict, .err = err };
+	const struct ag_refuser r = { .by = family, .is_strict = in->is_strict, .kinds = kinds, .err = err };
 	struct ag_str format = ag_tree_str(body, "encoding_format");
 	struct json_object *input = ag_tree_get(body, "input"), *list;
 	bool is_one = json_object_is_type(input, json_type_string);

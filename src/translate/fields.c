@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/json.h"
+
+#define PLACE_MAX 256
 
 bool
 ag_fields_has(const char *const *names, size_t max, const char *name)
@@ -61,6 +64,67 @@ ag_fields_is_asking(const char *name, struct json_object *v)
 	return true;
 }
 
+/* ---- kinds ------------------------------------------------------------------------------- */
+
+/* 0: any. */
+static unsigned
+kinds_of(const struct ag_kind *row, const char *name)
+{
+	for (; row && row->kinds; row++)
+		if (ag_fields_has(row->names, AG_ARRAY_LEN(row->names), name))
+			return row->kinds;
+	return 0;
+}
+
+static bool
+is_array_of(struct json_object *v, enum json_type type)
+{
+	for (size_t i = 0; i < ag_json_len(v); i++)
+		if (!json_object_is_type(ag_json_at(v, i), type))
+			return false;
+	return true;
+}
+
+static bool
+is_of(struct json_object *v, unsigned kinds)
+{
+	switch (json_object_get_type(v)) {
+	case json_type_null:
+		return true;
+	case json_type_string:
+		return kinds & AG_KIND_TEXT;
+	case json_type_int:
+	case json_type_double:
+		return kinds & AG_KIND_NUMBER;
+	case json_type_boolean:
+		return kinds & AG_KIND_BOOL;
+	case json_type_object:
+		return kinds & AG_KIND_OBJECT;
+	case json_type_array:
+		return kinds & AG_KIND_ARRAY || (kinds & AG_KIND_TEXTS && is_array_of(v, json_type_string)) ||
+		    (kinds & AG_KIND_OBJECTS && is_array_of(v, json_type_object));
+	}
+	return false;
+}
+
+/* "a text or an array of objects" */
+static void
+print_kinds(unsigned kinds, struct ag_buf *out)
+{
+	static const char *const words[] = { "a text", "a number", "true or false", "an object", "an array of texts",
+		"an array of objects", "an array" };
+
+	for (size_t i = 0; i < AG_ARRAY_LEN(words); i++) {
+		if (!(kinds & 1u << i))
+			continue;
+		kinds &= ~(1u << i);
+		ag_buf_puts(out, words[i]);
+		ag_buf_puts(out, kinds ? " or " : "");
+	}
+}
+
+/* ---- refusals ---------------------------------------------------------------------------- */
+
 static void
 print_index(char *out, size_t cap, size_t at)
 {
@@ -69,19 +133,44 @@ print_index(char *out, size_t cap, size_t at)
 		snprintf(out, cap, "[%zu]", at);
 }
 
-int
-ag_fields_refuse(struct ag_place place, const char *name, const struct ag_refuser *r)
+/* "messages[3].content[1].text" */
+static void
+print_place(struct ag_place place, const char *name, char *out, size_t cap)
 {
 	char at[24], in_at[24];
 
 	print_index(at, sizeof(at), place.at);
 	print_index(in_at, sizeof(in_at), place.in_at);
 	if (!place.of)
-		return ag_err_set(r->err, -EINVAL, "%.80s: not supported by %s", name, r->by);
-	if (!place.in)
-		return ag_err_set(r->err, -EINVAL, "%s%s.%.80s: not supported by %s", place.of, at, name, r->by);
-	return ag_err_set(r->err, -EINVAL, "%s%s.%s%s.%.80s: not supported by %s", place.of, at, place.in, in_at,
-	    name, r->by);
+		snprintf(out, cap, "%.80s", name);
+	else if (!place.in)
+		snprintf(out, cap, "%s%s.%.80s", place.of, at, name);
+	else
+		snprintf(out, cap, "%s%s.%s%s.%.80s", place.of, at, place.in, in_at, name);
+}
+
+int
+ag_fields_refuse(struct ag_place place, const char *name, const struct ag_refuser *r)
+{
+	char where[PLACE_MAX];
+
+	print_place(place, name, where, sizeof(where));
+	return ag_err_set(r->err, -EINVAL, "%s: not supported by %s", where, r->by);
+}
+
+static int
+refuse_kind(struct ag_place place, const char *name, unsigned kinds, const struct ag_refuser *r)
+{
+	char where[PLACE_MAX];
+	struct ag_buf words;
+	int rc;
+
+	print_place(place, name, where, sizeof(where));
+	ag_buf_init(&words, 128);
+	print_kinds(kinds, &words);
+	rc = ag_err_set(r->err, -EINVAL, "%s: must be %.*s", where, (int)words.n, words.p ? words.p : "");
+	ag_buf_fini(&words);
+	return rc;
 }
 
 int
@@ -91,11 +180,16 @@ ag_fields_check(struct json_object *obj, const struct ag_fields *f, const struct
 	if (!json_object_is_type(obj, json_type_object))
 		return 0;
 	ag_json_foreach(obj, name, value) {
-		if (ag_fields_is_taken(f, name) || ag_fields_is_taken(more, name) ||
-		    (!r->is_strict && (is_left(f, name) || is_left(more, name))))
-			continue;
-		if (ag_fields_is_asking(name, value))
+		if (ag_fields_is_taken(f, name) || ag_fields_is_taken(more, name)) {
+			unsigned kinds = f ? kinds_of(f->own, name) : 0;
+
+			kinds = kinds ? kinds : kinds_of(r->kinds, name);
+			if (kinds && !is_of(value, kinds))
+				return refuse_kind(place, name, kinds, r);
+		} else if (!(!r->is_strict && (is_left(f, name) || is_left(more, name))) &&
+		    ag_fields_is_asking(name, value)) {
 			return ag_fields_refuse(place, name, r);
+		}
 	}
 	return 0;
 }

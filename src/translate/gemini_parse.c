@@ -14,6 +14,22 @@
 #define SCHEMA_DEPTH 32
 #define SPELL_DEPTH  12 /* what is not a client's own is less deep */
 
+/* What the members are, where another protocol would read them. */
+static const struct ag_kind kinds[] = {
+	{ AG_KIND_TEXT, { "text", "thoughtSignature", "mimeType", "data", "fileUri", "id", "name",
+	    "role", "serviceTier", "responseMimeType", "thinkingLevel", "mode", "description" } },
+	{ AG_KIND_NUMBER, { "temperature", "topP", "topK", "candidateCount", "maxOutputTokens", "seed",
+	    "presencePenalty", "frequencyPenalty", "logprobs", "thinkingBudget" } },
+	{ AG_KIND_BOOL, { "thought", "responseLogprobs", "includeThoughts" } },
+	{ AG_KIND_OBJECT, { "inlineData", "fileData", "functionCall", "functionResponse", "args",
+	    "response", "systemInstruction", "generationConfig", "toolConfig", "labels",
+	    "responseSchema", "thinkingConfig", "functionCallingConfig", "parameters" } },
+	{ AG_KIND_BOOL | AG_KIND_OBJECT, { "responseJsonSchema", "parametersJsonSchema" } },
+	{ AG_KIND_OBJECTS, { "contents", "parts", "tools", "functionDeclarations" } },
+	{ AG_KIND_TEXTS, { "stopSequences", "responseModalities", "allowedFunctionNames" } },
+	{ 0, { NULL } },
+};
+
 /* Calls that wait for their results: those without an id are told apart by name, in order. */
 struct call {
 	struct ag_str name; /* in the body's tree */
@@ -37,12 +53,28 @@ check(const struct parse *p, struct json_object *obj, const struct ag_fields *f,
 
 /* ---- spellings --------------------------------------------------------------------------- */
 
-/* Google reads a member in either spelling; here it is read in one.  What a client names itself (arguments,
- * schemas, labels) stays.  NULL and s->rc: a member is there in both. */
+/* Google reads a member in either spelling, and where there may be several also one that is in no list; here
+ * they are read in one way.  What a client names itself (arguments, schemas, labels) stays.  NULL and s->rc:
+ * a member is there in both spellings. */
 struct speller {
 	struct ag_err *err;
 	int rc;
 };
+
+/* Takes v over. */
+static struct json_object *
+listed(const char *name, struct json_object *v)
+{
+	static const char *const lists[] = { "contents", "parts", "tools", "functionDeclarations", "safetySettings",
+		"stopSequences", "responseModalities", "allowedFunctionNames" };
+	struct json_object *list;
+
+	if (!v || json_object_is_type(v, json_type_array) || !ag_fields_has(lists, AG_ARRAY_LEN(lists), name))
+		return v;
+	list = ag_tree_new_array();
+	ag_tree_push(list, v);
+	return list;
+}
 
 static struct json_object *
 spelled(struct json_object *v, int depth, struct speller *s)
@@ -59,7 +91,10 @@ spelled(struct json_object *v, int depth, struct speller *s)
 		one = spelled(ag_json_at(v, i), depth + 1, s);
 		if (s->rc < 0)
 			break;
-		ag_tree_push(out, one ? one : json_object_new_null());
+		if (one)
+			ag_tree_push(out, one);
+		else
+			json_object_array_add(out, NULL); /* null, to be refused where it stands */
 	}
 	if (!is_array) {
 		ag_json_foreach(v, key, value) {
@@ -74,7 +109,7 @@ spelled(struct json_object *v, int depth, struct speller *s)
 			one = ag_fields_has(own, AG_ARRAY_LEN(own), name) ? json_object_get(value)
 			    : spelled(value, depth + 1, s);
 			if (one)
-				ag_tree_put(out, name, one);
+				ag_tree_put(out, name, listed(name, one));
 			if (s->rc < 0)
 				break;
 		}
@@ -383,12 +418,16 @@ parse_tool(const struct parse *p, struct json_object *tool, struct json_object *
 {
 	static const struct ag_fields fields = { .taken = { "name", "description", "parameters", "parametersJsonSchema" },
 		.left = { "response", "responseJsonSchema" } };
+	static const struct ag_fields only = { .taken = { "functionDeclarations" } };
 	struct json_object *declared = ag_tree_array(tool, "functionDeclarations");
-	int rc = 0;
+	int rc;
 
 	ag_json_foreach(tool, kind, value)
 		if (value && strcmp(kind, "functionDeclarations") != 0)
 			return ag_err_set(p->err, -EINVAL, "tools[%zu]: %.40s is a tool that this provider does not run", at, kind);
+	rc = check(p, tool, &only, AG_AT("tools", at));
+	if (rc < 0)
+		return rc;
 	for (size_t i = 0; i < ag_json_len(declared); i++) {
 		struct json_object *d = ag_json_at(declared, i), *one, *fn;
 
@@ -572,7 +611,8 @@ check_body(const struct parse *p, struct json_object *body)
 int
 ag_gemini_parse(const struct ag_parse_in *in, struct json_object **out_chat, struct ag_err *err)
 {
-	struct parse p = { .r = { .by = AG_THIS_PROVIDER, .is_strict = in->is_strict, .err = err }, .err = err };
+	struct parse p = { .err = err,
+		.r = { .by = AG_THIS_PROVIDER, .is_strict = in->is_strict, .kinds = kinds, .err = err } };
 	struct speller speller = { .err = err };
 	struct json_object *raw, *body, *chat;
 	struct ag_str tier;

@@ -11,6 +11,25 @@
 
 #define SCHEMA_DEPTH_MAX 32u
 
+/* What the members are, where another protocol would read them. */
+static const struct ag_kind kinds[] = {
+	{ AG_KIND_TEXT, { "model", "instructions", "service_tier", "user", "safety_identifier",
+	    "prompt_cache_key", "prompt_cache_retention", "truncation", "effort", "type", "text",
+	    "refusal", "image_url", "detail", "file_id", "file_data", "file_url", "filename", "role",
+	    "id", "status", "phase", "call_id", "name", "arguments", "encrypted_content", "description",
+	    "mode", "verbosity" } },
+	{ AG_KIND_NUMBER, { "max_output_tokens", "temperature", "top_p", "top_logprobs" } },
+	{ AG_KIND_BOOL, { "parallel_tool_calls", "stream", "include_obfuscation", "strict" } },
+	{ AG_KIND_OBJECT, { "reasoning", "stream_options", "metadata", "prompt_cache_options",
+	    "input_audio", "extra_content", "parameters", "format", "schema" } },
+	{ AG_KIND_ARRAY, { "annotations", "logprobs" } },
+	{ AG_KIND_TEXTS, { "include" } },
+	{ AG_KIND_OBJECTS, { "tools", "summary" } },
+	{ AG_KIND_TEXT | AG_KIND_OBJECT, { "tool_choice" } },
+	{ AG_KIND_TEXT | AG_KIND_OBJECTS, { "input", "content", "output" } },
+	{ 0, { NULL } },
+};
+
 struct parse {
 	struct json_object *messages; /* of the chat, borrowed */
 	struct json_object *turn;     /* the assistant's that is open, borrowed; NULL: none */
@@ -299,12 +318,17 @@ check_item(const struct parse *p, struct json_object *item, size_t at)
 		{ "function_call_output", { .taken = { "type", "call_id", "output", "id", "status" } } },
 		{ "reasoning", { .taken = { "type", "summary", "content", "encrypted_content", "id", "status" } } },
 	};
+	static const struct ag_fields said = { .taken = { "type", "text" } };
 	struct ag_str type = ag_tree_str(item, "type");
+	struct json_object *summary = ag_tree_array(item, "summary");
+	int rc = 0;
 
-	for (size_t i = 0; i < AG_ARRAY_LEN(rows); i++)
+	for (size_t i = 0; i < AG_ARRAY_LEN(rows) && rc == 0; i++)
 		if (ag_str_eq(type.n > 0 ? type : AG_STR("message"), ag_str(rows[i].type)))
-			return check(p, item, &rows[i].f, AG_AT("input", at));
-	return 0;
+			rc = check(p, item, &rows[i].f, AG_AT("input", at));
+	for (size_t i = 0; i < ag_json_len(summary) && rc == 0; i++)
+		rc = check(p, ag_json_at(summary, i), &said, AG_IN("input", at, "summary", i));
+	return rc;
 }
 
 static int
@@ -547,10 +571,11 @@ refuse_state(const struct parse *p, struct json_object *body)
 static int
 check_body(const struct parse *p, struct json_object *body)
 {
+	static const struct ag_kind own[] = { { AG_KIND_OBJECT, { "text" } }, { 0, { NULL } } };
 	static const struct ag_fields fields = { .taken = { "model", "input", "instructions", "max_output_tokens", "tools",
 	    "tool_choice", "parallel_tool_calls", "text", "reasoning", "temperature", "top_p", "top_logprobs", "include",
 	    "stream", "stream_options", "metadata", "service_tier", "user", "safety_identifier", "prompt_cache_key",
-	    "prompt_cache_options", "prompt_cache_retention", "truncation" } };
+	    "prompt_cache_options", "prompt_cache_retention", "truncation" }, .own = own };
 	static const struct ag_fields reasoning = { .taken = { "effort" }, .left = { "summary", "generate_summary" } };
 	static const struct ag_fields options = { .taken = { "include_obfuscation" } };
 	struct json_object *truncation = ag_tree_get(body, "truncation");
@@ -570,7 +595,8 @@ check_body(const struct parse *p, struct json_object *body)
 int
 ag_responses_parse(const struct ag_parse_in *in, struct json_object **out_chat, struct ag_err *err)
 {
-	struct parse p = { .r = { .by = AG_THIS_PROVIDER, .is_strict = in->is_strict, .err = err }, .err = err };
+	struct parse p = { .err = err,
+		.r = { .by = AG_THIS_PROVIDER, .is_strict = in->is_strict, .kinds = kinds, .err = err } };
 	struct json_object *body, *chat;
 	int rc = ag_chat_open(in->body, &body, &chat, &p.messages, err);
 

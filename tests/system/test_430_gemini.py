@@ -327,6 +327,35 @@ def test_names_in_snake_case_are_read_as_google_reads_them(three, mock):
     assert answer.function_calls[0].args == {"max_days": 7}
 
 
+@pytest.mark.parametrize("body, told", [
+    ({"tools": ["f"]}, "tools: must be an array of objects"),
+    ({"tools": [{"functionDeclarations": "f"}]}, "tools[0].functionDeclarations: must be an array of objects"),
+    ({"contents": [{"parts": [None]}]}, "contents[0].parts: must be an array of objects"),
+    ({"contents": [7]}, "contents: must be an array of objects"),
+    ({"systemInstruction": "Be brief."}, "systemInstruction: must be an object"),
+    ({"generationConfig": {"thinkingConfig": []}}, "generationConfig.thinkingConfig: must be an object"),
+])
+def test_what_is_of_another_kind_is_refused_and_harms_nobody(three, mock, body, told):
+    workers = three.pids("worker")
+    whole = {"contents": [{"parts": [{"text": "x"}]}], **body}
+    answer = three.post(three.key(), json.dumps(whole), path=f"/v1beta/models/@mock/{GPT}:generateContent")
+    assert answer.status == 400 and answer.json["error"]["status"] == "INVALID_ARGUMENT"
+    assert told in answer.json["error"]["message"]
+    assert mock.stats()["requests"] == 0
+    assert three.pids("worker") == workers, "no worker fell over it"
+
+
+def test_one_that_is_in_no_list_is_the_list_of_it(three, mock):
+    mock.script(match={"path": "/v1/chat/completions"}, prompt_tokens=10, tokens=5, text="Oslo.")
+    body = {"contents": {"role": "user", "parts": {"text": "Capital?"}}, "systemInstruction": {"parts": {"text": "Be brief."}},
+            "generation_config": {"response_modalities": "TEXT", "stop_sequences": "END"}}
+    answer = three.post(three.key(), json.dumps(body), path=f"/v1beta/models/@mock/{GPT}:generateContent")
+    assert answer.status == 200
+    sent = last_body(mock)
+    assert sent["messages"] == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Capital?"}]
+    assert sent["stop"] == ["END"]
+
+
 def test_gemini_client_talks_to_gpt(three, mock):
     mock.script(match={"path": "/v1/chat/completions"}, prompt_tokens=1000, tokens=500, text="Oslo.")
     answer = gemini_client(three, budget_usd="1").models.generate_content(

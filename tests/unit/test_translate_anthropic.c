@@ -135,6 +135,24 @@ what_it_has_no_place_for_is_refused_by_name(void)
 	    "'function':{'name':'f','arguments':'no'}}]}]}", "claude-opus-5", "!function.arguments is no JSON", "arguments that are none");
 	BUILD("{'model':'m','response_format':{'type':'json_schema','json_schema':{}},"SAY"}", "claude-3-7-sonnet-20250219",
 	    "!response_format", "a schema for a model that has none");
+	PARSE("{'model':'m','max_tokens':5,'messages':['hi']}", "!messages: must be an array of objects", "a message that is a text");
+	PARSE("{'model':'m','max_tokens':5,'messages':[{'role':'user','content':[null]}]}",
+	    "!messages[0].content: must be a text or an array of objects", "a block that is null");
+	PARSE("{'model':'m','max_tokens':5,'messages':[{'role':'user','content':[{'type':'text','text':['hi']}]}]}",
+	    "!messages[0].content[0].text: must be a text", "a text that is an array");
+	PARSE("{'model':'m','max_tokens':5,'metadata':'u',"SAY"}", "!metadata: must be an object", "metadata that is a text");
+	PARSE("{'model':'m','max_tokens':5,'thinking':'enabled',"SAY"}", "!thinking: must be an object", "thinking that is a text");
+	PARSE("{'model':'m','max_tokens':5,'stop_sequences':['a',1],"SAY"}", "!stop_sequences: must be an array of texts",
+	    "a sequence that is a number");
+	PARSE("{'model':'m','max_tokens':5,'tools':[{'name':'f','input_schema':'none'}],"SAY"}",
+	    "!tools[0].input_schema: must be an object", "a schema that is a text");
+	BUILD("{'model':'m','messages':[{'role':'user','content':{'text':'hi'}}]}", "claude-opus-5",
+	    "!messages[0].content: must be a text or an array of objects", "content that is an object");
+	BUILD("{'model':'m','messages':['hi']}", "claude-opus-5", "!messages[0].role", "a chat's message that is a text");
+	BUILD("{'model':'m','stop':7,"SAY"}", "claude-opus-5", "!stop: must be a text or an array of texts", "stop that is a number");
+	BUILD("{'model':'m','tools':['f'],"SAY"}", "claude-opus-5", "!tools: must be an array of objects", "a chat's tool that is a text");
+	BUILD("{'model':'m','messages':[{'role':'assistant','content':'a','tool_calls':[{'id':'c','type':'function','function':{'name':'f',"
+	    "'arguments':{'a':1}}}]}]}", "claude-opus-5", "!messages[0].tool_calls[0].arguments: must be a text", "arguments that are an object");
 	PARSE("{'model':'m','max_tokens':5,'mcp_servers':[{'url':'x'}],"SAY"}", "!mcp_servers", "servers of tools");
 	PARSE("{'model':'m','max_tokens':5,'tools':[{'type':'web_search_20260318','name':'web_search'}],"SAY"}", "!tools[0].type",
 	    "tools that only its own provider runs");

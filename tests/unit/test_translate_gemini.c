@@ -88,6 +88,14 @@ what_it_has_no_place_for_is_refused_by_name(void)
 	PARSE("{"SAID",'safetySettings':[{'category':'X','threshold':'BLOCK_NONE'},{'category':'Y','threshold':'BLOCK_LOW_AND_ABOVE'}]}",
 	    "!safetySettings", "one filter among others");
 	PARSE("{'contents':[]}", "!contents", "nothing to answer");
+	PARSE("{"SAID",'tools':['f']}", "!tools: must be an array of objects", "a tool that is a text");
+	PARSE("{"SAID",'tools':[{'functionDeclarations':['f']}]}", "!tools[0].functionDeclarations: must be an array of objects",
+	    "a function that is a text");
+	PARSE("{'contents':[{'parts':['hi']}]}", "!contents[0].parts: must be an array of objects", "a part that is a text");
+	PARSE("{'contents':[null]}", "!contents: must be", "a turn that is null");
+	PARSE("{"SAID",'systemInstruction':'s'}", "!systemInstruction: must be an object", "a system prompt that is a text");
+	PARSE("{"SAID",'generationConfig':{'maxOutputTokens':'9'}}", "!generationConfig.maxOutputTokens: must be a number",
+	    "a number that is a text");
 	PARSE("{'contents':[{'role':'user','parts':[{'functionResponse':{'name':'f','response':{}}}]}]}", "!no earlier functionCall",
 	    "a result without its call");
 	PARSE("{'contents':[{'role':'user','parts':[{'executableCode':{}}]}]}", "!executableCode", "parts without a counterpart");
@@ -106,6 +114,10 @@ a_generate_request_becomes_a_chat(void)
 	    "{'id':'call_2','type':'function','function':{'name':'f','arguments':'{}'}}]},"
 	    "{'role':'tool','tool_call_id':'call_1','content':'one'},{'role':'tool','tool_call_id':'call_2','content':'{\\'b\\':2}'}],"
 	    "'temperature':1,'stop':['z'],'max_completion_tokens':5}", "results find their calls by name, in order");
+	PARSE("{'systemInstruction':{'parts':{'text':'s'}},'contents':{'role':'user','parts':{'text':'hi'}},"
+	    "'generationConfig':{'stopSequences':'a','responseModalities':'TEXT'}}",
+	    "{'model':'gpt-x','messages':[{'role':'system','content':'s'},{'role':'user','content':'hi'}],'stop':['a'],'max_completion_tokens':4000}",
+	    "one that is in no list is read as the list of it");
 	PARSE("{'system_instruction':{'parts':[{'text':'s'}]},'contents':[{'role':'user','parts':[{'inline_data':{'mime_type':'image/png','data':'QQ=='}}]},"
 	    "{'role':'model','parts':[{'function_call':{'name':'f','args':{'a_b':1}}}]},{'role':'user','parts':[{'function_response':{'name':'f',"
 	    "'response':{'c_d':2}}}]}],'generation_config':{'max_output_tokens':5,'top_p':0.5}}",

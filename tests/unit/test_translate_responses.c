@@ -64,6 +64,13 @@ static void
 what_it_has_no_place_for_is_refused_by_name(void)
 {
 	BUILD("{'model':'m','n':2,"SAY"}", "!n: only 1", "more than one answer");
+	PARSE("{'model':'m','input':['hi']}", "!input: must be a text or an array of objects", "an item that is a text");
+	PARSE("{'model':'m','text':'x',"SAID"}", "!text: must be an object", "a format that is a text");
+	PARSE("{'model':'m','max_output_tokens':'9',"SAID"}", "!max_output_tokens: must be a number", "a limit that is a text");
+	PARSE("{'model':'m','input':[{'role':'user','content':[{'type':'input_text','text':{'a':1}}]}]}",
+	    "!text: must be a text", "a text that is an object");
+	PARSE("{'model':'m','input':[{'type':'reasoning','summary':[{'type':'summary_text','text':1}]}]}",
+	    "!input[0].summary[0].text: must be a text", "thinking that is a number");
 	BUILD("{'model':'m','stop':['x'],"SAY"}", "!stop: not supported", "stop sequences");
 	BUILD("{'model':'m','presence_penalty':0.5,"SAY"}", "!presence_penalty: not supported", "penalties");
 	BUILD("{'model':'m','max_tokens':5,"SAY"}", "!max_completion_tokens", "less output than it takes");
