@@ -144,8 +144,6 @@ put_result(struct parse *p, struct json_object *block, struct json_object *image
 	if (ag_tree_true(block, "is_error"))
 		ag_buf_puts(&text, "Error: ");
 	ag_buf_put_str(&text, ag_tree_text(content));
-	if (content && !json_object_is_type(content, json_type_array))
-		content = NULL;
 	for (size_t i = 0; i < ag_json_len(content) && rc == 0; i++) {
 		struct json_object *inner = ag_json_at(content, i);
 

@@ -328,8 +328,9 @@ member(struct json_object *o, const char *name)
 static bool
 is_elsewhere(struct json_object *o)
 {
-	return ag_json_members(o) == (member(o, "optional") ? 2 : 1) && (json_object_is_type(member(o, "env"), json_type_string) ||
-	                  json_object_is_type(member(o, "file"), json_type_string));
+	return ag_json_members(o) == (member(o, "optional") ? 2 : 1) &&
+	       (json_object_is_type(member(o, "env"), json_type_string) ||
+	        json_object_is_type(member(o, "file"), json_type_string));
 }
 
 /* *out NULL: optional and not there. */
