@@ -17,6 +17,7 @@ src_base_libbase_a_SOURCES = \
 	src/base/money.c src/base/money.h \
 	src/base/num.c src/base/num.h \
 	src/base/pattern.c src/base/pattern.h \
+	src/base/schedule.c src/base/schedule.h \
 	src/base/scope.c src/base/scope.h \
 	src/base/str.c src/base/str.h \
 	src/base/title.c src/base/title.h \

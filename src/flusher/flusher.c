@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/schedule.h"
 #include "base/title.h"
 #include "flusher/bodies.h"
 #include "flusher/reconcile.h"
@@ -649,6 +650,7 @@ ag_flusher_main(struct ag_role_ctx *ctx)
 	struct ag_proc_slot *slot = ag_shm_proc(ctx->shm, ctx->proc_ix);
 	sigset_t none;
 
+	ag_schedule_for_throughput();
 	if (!flusher_init(&f, ctx)) {
 		flusher_fini(&f);
 		return 1;

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/schedule.h"
 #include "base/title.h"
 #include "shm/counters.h"
 
@@ -251,6 +252,7 @@ ag_telemetry_main(struct ag_role_ctx *ctx)
 	for (uint32_t i = 0; i < t.n_rings; i++)
 		t.ring[i] = ag_event_ring_of(ctx->events, i);
 	ag_access_init(&t.access, ctx->conf->access_log);
+	ag_schedule_for_throughput();
 	if (events_make(&t) && export_make(&t)) {
 		ag_a64_set(&slot->heartbeat_us, ag_clock_wall_us());
 		ag_a32_publish(&slot->is_serving, 1);

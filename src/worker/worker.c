@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/schedule.h"
 #include "base/title.h"
 #include "http/tls.h"
 #include "limit/holds.h"
@@ -579,6 +580,7 @@ ag_worker_main(struct ag_role_ctx *ctx)
 	 * would be faulted in anew every time, which costs more than all of the relay. */
 	mallopt(M_MMAP_THRESHOLD, 32 << 20);
 	mallopt(M_TRIM_THRESHOLD, 64 << 20);
+	ag_schedule_for_latency();
 	if (worker_sweep(&w) && worker_init_events(&w, listeners) == 0 && worker_init_tls(&w) == 0 &&
 	    worker_init_tables(&w) == 0) {
 		worker_on_tick(-1, 0, &w);

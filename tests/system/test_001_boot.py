@@ -263,6 +263,22 @@ def test_nobody_is_root_and_everybody_has_a_title(boot):
             assert re.search(r"Max core file size\s+0\s+0", f.read())
 
 
+def test_what_nobody_waits_for_pushes_nobody_aside(boot):
+    children = boot.children(boot.start(
+        start_new_session=True, preexec_fn=lambda: os.nice(3)))
+    policies = {name: os.sched_getscheduler(pid) for name, pid in children.items()}
+    assert policies == {"worker/0": os.SCHED_OTHER, "worker/1": os.SCHED_OTHER,
+                        "control": os.SCHED_OTHER, "flusher": os.SCHED_BATCH}
+    assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in children.values()} == {3}
+
+
+def test_a_policy_it_was_started_under_stands(boot):
+    children = boot.children(boot.start(
+        start_new_session=True,
+        preexec_fn=lambda: os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))))
+    assert {os.sched_getscheduler(pid) for pid in children.values()} == {os.SCHED_IDLE}
+
+
 def test_a_second_master_is_refused(boot):
     boot.start()
     done = boot.run("-f")
