@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -248,9 +249,10 @@ must_journal(const struct ag_flusher *f, int64_t waiting_since_us, int64_t now_u
 		return false;
 	if (f->is_leaving && (!ag_store_is_up(f->store) || now_us >= f->leave_by_us))
 		return true;
-	/* Behind a journal that is in use there is no faster way. */
+	/* Behind a journal that is in use there is no faster way.  A little at a time is still in the
+	 * processor's caches, and holds nobody off the core for long. */
 	if (is_journalling(f))
-		return waited >= sync / 2;
+		return waited >= tick_us(f->ctx->conf);
 	return waited + tick_us(f->ctx->conf) >= sync;
 }
 
@@ -650,6 +652,10 @@ ag_flusher_main(struct ag_role_ctx *ctx)
 	struct ag_proc_slot *slot = ag_shm_proc(ctx->shm, ctx->proc_ix);
 	sigset_t none;
 
+	/* Copies of what is not synced come and go by the megabyte: given back to the kernel every time,
+	 * their pages would be faulted in anew every time. */
+	mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	mallopt(M_TRIM_THRESHOLD, 64 << 20);
 	ag_schedule_for_throughput();
 	if (!flusher_init(&f, ctx)) {
 		flusher_fini(&f);
