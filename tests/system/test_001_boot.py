@@ -266,9 +266,12 @@ def test_nobody_is_root_and_everybody_has_a_title(boot):
 def test_what_nobody_waits_for_pushes_nobody_aside(boot):
     children = boot.children(boot.start(
         start_new_session=True, preexec_fn=lambda: os.nice(3)))
-    policies = {name: os.sched_getscheduler(pid) for name, pid in children.items()}
-    assert policies == {"worker/0": os.SCHED_OTHER, "worker/1": os.SCHED_OTHER,
-                        "control": os.SCHED_OTHER, "flusher": os.SCHED_BATCH}
+
+    def policies():
+        return {name: os.sched_getscheduler(pid) for name, pid in children.items()}
+    wait(lambda: policies()["flusher"] == os.SCHED_BATCH, "the flusher to step back")
+    assert policies() == {"worker/0": os.SCHED_OTHER, "worker/1": os.SCHED_OTHER,
+                          "control": os.SCHED_OTHER, "flusher": os.SCHED_BATCH}
     assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in children.values()} == {3}
 
 
